@@ -1,0 +1,125 @@
+"""Writing files so that a final name never holds half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError
+
+PART_SUFFIX = ".part"
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path | str, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """Yield a binary file that appears under ``path`` only when the block ends without error.
+
+    The bytes go to a temporary file in the same folder, are flushed to the disk and renamed.
+
+    Raises
+    ------
+    OutputExistsError
+        ``path`` exists and ``overwrite`` is false; the file that is there is left untouched.
+    SynthnoiseError
+        The folder cannot be written, or the disk is full.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise OutputExistsError(path)
+    partial: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART_SUFFIX)
+        partial = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.chmod(0o666 & ~_umask())
+        _publish(partial, path, overwrite=overwrite)
+        _sync_folder(path.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SynthnoiseError(f"{path}: cannot write: {reason}", hint="check free space and permissions") from error
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+
+
+def _publish(partial: Path, path: Path, *, overwrite: bool) -> None:
+    """Give the finished file its name; another process that was faster wins unless overwriting."""
+    if overwrite:
+        partial.replace(path)
+        return
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise OutputExistsError(path) from None
+    except OSError:  # file systems without hard links
+        if path.exists():
+            raise OutputExistsError(path) from None
+        partial.replace(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path | str, data: bytes, *, overwrite: bool = False) -> None:
+    """Write ``data`` to ``path`` in one atomic step (see :func:`atomic_write`)."""
+    with atomic_write(path, overwrite=overwrite) as file:
+        file.write(data)
+
+
+def remove_stale_parts(folder: Path) -> int:
+    """Delete what interrupted runs left half-written in ``folder``; return how many files that was."""
+    stale = list(folder.glob(f".*{PART_SUFFIX}"))
+    for part in stale:
+        part.unlink(missing_ok=True)
+    return len(stale)
+
+
+def sha256(path: Path | str) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def existing_file(path: Path | str) -> Path:
+    """Return ``path`` if it is a readable file.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is a folder, or it may not be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a file")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: may not be read", hint="check its permissions")
+    return path
+
+
+def printable(text: object) -> str:
+    """Return text from a file with control characters dropped, safe to show on a terminal."""
+    return "".join(c for c in str(text) if c.isprintable())

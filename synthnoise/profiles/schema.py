@@ -1,0 +1,149 @@
+"""What a camera profile says: per ISO, what the sensor and its readout do to light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA_VERSION = 1
+
+GainRegime = Literal["good", "high-snr", "low-light", "unmeasured"]
+"""How far the gain may be trusted: ``high-snr`` means texture may pass for shot noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """One file a calibration used."""
+
+    role: Literal["dark", "noisy", "masked border", "tag"]
+    name: str
+    sha256: str
+    iso: float | None = None
+    exposure_time: float | None = None
+    date: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IsoNoise:
+    """The noise at one ISO. All per-position arrays follow the CFA positions in row-major order.
+
+    Attributes
+    ----------
+    iso
+        ISO speed, exact as in the files.
+    gain, gain_se, gain_interval
+        System gain K in DN per electron, its standard error, and its 95 % interval; ``gain`` is
+        NaN where it was not measured.
+    gain_regime
+        How far the gain may be trusted.
+    offset
+        [C] DN above the nominal black level, mean of the dark.
+    read_noise, read_noise_se
+        [C] standard deviation in DN of one pixel of a dark frame after dark shading and hot pixels
+        are taken out; rows and columns and the rounding to integers included.
+    row_noise, column_noise
+        Standard deviation in DN of the row and column means beyond what white pixels would give.
+    row_noise_se, column_noise_se
+        Their standard errors.
+    shot, shot_se
+        S of the DNG NoiseProfile per colour R, G, B: variance = S x + O, x normalised. S = K / (white - black).
+    read, read_se
+        O of the DNG NoiseProfile per colour R, G, B (normalised variance).
+    quantisation_step
+        DN between neighbouring codes.
+    hot_pixel_fraction
+        Share of pixels that are hot.
+    exposure_time
+        Seconds of the dark frame, where known.
+    dark_file
+        Name of the dark frame kept beside the profile (models that resample it need it), or "".
+    arrays
+        Compact, size-independent parts, stored as ``iso-NNNNN.safetensors``: ``shading`` float32
+        [C, gh, gw] DN on a coarse grid over the active area, ``hot_pixels`` int32 [n, 3] (row, column
+        in the active area, DN above the local level), ``row_spectrum``, ``column_spectrum`` float32
+        [n] DN^2, ``marginal`` float32 [C, q] DN at probit-spaced probabilities.
+    diagnostics
+        What else was noticed (clipping, lag correlation, code gaps, warnings), TOML values only.
+    sources
+        The files it came from.
+    """
+
+    iso: float
+    gain: float
+    gain_se: float
+    gain_interval: tuple[float, float]
+    gain_regime: GainRegime
+    offset: tuple[float, ...]
+    read_noise: tuple[float, ...]
+    read_noise_se: tuple[float, ...]
+    row_noise: float
+    row_noise_se: float
+    column_noise: float
+    column_noise_se: float
+    shot: tuple[float, ...]
+    shot_se: tuple[float, ...]
+    read: tuple[float, ...]
+    read_se: tuple[float, ...]
+    quantisation_step: float = 1.0
+    hot_pixel_fraction: float = 0.0
+    exposure_time: float | None = None
+    dark_file: str = ""
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+    sources: tuple[SourceFile, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraProfile:
+    """A camera: its sensor's geometry and levels, and its noise at each calibrated ISO.
+
+    Attributes
+    ----------
+    cfa
+        Colours (0 R, 1 G, 2 B) of the repeat at the corner of the *active area*, rows of the repeat.
+    black
+        Black level in DN per CFA position, row-major, at the corner of the active area.
+    white
+        Saturation in DN.
+    size
+        (height, width) of the active area, where known.
+    isos
+        Noise per ISO, ascending.
+    folder
+        Where it was read from or written to, as text; "" for one that is only in memory.
+    """
+
+    make: str
+    model: str
+    cfa: tuple[tuple[int, ...], ...]
+    black: tuple[float, ...]
+    white: float
+    isos: dict[float, IsoNoise]
+    bits: int | None = None
+    size: tuple[int, int] | None = None
+    as_shot_neutral: tuple[float, float, float] | None = None
+    colour_matrix: tuple[tuple[float, float, float], ...] | None = None
+    folder: str = ""
+    software: str = ""
+    created: str = ""
+    provenance: str = ""
+    schema: int = SCHEMA_VERSION
+
+    @property
+    def name(self) -> str:
+        """Make and model, without the make said twice."""
+        make, model = self.make.strip(), self.model.strip()
+        return model if model.lower().startswith(make.lower().split(" ")[0]) else f"{make} {model}".strip()
+
+    @property
+    def colours(self) -> tuple[int, ...]:
+        """Colour of each CFA position, row-major."""
+        return tuple(colour for row in self.cfa for colour in row)
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """White minus black in DN per CFA position: what normalised 1.0 is worth."""
+        return self.white - np.asarray(self.black, dtype=np.float64)

@@ -1,0 +1,71 @@
+"""What the objects behind the records must do. Structural: nothing needs to inherit from these.
+
+Shapes are written [B, C, H, W]: batch, planes, rows, columns. RAW planes are the CFA positions in
+row-major order (for Bayer C = 4: (0,0), (0,1), (1,0), (1,1) of the repeat), linear, black
+subtracted and divided by (white - black). They are never clipped at black: negative values carry
+the read noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from synthnoise.profiles.schema import CameraProfile
+    from synthnoise.rng import Rng
+
+
+class ImageModel(Protocol):
+    """Draws clean images."""
+
+    def generate(self, size: tuple[int, int], rng: Rng) -> Tensor:
+        """Return float32 [B, 3, H, W], linear light in [0, 1], on ``rng.device``.
+
+        ``rng.indices`` [B] names the images; image i depends on (options, seed, i, size) alone.
+        """
+        ...
+
+
+class NoiseModel(Protocol):
+    """Adds a camera's noise."""
+
+    def parameters(self, profile: CameraProfile | None = None, iso: float | None = None) -> Any:
+        """Return frozen parameters, from a profile at an ISO, or from the options alone.
+
+        Raises
+        ------
+        UsageError
+            The model needs a profile and there is none, or the profile lacks what it needs.
+        """
+        ...
+
+    def sample(self, clean: Tensor, parameters: Any, rng: Rng) -> Tensor:
+        """Return a noisy float32 [B, C, H, W]; not clipped, not quantised.
+
+        ``rng.indices`` [B] and ``rng.origin`` place each pixel: a crop of the whole equals the crop
+        (models that cannot promise this, such as whole-frame Fourier methods, say so).
+        """
+        ...
+
+    def variance(self, clean: Tensor, parameters: Any) -> Tensor:
+        """Return the variance of ``sample`` given ``clean``, [B, C, H, W]."""
+        ...
+
+
+class Sink(Protocol):
+    """Receives numbered samples and files them."""
+
+    def done(self) -> set[int]:
+        """Return the numbers of the samples that are already whole on the disk."""
+        ...
+
+    def write(self, indices: Sequence[int], batch: dict[str, Tensor]) -> None:
+        """File one batch: each value of ``batch`` is [B, ...], in the order of ``indices``."""
+        ...
+
+    def close(self) -> None:
+        """Finish whatever is pending."""
+        ...

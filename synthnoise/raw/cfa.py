@@ -1,0 +1,41 @@
+"""Between a mosaic and its CFA planes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.raw.frame import Frame
+
+
+def pack(mosaic: NDArray[np.generic], period: tuple[int, int] = (2, 2)) -> NDArray[np.generic]:
+    """Return the planes [h*w, H//h, W//w] of a mosaic [H, W] in row-major order of CFA positions.
+
+    Rows and columns beyond a whole number of repeats are left out.
+    """
+    h, w = period
+    rows, columns = mosaic.shape[0] // h, mosaic.shape[1] // w
+    whole = mosaic[: rows * h, : columns * w]
+    return whole.reshape(rows, h, columns, w).transpose(1, 3, 0, 2).reshape(h * w, rows, columns)
+
+
+def unpack(planes: NDArray[np.generic], period: tuple[int, int] = (2, 2)) -> NDArray[np.generic]:
+    """Return the mosaic [H, W] of planes [h*w, H/h, W/w]: the inverse of :func:`pack`."""
+    h, w = period
+    _, rows, columns = planes.shape
+    return planes.reshape(h, w, rows, columns).transpose(2, 0, 3, 1).reshape(rows * h, columns * w)
+
+
+def linear_planes(frame: Frame) -> NDArray[np.float32]:
+    """Return float32 [C, H/h, W/w]: the active area black-subtracted, divided by (white - black), signed."""
+    active = frame.active()
+    scale = active.white - active.black.reshape(-1)
+    planes = pack(active.mosaic, active.cfa.shape).astype(np.float32)
+    planes -= pack(active.black_map().astype(np.float32), active.cfa.shape)
+    planes /= scale[:, None, None].astype(np.float32)
+    return planes
+
+
+def plane_colours(frame: Frame) -> tuple[int, ...]:
+    """Return the colour (0 R, 1 G, 2 B) of each plane of :func:`linear_planes`."""
+    return tuple(int(c) for c in frame.active().cfa.reshape(-1))
