@@ -45,7 +45,9 @@ def atomic_write(path: Path | str, *, overwrite: bool = False) -> Iterator[Binar
         _sync_folder(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise SynthnoiseError(f"{path}: cannot write: {reason}", hint="check free space and permissions") from error
+        raise SynthnoiseError(
+            f"{path}: cannot write: {reason}", hint="check free space and permissions"
+        ) from error
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)

@@ -57,7 +57,9 @@ class Spec:
     def __post_init__(self) -> None:
         for name in (self.name, *self.aliases):
             if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
-                raise PluginError(f"{name!r} is not a valid name", hint="use lower-case words joined by hyphens")
+                raise PluginError(
+                    f"{name!r} is not a valid name", hint="use lower-case words joined by hyphens"
+                )
         if not isinstance(self.summary, str) or not self.summary.endswith("."):
             raise PluginError(f"{self.name}: the summary must be one line that ends with a full stop")
 

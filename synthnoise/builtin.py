@@ -1,0 +1,109 @@
+"""The built-in plugin: what synthnoise ships comes through the same hooks as anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from synthnoise.hookspecs import hookimpl
+from synthnoise.specs import (
+    CommandSpec,
+    DenoiserSpec,
+    ImageModelSpec,
+    IspSpec,
+    MetricSpec,
+    NoiseModelSpec,
+    ProfileDir,
+    ReaderSpec,
+    WriterSpec,
+)
+
+
+@hookimpl
+def synthnoise_image_models() -> Iterator[ImageModelSpec]:
+    """Yield the image models."""
+    yield ImageModelSpec(
+        name="dead-leaves",
+        summary="Occluding discs with power-law radii: scale-invariant abstract images.",
+        factory="synthnoise.images.dead_leaves:DeadLeaves",
+        options="synthnoise.images.dead_leaves:Options",
+    )
+
+
+@hookimpl
+def synthnoise_noise_models() -> Iterator[NoiseModelSpec]:
+    """Yield the noise models."""
+    yield NoiseModelSpec(
+        name="gaussian",
+        summary="White Gaussian noise of one standard deviation.",
+        factory="synthnoise.noise.gaussian:Gaussian",
+        options="synthnoise.noise.gaussian:Options",
+        domain="srgb",
+    )
+    yield NoiseModelSpec(
+        name="poisson-gaussian",
+        summary="Poisson shot noise and white Gaussian read noise.",
+        factory="synthnoise.noise.poisson_gaussian:PoissonGaussian",
+        options="synthnoise.noise.poisson_gaussian:Options",
+    )
+    yield NoiseModelSpec(
+        name="two-shots",
+        summary="Shot noise, and darks resampled from one dark frame (2-Shots in the Dark, CVPR 2026).",
+        factory="synthnoise.noise.two_shots:TwoShots",
+        options="synthnoise.noise.two_shots:Options",
+    )
+
+
+@hookimpl
+def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
+    """Yield the denoisers."""
+    yield DenoiserSpec(
+        name="patch-dct",
+        summary="Classical: cycle-spun patch DCT shrinkage across the CFA planes.",
+        factory="synthnoise.denoisers.patch_dct:PatchDCT",
+        options="synthnoise.denoisers.patch_dct:Options",
+        stabilised=True,
+        trainable=False,
+    )
+    yield DenoiserSpec(
+        name="dncnn",
+        summary="DnCNN with a sigma map (Zhang et al. 2017), small and trainable.",
+        factory="synthnoise.denoisers.dncnn:DnCNN",
+        options="synthnoise.denoisers.dncnn:Options",
+        stabilised=True,
+    )
+
+
+@hookimpl
+def synthnoise_readers() -> Iterator[ReaderSpec]:
+    """Yield the readers."""
+    return iter(())
+
+
+@hookimpl
+def synthnoise_writers() -> Iterator[WriterSpec]:
+    """Yield the writers."""
+    return iter(())
+
+
+@hookimpl
+def synthnoise_isps() -> Iterator[IspSpec]:
+    """Yield the renderers."""
+    return iter(())
+
+
+@hookimpl
+def synthnoise_metrics() -> Iterator[MetricSpec]:
+    """Yield the metrics."""
+    return iter(())
+
+
+@hookimpl
+def synthnoise_profiles() -> Iterator[ProfileDir]:
+    """Yield the shipped camera profiles."""
+    return iter(())
+
+
+@hookimpl
+def synthnoise_commands() -> Iterator[CommandSpec]:
+    """Yield no commands: those of the core are part of its command line."""
+    return iter(())
