@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError
 
@@ -125,3 +127,67 @@ def existing_file(path: Path | str) -> Path:
 def printable(text: object) -> str:
     """Return text from a file with control characters dropped, safe to show on a terminal."""
     return "".join(c for c in str(text) if c.isprintable())
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What became of one file of a batch.
+
+    ``output`` is what was written (None where nothing was), ``skipped`` says that it was there
+    already, ``error`` why it failed, ``details`` what the command wants to say of it.
+    """
+
+    source: Path
+    output: Path | None = None
+    skipped: bool = False
+    error: SynthnoiseError | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return the lines for a person."""
+        if self.skipped:
+            return [f"{self.source}: skipped, {self.output} exists"]
+        return [f"{self.source} -> {self.output}", *(f"  {remark}" for remark in self.remarks)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record for a machine."""
+        return {
+            "source": str(self.source),
+            "output": None if self.output is None else str(self.output),
+            "status": "failed" if self.error else "skipped" if self.skipped else "done",
+            "error": self.error.message if self.error else None,
+            **self.details,
+        }
+
+
+OnExistingPolicy = Literal["error", "skip", "overwrite"]
+
+
+def expand_inputs(inputs: Sequence[str | Path], suffixes: Iterable[str]) -> list[Path]:
+    """Return the files that paths, folders and glob patterns name, in order, none twice.
+
+    Folders give the files directly inside whose suffix (lower-case, with the dot) is among ``suffixes``.
+
+    Raises
+    ------
+    InputError
+        A pattern or folder names no file. A plain path that does not exist is returned as it is,
+        so that the batch can report it among its outcomes.
+    """
+    known = set(suffixes)
+    found: dict[Path, None] = {}
+    for item in inputs:
+        path = Path(item)
+        if path.is_dir():
+            matches = sorted(p for p in path.iterdir() if p.is_file() and p.suffix.lower() in known)
+            if not matches:
+                raise InputError(f"{path}: holds no file that can be read here")
+        elif not path.exists() and any(sign in str(item) for sign in "*?["):
+            matches = sorted(Path(p) for p in glob.glob(str(item), recursive=True))  # noqa: PTH207 - absolute patterns
+            if not matches:
+                raise InputError(f"{item}: matches no file")
+        else:
+            matches = [path]
+        found.update(dict.fromkeys(matches))
+    return list(found)

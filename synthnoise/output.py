@@ -90,7 +90,10 @@ class ProgressDisplay:
         self._output = output
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
-        self._title, self._total, self._done, self._spoke = "", None, 0.0, time.monotonic()  # type: tuple[str, float | None, float, float]
+        self._title = ""
+        self._total: float | None = None
+        self._done = 0.0
+        self._spoke = time.monotonic()
 
     def __enter__(self) -> ProgressDisplay:
         if sys.stderr.isatty() and not self._output.quiet:

@@ -26,6 +26,7 @@ BUILTIN_MODULE = "synthnoise.builtin"
 HEAVY_MODULES = ("torch", "scipy", "onnx", "matplotlib", "numba", "rawpy")
 ALLOWED_VARIABLE = "SYNTHNOISE_PLUGINS"
 STRICT_VARIABLE = "SYNTHNOISE_STRICT_PLUGINS"
+PROBLEM_LENGTH = 300
 
 Kind = Literal[
     "image_models",

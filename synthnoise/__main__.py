@@ -1,0 +1,5 @@
+"""``python -m synthnoise``."""
+
+from synthnoise.cli.main import run
+
+run()

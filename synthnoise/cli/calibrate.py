@@ -1,0 +1,50 @@
+"""``synthnoise calibrate``: a dark frame and a noisy frame become a camera profile."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from synthnoise.cli.parameters import Json, OutputPath, Overwrite
+from synthnoise.output import Output
+
+
+def calibrate(
+    context: typer.Context,
+    dark: Annotated[
+        list[str] | None,
+        typer.Option("--dark", help="A frame with the lens cap on; repeatable, one per ISO or more."),
+    ] = None,
+    noisy: Annotated[
+        list[str] | None, typer.Option("--noisy", help="An ordinary photograph at the same ISO; repeatable.")
+    ] = None,
+    output: OutputPath = None,
+    camera: Annotated[
+        str | None, typer.Option("--camera", help="Name of the camera, if the files do not say.")
+    ] = None,
+    iso: Annotated[float | None, typer.Option("--iso", help="ISO speed, if the files do not say.")] = None,
+    keep_dark: Annotated[
+        bool, typer.Option(help="Keep the dark frame in the profile, for models that resample it.")
+    ] = True,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Measure a camera's noise from one dark and one noisy frame per ISO, and write its profile."""
+    from synthnoise.calibration import calibrate as run
+
+    out = Output(json_mode=json, quiet=context.obj["quiet"])
+    with out.progress() as progress:
+        result = run(
+            dark or [],
+            noisy or [],
+            camera=camera,
+            iso=iso,
+            output=output,
+            keep_dark=keep_dark,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    for warning in result.warnings:
+        out.warn(warning)
+    out.result(result.as_dict(), result.report)

@@ -1,0 +1,71 @@
+"""``synthnoise denoise``: RAW and RGB files, one or hundreds, denoised tile by tile."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from synthnoise.cli.outcomes import report
+from synthnoise.cli.parameters import (
+    DenoiserName,
+    Device,
+    Inputs,
+    Iso,
+    Json,
+    OnExisting,
+    OutputOrOption,
+    Profile,
+    split_output,
+)
+from synthnoise.output import Output
+
+
+def denoise(
+    context: typer.Context,
+    inputs: Inputs,
+    output: OutputOrOption = None,
+    denoiser: DenoiserName = "patch-dct",
+    profile: Profile = None,
+    iso: Iso = None,
+    strength: Annotated[
+        float, typer.Option("--strength", min=0.0, max=1.0, help="0 leaves the noise, 1 removes it.")
+    ] = 1.0,
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="dng, linear-dng, tiff or png; default: dng for RAW, else as the input."
+        ),
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option("--tile", min=64, help="Tile edge in pixels; less needs less memory.")
+    ] = None,
+    on_existing: OnExisting = "error",
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Denoise RAW files to DNG (next to the input unless -o says where), and RGB images."""
+    from synthnoise import denoising
+    from synthnoise.stream import npy_stream
+
+    place, options = split_output(output)
+    out = Output(json_mode=json, quiet=context.obj["quiet"])
+    settings = denoising.Settings(
+        denoiser=denoiser,
+        options=options,
+        profile=profile,
+        iso=iso,
+        strength=strength,
+        tile=tile,
+        device=device,
+    )
+    if inputs == ["-"]:
+        batches = npy_stream.read_stream(sys.stdin.buffer)
+        npy_stream.write_stream(sys.stdout.buffer, denoising.denoise_stream(batches, settings))
+        return
+    with out.progress() as progress:
+        outcomes = denoising.denoise_files(
+            inputs, place, settings=settings, format=file_format, on_existing=on_existing, progress=progress
+        )
+    report(out, outcomes)

@@ -1,0 +1,104 @@
+"""``synthnoise evaluate``: metrics with error bars, for images, noise and denoisers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synthnoise.cli.parameters import Device, Json, Seed, parse_size
+from synthnoise.options import parse_pairs
+from synthnoise.output import Output
+
+app = typer.Typer(
+    help="Measure image models, noise models and denoisers.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option("-o", "--option", metavar="KEY=VALUE", help="An option of the model; repeatable."),
+]
+
+
+@app.command()
+def images(
+    model: Annotated[str, typer.Argument(help="Image model, or a folder of images.")] = "dead-leaves",
+    reference: Annotated[Path | None, typer.Option("--reference", help="Folder of natural images.")] = None,
+    number: Annotated[int, typer.Option("-n", "--number", min=2, help="Images to draw.")] = 16,
+    size: Annotated[str, typer.Option("--size", help="HEIGHTxWIDTH in pixels.")] = "500x500",
+    option: ModelOption = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Statistics of images against natural ones: gradient KL, spectral slope, chroma spread."""
+    from synthnoise.evaluation.images import evaluate_images
+
+    out = Output(json_mode=json)
+    with out.progress() as progress:
+        statistics = evaluate_images(
+            model,
+            n=number,
+            size=parse_size(size),
+            reference=reference,
+            options=parse_pairs(option or []),
+            seed=seed,
+            progress=progress,
+        )
+    out.result(statistics.as_dict(), statistics.lines())
+
+
+@app.command()
+def noise(
+    models: Annotated[list[str] | None, typer.Argument(help="Noise models; default: all for RAW.")] = None,
+    sensor: Annotated[str, typer.Option("--sensor", help="Virtual camera to judge on.")] = "mild",
+    dark: Annotated[
+        list[Path] | None,
+        typer.Option("--dark", help="Real dark frames instead: the first calibrates; repeatable."),
+    ] = None,
+    frames: Annotated[int, typer.Option("--frames", min=2, help="Frames to judge on.")] = 3,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Compare the darks that noise models make with real ones: KL, KS, spectrum, rows, columns, spread."""
+    from synthnoise.evaluation.noise import evaluate_noise
+
+    out = Output(json_mode=json)
+    with out.progress() as progress:
+        table = evaluate_noise(models, sensor=sensor, darks=dark, frames=frames, seed=seed, progress=progress)
+    out.table(table.title, table.columns, table.rows, key="noise")
+
+
+@app.command()
+def denoiser(
+    denoisers: Annotated[list[str] | None, typer.Argument(help="Denoisers by name or weights file.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Clean images, for Gaussian noise in sRGB.")
+    ] = None,
+    sigma: Annotated[
+        list[float] | None, typer.Option("--sigma", help="Noise level of 255; repeatable.")
+    ] = None,
+    sensor: Annotated[list[str] | None, typer.Option("--sensor", help="Virtual camera; repeatable.")] = None,
+    ratio: Annotated[list[float] | None, typer.Option("--ratio", help="Underexposure; repeatable.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """PSNR and SSIM of denoisers side by side, with CPU seconds per megapixel."""
+    from synthnoise.evaluation.denoiser import evaluate_denoisers
+
+    out = Output(json_mode=json)
+    with out.progress() as progress:
+        table = evaluate_denoisers(
+            denoisers or ["patch-dct"],
+            folder=folder,
+            sigmas=sigma,
+            sensors=sensor,
+            ratios=ratio,
+            seed=seed,
+            device=device,
+            progress=progress,
+        )
+    out.table(table.title, table.columns, table.rows, key="denoisers")

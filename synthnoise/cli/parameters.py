@@ -1,0 +1,123 @@
+"""Options that several commands share, said once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synthnoise.errors import UsageError
+from synthnoise.options import parse_pairs
+from synthnoise.plugins import Kind, default_plugins
+
+
+def _names(kind: Kind) -> list[str]:
+    return [record.name for record in default_plugins().records(kind)]
+
+
+def complete_image_models() -> list[str]:
+    """Return the names of the image models, for the shell."""
+    return _names("image_models")
+
+
+def complete_noise_models() -> list[str]:
+    """Return the names of the noise models, for the shell."""
+    return _names("noise_models")
+
+
+def complete_denoisers() -> list[str]:
+    """Return the names of the denoisers, for the shell."""
+    return _names("denoisers")
+
+
+Inputs = Annotated[
+    list[str], typer.Argument(metavar="IN...", help="Files, folders or glob patterns; - is stdin.")
+]
+ImageModelName = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="Image model (synthnoise models).", autocompletion=complete_image_models
+    ),
+]
+NoiseModelName = Annotated[
+    str,
+    typer.Option("--noise", help="Noise model (synthnoise models).", autocompletion=complete_noise_models),
+]
+DenoiserName = Annotated[
+    str,
+    typer.Option(
+        "--denoiser",
+        "-d",
+        help="Denoiser by name, or a .safetensors or .onnx file.",
+        autocompletion=complete_denoisers,
+    ),
+]
+OutputOrOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="OUT|KEY=VALUE",
+        help="Where to write (- is stdout), or an option of the model; repeatable.",
+    ),
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="Camera profile: its name or its folder.")
+]
+Iso = Annotated[
+    float | None, typer.Option("--iso", help="ISO speed; one between two calibrated ones is interpolated.")
+]
+Ratio = Annotated[
+    float,
+    typer.Option(
+        "--ratio", min=1.0, help="Underexposure: the light is divided and the result multiplied by it."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same output.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+OnExisting = Annotated[
+    str,
+    typer.Option("--on-existing", help="What to do with an output that exists: error, skip or overwrite."),
+]
+OutputPath = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.")]
+
+MODEL_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*=.*", re.DOTALL)
+
+
+def split_output(values: list[str] | None) -> tuple[str | None, dict[str, str]]:
+    """Return the output and the model's options of all ``-o``: ``key=value`` is an option, the rest a place.
+
+    A path that looks like ``key=value`` is written ``./key=value``.
+
+    Raises
+    ------
+    UsageError
+        Two outputs, or an option twice.
+    """
+    options = [value for value in values or [] if MODEL_OPTION.fullmatch(value)]
+    places = [value for value in values or [] if not MODEL_OPTION.fullmatch(value)]
+    if len(places) > 1:
+        raise UsageError(f"-o is given two places to write to: {places[0]} and {places[1]}")
+    return (places[0] if places else None), parse_pairs(options)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (height, width) of a text such as ``512x768`` or ``512``.
+
+    Raises
+    ------
+    UsageError
+        It is neither, or not between 1 and 65535.
+    """
+    parts = text.lower().split("x")
+    try:
+        values = [int(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2) or not all(1 <= value <= 65535 for value in values):
+        raise UsageError(f"--size {text!r}: expected HEIGHTxWIDTH, such as 512x768")
+    return values[0], values[-1]

@@ -1,0 +1,90 @@
+"""``synthnoise train``: a denoiser fitted to a camera, on images that never existed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synthnoise.cli.parameters import (
+    Device,
+    Iso,
+    Json,
+    OutputOrOption,
+    Overwrite,
+    Profile,
+    Seed,
+    complete_denoisers,
+    complete_image_models,
+    complete_noise_models,
+    split_output,
+)
+from synthnoise.errors import UsageError
+from synthnoise.output import Output
+
+
+def train(
+    context: typer.Context,
+    images: Annotated[
+        str, typer.Option("--images", help="Image model.", autocompletion=complete_image_models)
+    ] = "dead-leaves",
+    noise: Annotated[
+        str, typer.Option("--noise", help="Noise model.", autocompletion=complete_noise_models)
+    ] = "poisson-gaussian",
+    denoiser: Annotated[
+        str, typer.Option("--denoiser", "-d", help="Denoiser to train.", autocompletion=complete_denoisers)
+    ] = "dncnn",
+    output: OutputOrOption = None,
+    noise_option: Annotated[
+        list[str] | None,
+        typer.Option("--noise-option", metavar="KEY=VALUE", help="An option of the noise model."),
+    ] = None,
+    image_option: Annotated[
+        list[str] | None,
+        typer.Option("--image-option", metavar="KEY=VALUE", help="An option of the image model."),
+    ] = None,
+    profile: Profile = None,
+    iso: Iso = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="How many steps.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="Or for how long.")] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Pairs per step.")] = 8,
+    crop: Annotated[int, typer.Option("--crop", min=16, help="Edge of a pair in (packed) pixels.")] = 64,
+    rate: Annotated[float, typer.Option("--lr", help="Highest learning rate.")] = 1e-3,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the state beside the output.")] = False,
+    overwrite: Overwrite = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Train a denoiser on synthetic pairs drawn as it goes; Ctrl-C saves the state, --resume goes on."""
+    from synthnoise.options import parse_pairs
+    from synthnoise.training import train as run
+
+    place, options = split_output(output)
+    if place is None:
+        raise UsageError("where should the weights go?", hint="-o weights.safetensors")
+    out = Output(json_mode=json, quiet=context.obj["quiet"])
+    with out.progress() as progress:
+        summary = run(
+            images=images,
+            image_options=parse_pairs(image_option or []),
+            noise=noise,
+            noise_options=parse_pairs(noise_option or []),
+            denoiser=denoiser,
+            denoiser_options=options,
+            profile=profile,
+            iso=iso,
+            output=Path(place),
+            steps=steps,
+            minutes=minutes,
+            batch=batch,
+            crop=crop,
+            lr=rate,
+            seed=seed,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    out.result(summary.as_dict(), summary.lines())
