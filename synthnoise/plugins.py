@@ -140,10 +140,8 @@ class Plugins:
         except (Exception, SystemExit) as error:
             if self._strict:
                 raise
-            first_line = (str(error).splitlines() or [""])[0]
-            plugin.problems.append(
-                f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-            )
+            text = " ".join(str(error).split())[:PROBLEM_LENGTH]
+            plugin.problems.append(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
     def records(self, kind: Kind) -> list[specs.Spec]:
         """Return every record of a kind, built-ins first; broken plugins are skipped and noted."""
