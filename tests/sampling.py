@@ -141,7 +141,7 @@ def _flat(sample: ArrayLike) -> NDArray[np.float64]:
 
 
 def _judge(what: str, measured: float, expected: float, error: float, smallest: float, n: float) -> None:
-    """Fail if an error of ``smallest`` could go unnoticed, or ``measured`` is further off than chance allows."""
+    """Fail if an error of ``smallest`` could go unnoticed, or ``measured`` is off by more than chance."""
     needed = math.ceil(n * (POWER * error / smallest) ** 2)
     assert POWER * error <= smallest, (
         f"powerless: {n:g} values show the {what} to {error:.3g}, so an error of {smallest:.3g} could pass;"

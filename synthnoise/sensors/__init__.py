@@ -1,0 +1,1 @@
+"""The virtual camera: a simulated sensor whose every parameter is known, against which all else is tested."""
