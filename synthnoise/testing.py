@@ -60,7 +60,7 @@ def assert_light_import(module: str) -> None:
 def check_image_model(
     spec: ImageModelSpec, values: Mapping[str, Any] | None = None, *, size: tuple[int, int] = SIZE
 ) -> None:
-    """Image i depends on (options, seed, i, size) alone, is finite, in [0, 1], and uses no global generator."""
+    """Image i depends on (options, seed, i, size) alone, lies in [0, 1], and no global generator is used."""
     model = build(spec, values)
     before = torch.random.get_rng_state()
     batch = model.generate(size, rng(5, 0, 3))
