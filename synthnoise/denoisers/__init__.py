@@ -1,0 +1,1 @@
+"""Denoisers: ``forward(noisy, sigma)``, networks and classical methods, and weights files."""

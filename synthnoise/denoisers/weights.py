@@ -1,0 +1,283 @@
+"""Weights files: safetensors with a record of what the network is and how it was trained.
+
+The record is JSON under the key ``synthnoise`` of the safetensors metadata. Reading runs no code
+from the file: the network is built from a registered denoiser by name, and only numbers are read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+import synthnoise
+from synthnoise.errors import InputError, PluginError, UsageError
+from synthnoise.files import existing_file, printable, write_bytes
+from synthnoise.plugins import Plugins, default_plugins
+
+KEY = "synthnoise"
+SCHEMA = 1
+MAX_HEADER_BYTES = 1 << 20
+MAX_FILE_BYTES = 1 << 31
+_SMALLEST_HEADER = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsRecord:
+    """What a weights file says of its network.
+
+    Attributes
+    ----------
+    denoiser
+        Name of the registered denoiser that builds the network.
+    options
+        Values of its options.
+    domain
+        What the planes are: ``"bayer"`` (four packed planes), ``"linear-rgb"`` or ``"srgb"``.
+    channels
+        Planes in and out.
+    sigma_planes
+        Planes of the noise level map that it was trained with.
+    stabilised
+        It was trained on variance-stabilised planes, whose noise is white, and wants such.
+    noise_range
+        Least and greatest standard deviation in training, in the unit of the network's input.
+    halo
+        Receptive radius in pixels of its input.
+    multiple_of
+        Height and width must be a multiple of this.
+    seed
+        Seed of initialisation and training pairs.
+    steps
+        Optimiser steps taken.
+    recipe
+        Arguments of the training run, JSON values.
+    figures
+        Validation results, such as ``{"psnr": ..., "noisy_psnr": ...}`` in dB.
+    version
+        The synthnoise that wrote the file.
+    """
+
+    denoiser: str
+    domain: str
+    channels: int
+    options: dict[str, Any] = field(default_factory=dict)
+    sigma_planes: int = 1
+    stabilised: bool = False
+    noise_range: tuple[float, float] = (0.0, 0.0)
+    halo: int = 0
+    multiple_of: int = 1
+    seed: int = 0
+    steps: int = 0
+    recipe: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    version: str = synthnoise.__version__
+    schema: int = SCHEMA
+
+    def as_json(self) -> str:
+        """Return the record as compact JSON with sorted keys: same record, same bytes."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def save_weights(
+    path: Path | str, module: nn.Module, record: WeightsRecord, *, overwrite: bool = False
+) -> None:
+    """Write a network's parameters and buffers and its record, in one atomic step.
+
+    Raises
+    ------
+    OutputExistsError
+        ``path`` exists and ``overwrite`` is false.
+    SynthnoiseError
+        The folder cannot be written, or the disk is full.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    write_bytes(path, save(tensors, {KEY: record.as_json()}), overwrite=overwrite)
+
+
+def load_weights(path: Path | str, *, plugins: Plugins | None = None) -> tuple[nn.Module, WeightsRecord]:
+    """Return the network of a weights file on the CPU, ready to denoise, and its record.
+
+    Raises
+    ------
+    InputError
+        The file is truncated, not a weights file, holds NaN or infinity, or its tensors do not fit
+        the network that its record names.
+    PluginError
+        No installed plugin offers that denoiser.
+    """
+    path = existing_file(path)
+    tensors, metadata = read_tensors(path)
+    record = _parse_record(path, metadata)
+    module = _build(path, record, plugins or default_plugins(), tensors)
+    module.load_state_dict(tensors)
+    return module.eval(), record
+
+
+def read_record(path: Path | str) -> WeightsRecord:
+    """Return the record of a weights file without reading its tensors.
+
+    Raises
+    ------
+    InputError
+        It is not a weights file.
+    """
+    path = existing_file(path)
+    return _parse_record(path, _read_header(path))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of a safetensors file, half precision widened to single, and its metadata.
+
+    Raises
+    ------
+    InputError
+        The file is truncated or not safetensors, larger than 2 GiB, or holds NaN or infinity.
+    """
+    metadata = _read_header(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise _not_weights(path, str(error)) from error
+    for name, value in tensors.items():
+        if value.is_floating_point():
+            tensors[name] = value = value.float() if value.dtype.itemsize < 4 else value
+            if not value.isfinite().all():
+                raise InputError(
+                    f"{path}: tensor {printable(name)} holds NaN or infinity", hint="fetch or train it again"
+                )
+    return tensors, metadata
+
+
+def content_hash(module: nn.Module) -> str:
+    """Return the SHA-256 of names, shapes and values of all parameters and buffers, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def build_network(
+    denoiser: str, options: Mapping[str, Any], *, seed: int, plugins: Plugins | None = None
+) -> nn.Module:
+    """Return a new network, its initial values drawn from ``seed`` alone.
+
+    Initialisers of torch draw from its global generator, which is put back as it was.
+
+    Raises
+    ------
+    PluginError
+        There is no such denoiser, or it is not a network.
+    UsageError
+        The options do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = (plugins or default_plugins()).create("denoisers", denoiser, options)
+    if not isinstance(network, nn.Module):
+        raise PluginError(f"the denoiser {denoiser} is not a torch network")
+    return network
+
+
+def _not_weights(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path}: not a weights file: {printable(reason)}", hint="expected safetensors of synthnoise"
+    )
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    """Return the metadata after checking, before anything is allocated, that the header is of sane size."""
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise _not_weights(path, f"{size} bytes are more than the {MAX_FILE_BYTES} allowed")
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        if len(prefix) < 8:
+            raise _not_weights(path, f"only {size} bytes")
+        (length,) = struct.unpack("<Q", prefix)
+        if not _SMALLEST_HEADER <= length <= min(MAX_HEADER_BYTES, size - 8):
+            raise _not_weights(path, f"header of {length} bytes in a file of {size}")
+        text = file.read(length)
+    try:
+        header = json.loads(text)
+        metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    except (ValueError, RecursionError) as error:
+        raise _not_weights(path, "its header is not JSON") from error
+    if not isinstance(metadata, dict):
+        raise _not_weights(path, "its header is not a table")
+    return metadata
+
+
+def _parse_record(path: Path, metadata: Mapping[str, str]) -> WeightsRecord:
+    try:
+        values = json.loads(metadata.get(KEY, "null"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _not_weights(path, "its record is not JSON") from error
+    if not isinstance(values, dict):
+        raise _not_weights(path, f"it has no {KEY} record")
+    if values.get("schema") != SCHEMA:
+        raise InputError(
+            f"{path}: its record has schema {printable(values.get('schema'))}, this reads {SCHEMA}",
+            hint="use the synthnoise that wrote it",
+        )
+    hints = get_type_hints(WeightsRecord)
+    known = {key: value for key, value in values.items() if key in hints}
+    for key, value in known.items():
+        if not _has_type(value, hints[key]):
+            raise _not_weights(path, f"{key} of its record is {value!r}")
+    if "noise_range" in known:
+        known["noise_range"] = tuple(known["noise_range"])
+    try:
+        return WeightsRecord(**known)
+    except TypeError as error:
+        raise _not_weights(path, f"its record is incomplete: {error}") from error
+
+
+def _has_type(value: Any, annotation: Any) -> bool:
+    """Return whether a JSON value has one of the types that the fields of the record have."""
+    if annotation == tuple[float, float]:
+        return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+    arguments = get_args(annotation)
+    if arguments:
+        return isinstance(value, dict) and (arguments[1] is Any or all(map(_is_number, value.values())))
+    return isinstance(value, annotation) and (annotation is not int or value >= 0)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _build(path: Path, record: WeightsRecord, plugins: Plugins, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Return the network that the record names, of the shapes that the file holds.
+
+    It is built without memory first, so that a record cannot ask for more than its file contains.
+    """
+    try:
+        with torch.device("meta"):
+            shapes = build_network(record.denoiser, record.options, seed=0, plugins=plugins).state_dict()
+    except (UsageError, TypeError) as error:
+        raise InputError(
+            f"{path}: its options do not fit the denoiser {printable(record.denoiser)}: {error}"
+        ) from error
+    for name in sorted(shapes.keys() | tensors.keys()):
+        expected = tuple(shapes[name].shape) if name in shapes else "none"
+        found = tuple(tensors[name].shape) if name in tensors else "none"
+        if expected != found:
+            raise InputError(
+                f"{path}: tensor {printable(name)} has shape {found}, {record.denoiser} needs {expected}",
+                hint="the file is damaged, or of another version",
+            )
+    return build_network(record.denoiser, record.options, seed=0, plugins=plugins)
