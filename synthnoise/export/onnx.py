@@ -1,0 +1,285 @@
+"""One self-contained ONNX file of a trained denoiser, checked against torch before it gets its name."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthnoise.denoisers.weights import WeightsRecord, content_hash, load_weights
+from synthnoise.errors import MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.files import write_bytes
+from synthnoise.plugins import Plugins
+
+OPSETS = range(18, 24)
+TOLERANCE = 1e-5
+"""Largest difference from torch, relative to the largest output (or 1), that passes."""
+
+_EXTRA = "onnx"
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_CHECKED_SHAPES = ((1, 64, 64), (3, 33, 41), (1, 7, 9), (2, 17, 128))
+_EXAMPLE_SHAPE = (2, 32, 40)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxSummary:
+    """What was written.
+
+    Attributes
+    ----------
+    path
+        The file.
+    size
+        Its bytes.
+    nodes
+        Operations in its graph.
+    max_error
+        Largest absolute difference from torch over the sizes checked.
+    checked
+        The [B, H, W] that were checked.
+    """
+
+    path: Path
+    size: int
+    nodes: int
+    max_error: float
+    checked: tuple[tuple[int, int, int], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary for a machine."""
+        return dataclasses.asdict(self)
+
+    def lines(self) -> list[str]:
+        """Return the summary for a person."""
+        sizes = ", ".join(f"{height}x{width}" for _, height, width in self.checked)
+        return [
+            f"{self.path}: {self.size / 1e6:.2f} MB, {self.nodes} operations",
+            f"differs from torch by at most {self.max_error:.1e} (checked at {sizes})",
+        ]
+
+
+class _Padded(nn.Module):
+    """The network with its padding inside the graph, so that the file takes any size."""
+
+    def __init__(self, network: nn.Module, multiple_of: int) -> None:
+        super().__init__()
+        self.network = network
+        self.multiple_of = multiple_of
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        height, width = noisy.shape[-2:]
+        # Replication, unlike reflection, also works where the padding exceeds the image.
+        padding = (0, -width % self.multiple_of, 0, -height % self.multiple_of)
+        noisy, sigma = (functional.pad(x, padding, mode="replicate") for x in (noisy, sigma))
+        denoised: Tensor = self.network(noisy, sigma)
+        return denoised[..., :height, :width]
+
+
+def export_onnx(
+    weights: Path | str,
+    output: Path | str,
+    *,
+    opset: int = 20,
+    overwrite: bool = False,
+    plugins: Plugins | None = None,
+) -> OnnxSummary:
+    """Write the network of a weights file as one ONNX file: same weights, same bytes.
+
+    Inputs ``noisy`` float32 [batch, C, h, w] and ``sigma`` float32 [batch, 1 or C, h, w] (standard
+    deviation in the unit of ``noisy``), output ``denoised`` like ``noisy``; batch, h and w are free.
+    The metadata entry ``synthnoise`` is JSON: see :func:`describe`.
+
+    Raises
+    ------
+    MissingExtraError
+        One of the packages of the extra ``onnx`` is not installed.
+    InputError
+        The weights file cannot be read.
+    OutputExistsError
+        ``output`` exists and ``overwrite`` is false.
+    SynthnoiseError
+        The exported network does not compute what torch computes.
+    """
+    for package in _PACKAGES:
+        if util.find_spec(package) is None:
+            raise MissingExtraError(package, _EXTRA)
+    if opset not in OPSETS:
+        raise UsageError(f"opset {opset} is not supported", hint=f"use {OPSETS[0]} to {OPSETS[-1]}")
+    output = Path(output)
+    if output.exists() and not overwrite:
+        raise OutputExistsError(output)
+    network, record = load_weights(weights, plugins=plugins)
+    wrapped = network if record.multiple_of == 1 else _Padded(network, record.multiple_of).eval()
+    model = _trace(wrapped, record, opset)
+    _clean(model)
+    _name_outputs(model)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "synthnoise", json.dumps(describe(network, record), sort_keys=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    max_error = _verify(data, wrapped, record)
+    write_bytes(output, data, overwrite=overwrite)
+    return OnnxSummary(
+        path=output, size=len(data), nodes=len(model.graph.node), max_error=max_error, checked=_CHECKED_SHAPES
+    )
+
+
+def describe(network: nn.Module, record: WeightsRecord) -> dict[str, Any]:
+    """Return what a program needs to know to run the file, JSON values.
+
+    ``normalisation`` says what the input must be, ``noise_range`` which sigma was trained, ``halo``
+    how far tiles must overlap, ``multiple_of`` where tiles must begin; ``sha256`` is that of the
+    weights, ``card`` says in words where they come from.
+    """
+    return {
+        "schema": record.schema,
+        "denoiser": record.denoiser,
+        "options": record.options,
+        "domain": record.domain,
+        "channels": record.channels,
+        "planes": "CFA positions in row-major order" if record.domain == "bayer" else "R, G, B",
+        "normalisation": (
+            "black subtracted, divided by white - black, generalised Anscombe transform to unit variance"
+            if record.stabilised
+            else "black 0, white 1"
+        ),
+        "sigma": "standard deviation of the noise in the unit of the input, one value per pixel",
+        "sigma_planes": record.sigma_planes,
+        "noise_range": list(record.noise_range),
+        "halo": record.halo,
+        "multiple_of": record.multiple_of,
+        "sha256": content_hash(network),
+        "figures": record.figures,
+        "card": {
+            "data": "synthetic images and synthetic noise only",
+            "recipe": record.recipe,
+            "seed": record.seed,
+            "steps": record.steps,
+            "version": record.version,
+        },
+    }
+
+
+def _trace(network: nn.Module, record: WeightsRecord, opset: int) -> Any:
+    """Return the ONNX ModelProto of the network."""
+    batch, height, width = _EXAMPLE_SHAPE
+    noisy = torch.zeros(batch, record.channels, height, width)
+    sigma = torch.ones(batch, max(record.sigma_planes, 1), height, width)
+    free = {0: torch.export.Dim("batch"), 2: torch.export.Dim("h"), 3: torch.export.Dim("w")}
+    with _silence(), torch.no_grad():
+        program = torch.onnx.export(
+            network,
+            (noisy, sigma),
+            input_names=["noisy", "sigma"],
+            output_names=["denoised"],
+            dynamic_shapes={"noisy": free, "sigma": free},
+            opset_version=opset,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise SynthnoiseError(f"torch could not export {record.denoiser}")
+    return program.model_proto
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the exporter's prints, warnings and log lines from the user's terminal and pipes."""
+    disabled = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                yield
+        finally:
+            logging.disable(disabled)
+
+
+def _clean(model: Any) -> None:
+    """Drop what the exporter noted of the machine it ran on: stack traces with absolute paths."""
+    graph = model.graph
+    for item in (
+        model,
+        graph,
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *graph.initializer,
+    ):
+        del item.metadata_props[:]
+        item.doc_string = ""
+    # Shapes of intermediate values are inferred again by whoever loads the file.
+    del graph.value_info[:]
+    for function in model.functions:
+        for item in (function, *function.node, *function.value_info):
+            del item.metadata_props[:]
+            item.doc_string = ""
+
+
+def _name_outputs(model: Any) -> None:
+    """Call the output's axes like the input's: the exporter writes padding arithmetic instead."""
+    source, target = model.graph.input[0], model.graph.output[0]
+    target.type.tensor_type.shape.CopyFrom(source.type.tensor_type.shape)
+
+
+def _verify(data: bytes, network: nn.Module, record: WeightsRecord) -> float:
+    """Return the largest difference from torch.
+
+    Raises
+    ------
+    SynthnoiseError
+        It exceeds ``TOLERANCE``.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_inputs()]
+    worst = 0.0
+    for shape in _CHECKED_SHAPES:
+        noisy, sigma = _example(record, shape)
+        with torch.no_grad():
+            expected = network(noisy, sigma).numpy()
+        feed = {k: v.numpy() for k, v in (("noisy", noisy), ("sigma", sigma)) if k in names}
+        error = _difference(session.run(None, feed), expected)
+        if not error <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+            raise SynthnoiseError(
+                f"the exported {record.denoiser} differs from torch by {error:.2g} at {shape}",
+                hint="try another --opset, and please report this",
+            )
+        worst = max(worst, error)
+    return worst
+
+
+def _example(record: WeightsRecord, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    """Return a smooth image with noise of a level that differs by pixel, and that level."""
+    batch, height, width = shape
+    generator = torch.Generator().manual_seed(height * width)
+    sigma = torch.rand(batch, max(record.sigma_planes, 1), height, width, generator=generator)
+    sigma = record.noise_range[0] + sigma * (record.noise_range[1] - record.noise_range[0])
+    image = torch.linspace(0, 1, width).expand(batch, record.channels, height, width)
+    return image + sigma * torch.randn(image.shape, generator=generator), sigma
+
+
+def _difference(outputs: Sequence[NDArray[np.float32]], expected: NDArray[np.float32]) -> float:
+    (found,) = outputs
+    if found.shape != expected.shape:
+        return float("inf")
+    return float(np.abs(found - expected).max())

@@ -1,0 +1,202 @@
+"""ONNX files: what onnxruntime computes is what torch computes, and nothing of this machine is inside."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from synthnoise import specs
+from synthnoise.denoisers.weights import (
+    WeightsRecord,
+    build_network,
+    content_hash,
+    load_weights,
+    save_weights,
+)
+from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, UsageError
+from synthnoise.export import export_onnx
+from synthnoise.hookspecs import hookimpl
+from synthnoise.plugins import Plugins
+
+SMALL = {"channels": 4, "depth": 4, "width": 8}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("weights")
+
+
+def weights(folder: Path, name: str, values: dict[str, Any], **record: Any) -> Path:
+    path = folder / f"{name}.safetensors"
+    network = build_network("dncnn", values, seed=5)
+    planes = int(values.get("sigma_planes", 1))
+    facts = {"channels": int(values["channels"]), "sigma_planes": planes, "noise_range": (0.0, 1.0)}
+    save_weights(
+        path, network, WeightsRecord(denoiser="dncnn", options=values, domain="bayer", **facts, **record)
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(folder: Path) -> tuple[Path, Path]:
+    source = weights(
+        folder, "net", SMALL, stabilised=True, halo=4, seed=5, steps=9, recipe={"images": "dead-leaves"}
+    )
+    target = folder / "net.onnx"
+    export_onnx(source, target)
+    return source, target
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 7, 9), (2, 33, 41), (3, 64, 16), (1, 5, 257)])
+def test_onnxruntime_agrees_with_torch_at_any_size(
+    exported: tuple[Path, Path], shape: tuple[int, int, int]
+) -> None:
+    network, _ = load_weights(exported[0])
+    batch, height, width = shape
+    rng = np.random.default_rng(1)
+    noisy = rng.standard_normal((batch, 4, height, width), dtype=np.float32)
+    sigma = rng.random((batch, 1, height, width), dtype=np.float32)
+    session = onnxruntime.InferenceSession(exported[1], providers=["CPUExecutionProvider"])
+    (found,) = session.run(["denoised"], {"noisy": noisy, "sigma": sigma})
+    with torch.no_grad():
+        expected = network(torch.from_numpy(noisy), torch.from_numpy(sigma)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert not np.allclose(found, noisy, atol=1e-2)
+
+
+def test_the_file_says_what_is_needed_to_run_it(exported: tuple[Path, Path]) -> None:
+    network, _ = load_weights(exported[0])
+    session = onnxruntime.InferenceSession(exported[1], providers=["CPUExecutionProvider"])
+    facts = json.loads(session.get_modelmeta().custom_metadata_map["synthnoise"])
+    assert facts["denoiser"] == "dncnn"
+    assert (facts["domain"], facts["channels"], facts["sigma_planes"]) == ("bayer", 4, 1)
+    assert (facts["halo"], facts["multiple_of"], facts["noise_range"]) == (4, 1, [0.0, 1.0])
+    assert facts["sha256"] == content_hash(network)
+    assert "Anscombe" in facts["normalisation"]
+    assert facts["card"]["recipe"] == {"images": "dead-leaves"}
+    assert {i.name: i.shape for i in session.get_inputs()} == {
+        "noisy": ["batch", 4, "h", "w"],
+        "sigma": ["batch", 1, "h", "w"],
+    }
+    assert {o.name: o.shape for o in session.get_outputs()} == {"denoised": ["batch", 4, "h", "w"]}
+
+
+def test_the_file_is_one_valid_file_with_nothing_of_the_machine(exported: tuple[Path, Path]) -> None:
+    model = onnx.load(exported[1])
+    onnx.checker.check_model(model, full_check=True)
+    assert [p.name for p in exported[1].parent.iterdir() if "onnx" in p.name] == ["net.onnx"]
+    data = exported[1].read_bytes()
+    for place in (
+        Path(torch.__file__).parents[1],
+        Path(__file__).parents[1],
+        Path.home(),
+        exported[0].parent,
+    ):
+        assert str(place).encode() not in data or str(place) == "/"
+    assert b"site-packages" not in data
+    assert b"stack_trace" not in data
+
+
+def test_same_weights_same_bytes_and_not_a_word(
+    exported: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    summary = export_onnx(exported[0], tmp_path / "again.onnx")
+    assert capfd.readouterr() == ("", "")
+    assert (tmp_path / "again.onnx").read_bytes() == exported[1].read_bytes()
+    assert summary.max_error < 1e-5
+    assert summary.size == (tmp_path / "again.onnx").stat().st_size
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"channels": 1, "depth": 3, "width": 4, "sigma_planes": 0},
+        {"channels": 3, "depth": 3, "width": 4, "sigma_planes": 3},
+        {"channels": 3, "depth": 3, "width": 4, "bias_free": False, "batch_norm": True},
+    ],
+)
+def test_every_conditioning_exports(folder: Path, tmp_path: Path, values: dict[str, Any]) -> None:
+    export_onnx(weights(tmp_path, "net", values), tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    assert [i.name for i in session.get_inputs()] == ["noisy", "sigma"]
+
+
+class Halving(torch.nn.Module):
+    """Works at half the size, so it needs even heights and widths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = torch.nn.Conv2d(3, 8, 2, stride=2)
+        self.up = torch.nn.ConvTranspose2d(8, 2, 2, stride=2)
+
+    def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return noisy - self.up(torch.relu(self.down(torch.cat((noisy, sigma), 1))))
+
+
+@pytest.fixture
+def halving(monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    module = ModuleType("halving_plugin")
+
+    @hookimpl
+    def synthnoise_denoisers() -> list[specs.DenoiserSpec]:
+        return [
+            specs.DenoiserSpec(name="halving", summary="Halves.", factory=Halving, channels=2, multiple_of=2)
+        ]
+
+    module.synthnoise_denoisers = synthnoise_denoisers  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return Plugins([EntryPoint("halving", module.__name__, "synthnoise")])
+
+
+def test_a_plugins_network_that_needs_even_sizes_takes_odd_ones(tmp_path: Path, halving: Plugins) -> None:
+    network = build_network("halving", {}, seed=0, plugins=halving)
+    record = WeightsRecord(denoiser="halving", domain="bayer", channels=2, multiple_of=2, noise_range=(0, 1))
+    save_weights(tmp_path / "net.safetensors", network, record)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx", plugins=halving)
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    noisy = np.random.default_rng(0).random((1, 2, 13, 1), dtype=np.float32)
+    (found,) = session.run(None, {"noisy": noisy, "sigma": np.ones((1, 1, 13, 1), np.float32)})
+    padded = torch.from_numpy(np.pad(noisy, ((0, 0), (0, 0), (0, 1), (0, 1)), mode="edge"))
+    with torch.no_grad():
+        expected = network(padded, torch.ones(1, 1, 14, 2))[..., :13, :1].numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def hide(package: str) -> Callable[..., Any]:
+    from importlib import util
+
+    find = util.find_spec
+    return lambda name, *rest: None if name == package else find(name, *rest)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_package_is_named(
+    exported: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", hide(package))
+    with pytest.raises(MissingExtraError, match=package) as refusal:
+        export_onnx(exported[0], tmp_path / "net.onnx")
+    assert refusal.value.hint == "pip install 'synthnoise[onnx]'"
+
+
+def test_refusals_leave_no_file_and_harm_none(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    before = exported[1].read_bytes()
+    with pytest.raises(OutputExistsError):
+        export_onnx(*exported)
+    assert exported[1].read_bytes() == before
+    with pytest.raises(InputError):
+        export_onnx(exported[1], tmp_path / "net.onnx")
+    with pytest.raises(UsageError, match="opset"):
+        export_onnx(exported[0], tmp_path / "net.onnx", opset=7)
+    assert not list(tmp_path.iterdir())
