@@ -1,0 +1,109 @@
+"""Philox4x32-10: four random 32-bit words from a counter and a key, the same ones on every device.
+
+J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numba import uint64
+from torch import Tensor
+
+WORD = 0xFFFFFFFF
+ROUNDS = 10
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
+
+Counter = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def philox(counter: Counter, seed: int) -> Counter:
+    """Return the four output words of every counter.
+
+    ``counter`` holds int64 tensors in [0, 2**32) that broadcast against each other; so does the
+    result. The low word of the 64-bit ``seed`` is the first word of the key.
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = seed & WORD, seed >> 32 & WORD
+    for _ in range(ROUNDS):
+        # A product of two words needs 64 bits: it wraps into the sign, which the mask after the shift undoes.
+        # The low halves are only ever xored, so what stands above them may wait for the next mask.
+        p0, p1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
+        c0, c2 = ((p1 >> 32) ^ c1 ^ k0) & WORD, ((p0 >> 32) ^ c3 ^ k1) & WORD
+        c1, c3 = p1, p0
+        k0, k1 = (k0 + KEY_STEPS[0]) & WORD, (k1 + KEY_STEPS[1]) & WORD
+    return c0, c1 & WORD, c2, c3 & WORD
+
+
+def rectangle(
+    seed: int, indices: Tensor, tags: Tensor, corner: tuple[int, int], size: tuple[int, int]
+) -> Tensor:
+    """Return the words of a rectangle of pixels, int64 [B, 4 G, H, W] in [0, 2**32).
+
+    The counter is (column, row, low word of the index, tag).
+
+    Parameters
+    ----------
+    indices
+        int64 [B], low 32 bits of the image index; its device is the result's.
+    tags
+        int64 [B, G], fourth counter word of each group of four planes.
+    corner
+        (row, column) of the first pixel; negative ones wrap.
+    size
+        (H, W).
+    """
+    if indices.device.type == "cpu":
+        words = torch.empty((*tags.shape, 4, *size), dtype=torch.int64)
+        key = np.uint64(seed & WORD), np.uint64(seed >> 32 & WORD)
+        _fill(words.numpy(), indices.numpy(), tags.numpy(), *corner, *key)
+    else:
+        y = (torch.arange(size[0], device=indices.device) + corner[0]).view(-1, 1) & WORD
+        x = (torch.arange(size[1], device=indices.device) + corner[1]) & WORD
+        index, tag = indices.view(-1, 1, 1, 1), tags.unsqueeze(-1).unsqueeze(-1)
+        words = torch.stack(philox((x, y, index, tag), seed), 2)
+    return words.flatten(1, 2)
+
+
+def _compile(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a function compiled at its first call, kept on the disk where there is a place for it."""
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache folder may be written
+        return numba.njit(nogil=True)(function)
+
+
+_M0, _M1, _STEP0, _STEP1, _WORD = (uint64(v) for v in (*MULTIPLIERS, *KEY_STEPS, WORD))
+_HALF = uint64(32)
+
+
+@_compile
+def _fill(words: Any, indices: Any, tags: Any, top: int, left: int, key0: Any, key1: Any) -> None:
+    """Fill ``words`` int64 [B, G, 4, H, W]: the words of :func:`philox` in one pass over the memory."""
+    batch, groups, _, rows, columns = words.shape
+    for b in range(batch):
+        for g in range(groups):
+            index, tag = uint64(indices[b]), uint64(tags[b, g])
+            for i in range(rows):
+                row = uint64(top + i) & _WORD
+                # One slice per word lets the compiler see that stores do not overlap, and vectorise.
+                out0, out1, out2, out3 = (
+                    words[b, g, 0, i],
+                    words[b, g, 1, i],
+                    words[b, g, 2, i],
+                    words[b, g, 3, i],
+                )
+                for j in range(columns):
+                    c0, c1, c2, c3 = uint64(left + j) & _WORD, row, index, tag
+                    k0, k1 = key0, key1
+                    for _r in range(ROUNDS):
+                        p0, p1 = c0 * _M0, c2 * _M1
+                        c0, c2 = (p1 >> _HALF) ^ c1 ^ k0, (p0 >> _HALF) ^ c3 ^ k1
+                        c1, c3 = p1 & _WORD, p0 & _WORD
+                        k0, k1 = (k0 + _STEP0) & _WORD, (k1 + _STEP1) & _WORD
+                    out0[j], out1[j], out2[j], out3[j] = c0, c1, c2, c3

@@ -1,0 +1,235 @@
+"""Random numbers by address: image, stream and pixel name each one, so it depends on no other draw.
+
+Batch size, tile, order, worker and resume do not change a sample, and no global state is touched.
+On one kind of device the numbers are the same bytes; between kinds the random words are the same
+and what is computed from them agrees to rounding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+from synthnoise.errors import UsageError
+from synthnoise.philox import rectangle
+from synthnoise.poisson import poisson_quantile
+
+Shape = tuple[int, ...]
+
+_INDEX_BITS, _GROUP_BITS, _STREAM_BITS = 44, 12, 8
+
+
+class Stream(IntEnum):
+    """What a random number is for. A number is given once and never reused, else two draws correlate.
+
+    0-31 are noise, 32-63 images, 64-95 training and datasets, 128-255 free for plugins. Within one
+    stream, draw one kind of number in one kind of shape.
+    """
+
+    SHOT_NOISE = 0
+    READ_NOISE = 1
+    PHASE = 2
+    DARK_CROP = 3
+    ROW_NOISE = 4
+    COLUMN_NOISE = 5
+    HOT_PIXELS = 6
+    BANDING = 7
+    GAIN = 8
+    DARK_CHOICE = 9
+    AMPLITUDE = 10
+
+    LEAF_RADIUS = 32
+    LEAF_POSITION = 33
+    LEAF_COLOUR = 34
+    LEAF_SHAPE = 35
+    LEAF_ANGLE = 36
+    LEAF_TEXTURE = 37
+    LEAF_SHADING = 38
+    LEAF_DEPTH = 39
+    LEAF_COUNT = 40
+    PALETTE = 41
+    BACKGROUND = 42
+    ILLUMINATION = 43
+    BLUR = 44
+    TEXTURE_FIELD = 45
+
+    CROP = 64
+    EXPOSURE = 65
+    RATIO = 66
+    ISO = 67
+    AUGMENTATION = 68
+    ORDER = 69
+    NOISE_LEVEL = 70
+    WHITE_BALANCE = 71
+
+
+@dataclass(frozen=True, eq=False)
+class Rng:
+    """The random numbers of a batch of images.
+
+    Every method takes a stream and the shape of one image's numbers and returns ``[B, *shape]``
+    on ``device``. Shapes are
+
+    - ``(C, H, W)``, planes of pixels: a number belongs to a plane and a position counted from
+      ``origin``, so what is drawn for a crop is the crop of what is drawn for the whole, and
+      three planes are the first three of four;
+    - ``(n,)`` or ``(n, k)``, tables: ``origin`` plays no part, and the first rows of a longer
+      table are the shorter one.
+
+    Attributes
+    ----------
+    seed
+        Key of the generator, 0 to 2**64 - 1.
+    indices
+        int64 [B], number of each image, 0 to 2**44 - 1.
+    device
+        Where the numbers are made; ``indices`` are moved there.
+    origin
+        (row, column) of the first pixel in its image.
+
+    Raises
+    ------
+    UsageError
+        The seed or an index is out of range.
+    """
+
+    seed: int
+    indices: Tensor
+    device: torch.device | str = "cpu"
+    origin: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 1 << 64:
+            raise UsageError(
+                f"seed {self.seed} is out of range", hint="use a whole number from 0 to 2**64 - 1"
+            )
+        indices = self.indices.to(torch.int64).reshape(-1)
+        if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < 1 << _INDEX_BITS:
+            raise UsageError(
+                "an image number is out of range", hint=f"use whole numbers from 0 to 2**{_INDEX_BITS} - 1"
+            )
+        object.__setattr__(self, "device", torch.device(self.device))
+        object.__setattr__(self, "indices", indices.to(self.device))
+
+    def at(self, indices: Tensor) -> Rng:
+        """Return the generator of other images."""
+        return dataclasses.replace(self, indices=indices)
+
+    def cropped(self, y: int, x: int) -> Rng:
+        """Return the generator of the crop whose first pixel is (y, x) of this one."""
+        return dataclasses.replace(self, origin=(self.origin[0] + y, self.origin[1] + x))
+
+    def bits(self, stream: int, shape: Shape) -> Tensor:
+        """Return random words: int64 in [0, 2**32)."""
+        return self._draw(stream, shape, torch.int64, lambda words: words)
+
+    def uniform(self, stream: int, shape: Shape, *, double: bool = False) -> Tensor:
+        """Return uniform numbers in the open interval (0, 1).
+
+        float32 on the centres of 2**23 cells, or with ``double`` float64 on the centres of 2**52
+        cells, from two words each.
+        """
+        if double:
+            return self._draw(stream, shape, torch.float64, _uniform_double, words_each=2)
+        return self._draw(stream, shape, torch.float32, lambda words: ((words >> 9).float() + 0.5) * 2.0**-23)
+
+    def normal(self, stream: int, shape: Shape) -> Tensor:
+        """Return standard normal float32, up to 6.8 standard deviations, by the Box-Muller transform."""
+        return self._draw(stream, shape, torch.float32, _box_muller)
+
+    def integers(self, stream: int, shape: Shape, low: int, high: int) -> Tensor:
+        """Return whole numbers int64 in [low, high), high - low at most 2**31.
+
+        Each is equally likely to within (high - low) / 2**32.
+        """
+        if not 0 < high - low <= 1 << 31:
+            raise ValueError(f"no numbers between {low} and {high}, or too many")
+        return low + (self.bits(stream, shape) * (high - low) >> 32)
+
+    def poisson(self, stream: int, rate: Tensor) -> Tensor:
+        """Return Poisson counts with the rates [B, C, H, W], in their dtype (float32 or float64).
+
+        One 52-bit uniform per pixel goes through the inverse of the distribution function, so a
+        change of one rate changes one count. Rates below zero count as zero. See
+        :func:`synthnoise.poisson.poisson_quantile`.
+        """
+        counts = torch.empty_like(rate)
+        batch, channels, height, width = rate.shape
+        for top, rows in self._bands(batch * channels * 2, height, width):
+            band = self.cropped(top, 0)._words(stream, 2 * channels, (rows, width))
+            part = slice(top, top + rows)
+            counts[:, :, part] = poisson_quantile(_uniform_double(band), rate[:, :, part]).to(rate.dtype)
+        return counts
+
+    def _draw(
+        self,
+        stream: int,
+        shape: Shape,
+        dtype: torch.dtype,
+        number: Callable[[Tensor], Tensor],
+        words_each: int = 1,
+    ) -> Tensor:
+        """Return numbers made from planes of words, in bands so that the words never need much memory."""
+        if len(shape) != 3:
+            return self._draw_table(stream, shape, dtype, number, words_each)
+        channels, height, width = shape
+        numbers = torch.empty((len(self.indices), *shape), dtype=dtype, device=self.device)
+        # Whole groups of four words, so that a pair of planes always shares its pair of words.
+        needed = -(-channels * words_each // 4) * 4
+        for top, rows in self._bands(len(self.indices) * needed, height, width):
+            words = self.cropped(top, 0)._words(stream, needed, (rows, width))
+            numbers[:, :, top : top + rows] = number(words)[:, :channels]
+        return numbers
+
+    def _draw_table(
+        self,
+        stream: int,
+        shape: Shape,
+        dtype: torch.dtype,
+        number: Callable[[Tensor], Tensor],
+        words_each: int,
+    ) -> Tensor:
+        """Return a table: entries of a row are planes of one pixel, four entries of a list likewise."""
+        if len(shape) not in (1, 2):
+            raise ValueError(f"shape must be (C, H, W), (n,) or (n, k), not {shape}")
+        count, width = (-(-shape[0] // 4), 4) if len(shape) == 1 else shape
+        placed = dataclasses.replace(self, origin=(0, 0))
+        planes = placed._draw(stream, (width, 1, count), dtype, number, words_each)
+        table = planes[:, :, 0].transpose(1, 2)
+        return table.flatten(1)[:, : shape[0]].clone() if len(shape) == 1 else table.contiguous()
+
+    def _words(self, stream: int, planes: int, size: tuple[int, int]) -> Tensor:
+        """Return int64 [B, planes, H, W] words, with as many planes more as fill a group of four."""
+        groups = -(-planes // 4)
+        if not (0 <= stream < 1 << _STREAM_BITS and groups <= 1 << _GROUP_BITS):
+            raise ValueError(f"stream {stream} or number of planes {planes} is out of range")
+        group = torch.arange(groups, device=self.device) << _STREAM_BITS
+        high = self.indices >> 32 << (_STREAM_BITS + _GROUP_BITS)
+        tags = high[:, None] | group | int(stream)
+        return rectangle(self.seed, self.indices & 0xFFFFFFFF, tags, self.origin, size)[:, :planes]
+
+    def _bands(self, planes: int, height: int, width: int) -> Iterator[tuple[int, int]]:
+        """Yield (top, rows) of bands that fit the processor's cache, or are large enough for a GPU."""
+        budget = 1 << (17 if torch.device(self.device).type == "cpu" else 25)
+        rows = max(1, budget // max(1, planes * width))
+        for top in range(0, height, rows):
+            yield top, min(rows, height - top)
+
+
+def _uniform_double(words: Tensor) -> Tensor:
+    """Return float64 in (0, 1) from pairs of planes of words: half as many planes."""
+    high, low = words[:, 0::2], words[:, 1::2]
+    return (((high << 20) | (low >> 12)).double() + 0.5) * 2.0**-52
+
+
+def _box_muller(words: Tensor) -> Tensor:
+    """Return standard normals from pairs of planes of words: radius from the first, angle from the second."""
+    radius = ((words[:, 0::2].float() + 0.5) * 2.0**-32).log_().mul_(-2).clamp_(min=0).sqrt_()
+    angle = words[:, 1::2].float() * (2 * torch.pi * 2.0**-32)
+    pair = torch.stack((angle.cos().mul_(radius), angle.sin().mul_(radius)), 2)
+    return pair.flatten(1, 2)
