@@ -29,10 +29,16 @@ def unpack(planes: NDArray[np.generic], period: tuple[int, int] = (2, 2)) -> NDA
 def linear_planes(frame: Frame) -> NDArray[np.float32]:
     """Return float32 [C, H/h, W/w]: the active area black-subtracted, divided by (white - black), signed."""
     active = frame.active()
-    scale = active.white - active.black.reshape(-1)
-    planes = pack(active.mosaic, active.cfa.shape).astype(np.float32)
-    planes -= pack(active.black_map().astype(np.float32), active.cfa.shape)
-    planes /= scale[:, None, None].astype(np.float32)
+    h, w = active.cfa.shape
+    planes: NDArray[np.float32] = pack(active.mosaic, (h, w)).astype(np.float32)
+    for c, plane in enumerate(planes):
+        i, j = divmod(c, w)
+        plane -= active.black[i, j]
+        if active.black_rows is not None:
+            plane -= active.black_rows[i::h, None][: plane.shape[0]]
+        if active.black_columns is not None:
+            plane -= active.black_columns[None, j::w][:, : plane.shape[1]]
+        plane /= active.white - active.black[i, j]
     return planes
 
 

@@ -87,9 +87,13 @@ class Frame:
         if self.mosaic.ndim != 2:
             raise InputError(f"{self._where()}a frame needs one mosaic plane, got shape {self.mosaic.shape}")
         if self.cfa.shape != self.black.shape:
-            raise InputError(f"{self._where()}black levels {self.black.shape} do not match the CFA {self.cfa.shape}")
+            raise InputError(
+                f"{self._where()}black levels {self.black.shape} do not match the CFA {self.cfa.shape}"
+            )
         if not np.all(self.white > self.black):
-            raise InputError(f"{self._where()}white level {self.white:g} is not above black level {self.black.max():g}")
+            raise InputError(
+                f"{self._where()}white level {self.white:g} is not above black level {self.black.max():g}"
+            )
 
     def _where(self) -> str:
         return f"{self.path}: " if self.path else ""
@@ -121,7 +125,7 @@ class Frame:
         top, left, bottom, right = rectangle or (0, 0, *self.mosaic.shape)
         h, w = self.cfa.shape
         rows, columns = np.arange(top, bottom), np.arange(left, right)
-        level = self.black[rows[:, None] % h, columns[None, :] % w]
+        level: NDArray[np.float64] = self.black[rows[:, None] % h, columns[None, :] % w]
         if self.black_rows is not None:
             level = level + self.black_rows[rows, None]
         if self.black_columns is not None:

@@ -1,0 +1,223 @@
+"""Camera RAW files to frames: headers checked and read here, pixels decoded by LibRaw."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rawpy
+from numpy.typing import NDArray
+
+from synthnoise.errors import InputError
+from synthnoise.raw import dng_reading as dng
+from synthnoise.raw.capture import Exposure, decoder_message, exposure_of
+from synthnoise.raw.containers import open_container
+from synthnoise.raw.frame import GREEN, Frame, Rectangle
+from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
+from synthnoise.raw.tiff import Tiff
+
+EXIF_ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
+"""EXIF orientation of LibRaw's flip."""
+
+NARROWEST_BORDER = 8
+BORDER_MARGIN = 8
+DARK_TOLERANCE = 0.02
+"""A border counts as masked where its median is this near to black, in units of white - black."""
+
+
+def frames(path: Path, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Frame]:
+    """Yield the one frame of a camera RAW file.
+
+    Raises
+    ------
+    InputError
+        The file is not a camera RAW file with a mosaic, is damaged, or exceeds the limits.
+    """
+    path = Path(path)
+    limits.check_file(path)
+    with path.open("rb") as file:
+        container = open_container(file, str(path))
+        exposure = exposure_of(container.tiffs) if container and container.tiffs else Exposure()
+        if container is not None and container.kind == "TIFF" and dng.is_dng(container.tiffs[0]):
+            yield _dng_frame(path, container.tiffs[0], exposure, limits)
+            return
+    if container is not None:
+        container.refuse_truncated(path)
+    yield _camera_frame(path, exposure, limits)
+
+
+def _dng_frame(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) -> Frame:
+    """Return a DNG's frame: pixels from LibRaw, everything else from the tags."""
+    name, root = str(path), tiff.directories[0]
+    image = dng.raw_image(tiff, limits)
+    dng.refuse_unreadable(image, name)
+    dng.check_segments(image, tiff, limits)
+    area = dng.active_area(image, name)
+    cfa, black = common_repeat(dng.cfa_pattern(image, area, name), dng.black_level(image, area, name))
+    black_rows, black_columns = dng.black_deltas(image, area)
+    white = dng.white_level(image, name)
+    matrix = dng.colour_matrix(root)
+    mosaic, _ = _decode(path, limits)
+    if mosaic.shape != (image.height, image.width):
+        raise InputError(f"{path}: decodes to {mosaic.shape[1]} x {mosaic.shape[0]} pixels, not as declared")
+    frame = Frame(
+        mosaic=mosaic,
+        cfa=cfa,
+        black=black,
+        white=white,
+        active_area=None if area == (0, 0, image.height, image.width) else area,
+        masked_areas=dng.masked_areas(image),
+        default_crop=dng.default_crop(image, area),
+        black_rows=black_rows,
+        black_columns=black_columns,
+        bits=min(image.bits, math.ceil(white).bit_length()),
+        as_shot_neutral=dng.as_shot_neutral(root, matrix),
+        colour_matrix=matrix,
+        noise_profile=dng.noise_profile(tiff, image.directory),
+        path=path,
+        **_frame_exposure(exposure),
+    )
+    return frame if frame.masked_areas else dataclasses.replace(frame, masked_areas=dark_borders(frame))
+
+
+def _frame_exposure(exposure: Exposure) -> dict[str, Any]:
+    names = ("make", "model", "iso", "exposure_time", "aperture", "focal_length", "date", "orientation")
+    return {name: getattr(exposure, name) for name in names}
+
+
+def _camera_frame(path: Path, exposure: Exposure, limits: ReadLimits) -> Frame:
+    """Return the frame of a maker's own format; levels, CFA and colour are LibRaw's."""
+    mosaic, known = _decode(path, limits)
+    cfa, indices = _libraw_cfa(path, known)
+    black = np.array(known["black"], np.float64)[indices]
+    top, left, height, width = known["visible"]
+    area = (top, left, min(top + height, mosaic.shape[0]), min(left + width, mosaic.shape[1]))
+    fields = _frame_exposure(exposure)
+    if exposure.orientation == 1:
+        fields["orientation"] = EXIF_ORIENTATION.get(known["flip"], 1)
+    for name, value in known["exposure"].items():
+        if fields[name] is None and 0 < value < math.inf:
+            fields[name] = float(value)
+    frame = Frame(
+        mosaic=mosaic,
+        cfa=cfa,
+        black=black,
+        white=known["white"],
+        active_area=None if area == (0, 0, *mosaic.shape) else area,
+        bits=math.ceil(known["white"]).bit_length(),
+        as_shot_neutral=_libraw_neutral(known["balance"]),
+        colour_matrix=known["matrix"] if np.any(known["matrix"]) else None,
+        path=path,
+        **fields,
+    )
+    return dataclasses.replace(frame, masked_areas=dark_borders(frame))
+
+
+def _decode(path: Path, limits: ReadLimits) -> tuple[NDArray[np.uint16], dict[str, Any]]:
+    """Return the mosaic uint16 [H, W], our own copy, and what LibRaw knows of it."""
+    try:
+        with rawpy.imread(str(path)) as raw:
+            sizes = raw.sizes
+            limits.check_pixels(path, sizes.raw_width, sizes.raw_height)
+            if raw.raw_type != rawpy.RawType.Flat or raw.raw_image is None:
+                raise InputError(f"{path}: holds several colours per pixel, not a mosaic")
+            mosaic = np.array(raw.raw_image, np.uint16)
+            return mosaic, _libraw_knowledge(raw)
+    except rawpy.LibRawFileUnsupportedError as error:
+        raise InputError(f"{path}: is not a camera file that can be read") from error
+    except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
+        raise InputError(f"{path}: is damaged or truncated: {decoder_message(error)}") from error
+    except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
+        raise InputError(f"{path}: cannot be decoded: {decoder_message(error)}") from error
+
+
+def _libraw_knowledge(raw: rawpy.RawPy) -> dict[str, Any]:
+    sizes, other = raw.sizes, getattr(raw, "other", None)
+    exposure = {}
+    if other is not None:
+        exposure = {
+            "iso": other.iso_speed,
+            "exposure_time": other.shutter_speed,
+            "aperture": other.aperture,
+            "focal_length": other.focal_length,
+        }
+    return {
+        "pattern": None if raw.raw_pattern is None else np.array(raw.raw_pattern),
+        "colours": raw.color_desc.decode("ascii", "replace"),
+        "black": list(raw.black_level_per_channel),
+        "white": float(raw.white_level),
+        "visible": (sizes.top_margin, sizes.left_margin, sizes.height, sizes.width),
+        "flip": sizes.flip,
+        "balance": list(raw.camera_whitebalance),
+        "matrix": np.array(raw.rgb_xyz_matrix, np.float64)[:3],
+        "exposure": exposure,
+    }
+
+
+def _libraw_cfa(path: Path, known: dict[str, Any]) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Return the CFA repeat at pixel (0, 0) as colours, and as LibRaw's colour indices."""
+    if known["pattern"] is None:
+        return np.array([[GREEN]], np.uint8), np.array([[0]])
+    letters = known["colours"]
+    indices = known["pattern"].astype(np.intp)
+    if not all(i < len(letters) and letters[i] in "RGB" for i in set(indices.reshape(-1).tolist())):
+        raise InputError(
+            f"{path}: its CFA has the colours {letters}", hint="only red, green and blue are supported"
+        )
+    return np.array([["RGB".index(letters[i]) for i in row] for row in indices], np.uint8), indices
+
+
+def _libraw_neutral(balance: list[float]) -> tuple[float, float, float] | None:
+    """Return g/r, 1, g/b of LibRaw's white-balance gains, or None where they are unknown."""
+    red, green, blue = balance[:3]
+    if not (red > 0 and green > 0 and blue > 0):
+        return None
+    return green / red, 1.0, green / blue
+
+
+def common_repeat(
+    cfa: NDArray[np.uint8], black: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return both patterns tiled to their least common repeat: Frame wants equal shapes."""
+    shape = [math.lcm(a, b) for a, b in zip(cfa.shape, black.shape, strict=True)]
+    tiled = [np.tile(p, [n // m for n, m in zip(shape, p.shape, strict=True)]) for p in (cfa, black)]
+    return tiled[0].astype(np.uint8), tiled[1].astype(np.float64)
+
+
+def dark_borders(frame: Frame) -> tuple[Rectangle, ...]:
+    """Return the borders outside the active area that look optically black, without their outermost pixels.
+
+    Not all hidden borders are masked: some hold zeros, junk or light. One that is wide enough counts
+    if its median lies near the black level and it is not constant. Pixels next to an edge are left
+    out: light leaks in there, and amplifiers settle.
+    """
+    top, left, bottom, right = frame.area
+    height, width = frame.mosaic.shape
+    borders = (
+        (top, 0, bottom, left),
+        (0, left, top, right),
+        (top, right, bottom, width),
+        (bottom, left, height, right),
+    )
+    found = []
+    for top, left, bottom, right in borders:
+        thickness = min(bottom - top, right - left)
+        if thickness < NARROWEST_BORDER:
+            continue
+        margin = min(BORDER_MARGIN, thickness // 4)
+        inner = (top + margin, left + margin, bottom - margin, right - margin)
+        if _looks_dark(frame, inner):
+            found.append(inner)
+    return tuple(found)
+
+
+def _looks_dark(frame: Frame, area: Rectangle) -> bool:
+    top, left, bottom, right = area
+    pixels = frame.mosaic[top:bottom, left:right]
+    black = float(frame.black.mean())
+    near = abs(float(np.median(pixels)) - black) <= DARK_TOLERANCE * (frame.white - black)
+    return near and bool(pixels.min() < pixels.max())

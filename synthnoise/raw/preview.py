@@ -1,0 +1,89 @@
+"""Small renderings of a frame for the previews inside DNG files."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from synthnoise.raw.colour import encode_srgb, exposure_gain, linear_srgb
+from synthnoise.raw.frame import Frame, Rectangle
+
+JPEG_QUALITY = 90
+
+
+def picture_area(frame: Frame) -> Rectangle:
+    """Return what the camera maker meant as the picture: the default crop, or the active area."""
+    return frame.default_crop or frame.area
+
+
+def binned(frame: Frame, longest: int) -> NDArray[np.float32]:
+    """Return camera RGB [h, w, 3] of the picture, 1 = white, by averaging each colour over square blocks.
+
+    Blocks hold whole CFA repeats and are just large enough for the longer side not to exceed
+    ``longest`` (so a small frame gives a smaller image). Not oriented.
+    """
+    picture = frame.crop(picture_area(frame))
+    height, width = picture.mosaic.shape
+    period = picture.cfa.shape
+    steps = [p * max(1, math.ceil(max(height, width) / longest / p)) for p in period]
+    block = (min(steps[0], height), min(steps[1], width))
+    rows, columns = height // block[0], width // block[1]
+    whole = picture.mosaic[: rows * block[0], : columns * block[1]]
+    row_offset, column_offset = _offsets(picture, (rows, columns), block)
+    total = np.zeros((3, rows, columns), np.float32)
+    weight = np.zeros(3, np.float32)
+    for i in range(min(period[0], block[0])):
+        for j in range(min(period[1], block[1])):
+            plane = whole[i :: period[0], j :: period[1]]
+            tall, wide = plane.shape[0] // rows, plane.shape[1] // columns
+            plane = plane[: rows * tall, : columns * wide]
+            mean = plane.reshape(rows, tall, columns, wide).mean((1, 3), dtype=np.float32)
+            black = np.float32(picture.black[i, j])
+            total[picture.cfa[i, j]] += (mean - black - row_offset - column_offset) / (picture.white - black)
+            weight[picture.cfa[i, j]] += 1
+    total /= np.maximum(weight, 1)[:, None, None]
+    # A frame smaller than the repeat, or a monochrome one, lacks colours.
+    total[weight == 0] = total[weight > 0].mean(0)
+    return np.moveaxis(total, 0, 2)
+
+
+def _offsets(
+    frame: Frame, size: tuple[int, int], block: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the mean of the per-row and per-column black levels over blocks, [h, 1] and [1, w]."""
+    offsets = []
+    for values, count, step in zip((frame.black_rows, frame.black_columns), size, block, strict=True):
+        line = np.zeros(count * step) if values is None else values[: count * step]
+        offsets.append(line.reshape(count, step).mean(1).astype(np.float32))
+    return offsets[0][:, None], offsets[1][None, :]
+
+
+def render_preview(frame: Frame, longest: int) -> NDArray[np.uint8]:
+    """Return uint8 sRGB [h, w, 3] of the picture, its longer side at most ``longest``; not oriented."""
+    linear = linear_srgb(np.clip(binned(frame, longest), 0, 1), frame)
+    return encode_srgb(linear, exposure_gain(linear))
+
+
+def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Return a uint8 RGB image [height, width, 3], resampled."""
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def resize_to(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """Return a uint8 RGB image scaled down, its shape kept, until no side exceeds ``longest``."""
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return image
+    return resize(image, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    """Return a baseline JPEG (YCbCr, 4:2:0) of a uint8 image [H, W, 3]."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
+    return stream.getvalue()
