@@ -5,14 +5,14 @@ J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numba import uint64
 from torch import Tensor
+
+from synthnoise.kernels import compiled
 
 WORD = 0xFFFFFFFF
 ROUNDS = 10
@@ -70,19 +70,11 @@ def rectangle(
     return words.flatten(1, 2)
 
 
-def _compile(function: Callable[..., None]) -> Callable[..., None]:
-    """Return a function compiled at its first call, kept on the disk where there is a place for it."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache folder may be written
-        return numba.njit(nogil=True)(function)
-
-
 _M0, _M1, _STEP0, _STEP1, _WORD = (uint64(v) for v in (*MULTIPLIERS, *KEY_STEPS, WORD))
 _HALF = uint64(32)
 
 
-@_compile
+@compiled
 def _fill(words: Any, indices: Any, tags: Any, top: int, left: int, key0: Any, key1: Any) -> None:
     """Fill ``words`` int64 [B, G, 4, H, W]: the words of :func:`philox` in one pass over the memory."""
     batch, groups, _, rows, columns = words.shape

@@ -7,8 +7,13 @@ Poisson cumulative distribution function", ACM TOMS 42, 2016. The polynomials ar
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from synthnoise.kernels import compiled
 
 SUMMED_BELOW = 10.0
 """Rates below this add up probabilities from zero; those above use the expansion."""
@@ -55,29 +60,46 @@ def poisson_quantile(u: Tensor, rate: Tensor) -> Tensor:
     float64 of the same shape and device.
     """
     shape = u.shape
-    u, rate = u.reshape(-1), rate.to(torch.float64).clamp(min=0).reshape(-1)
+    u, rate = u.reshape(-1), rate.detach().to(torch.float64).clamp(min=0).reshape(-1)
     expand = ~(rate < SUMMED_BELOW)
     if bool(expand.all()):
         counts, summed = _expanded(u, rate)
     else:
         counts, summed = torch.empty_like(u), ~expand
-        counts[expand], summed[expand] = _expanded(u[expand], rate[expand])
-    listed = summed.nonzero().squeeze(1)
-    counts[listed] = _summed(u[listed], rate[listed])
+        if bool(expand.any()):
+            counts[expand], summed[expand] = _expanded(u[expand], rate[expand])
+    # The rounded sum of all probabilities may end a few 1e-16 short of the largest u.
+    u = u.clamp(max=1 - 2.0**-48)
+    if u.device.type == "cpu":
+        _sum_each(u.numpy(), rate.numpy(), summed.numpy(), counts.numpy())
+    else:
+        listed = summed.nonzero().squeeze(1)
+        counts[listed] = _summed(u[listed], rate[listed])
     return counts.view(shape)
+
+
+@compiled
+def _sum_each(u: Any, rate: Any, summed: Any, counts: Any) -> None:
+    """Do :func:`_summed` pixel by pixel where ``summed`` [n] is true, into ``counts`` [n]."""
+    for i in range(len(u)):
+        if summed[i]:
+            term = math.exp(-rate[i])
+            total, n = term, 0
+            while total < u[i]:
+                n += 1
+                term *= rate[i] / n
+                total += term
+            counts[i] = n
 
 
 def _summed(u: Tensor, rate: Tensor) -> Tensor:
     """Return the quantiles [n] by adding probabilities, from that of zero, until ``u`` is reached."""
-    # The rounded sum of all probabilities may end a few 1e-16 short of the largest u.
-    u = u.clamp(max=1 - 2.0**-48)
     counts, active = torch.zeros_like(u), torch.arange(len(u), device=u.device)
     term = (-rate).exp()
     total, count, n = term.clone(), torch.zeros_like(u), 0
     while True:
-        short = total < u
         counts[active] = count
-        keep = short.nonzero().squeeze(1)
+        keep = (total < u).nonzero().squeeze(1)
         if not len(keep):
             return counts
         active, u, rate, term, total, count = (x[keep] for x in (active, u, rate, term, total, count))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ Shape = tuple[int, ...]
 _INDEX_BITS, _GROUP_BITS, _STREAM_BITS = 44, 12, 8
 
 
+@unique
 class Stream(IntEnum):
     """What a random number is for. A number is given once and never reused, else two draws correlate.
 
@@ -215,7 +216,7 @@ class Rng:
 
     def _bands(self, planes: int, height: int, width: int) -> Iterator[tuple[int, int]]:
         """Yield (top, rows) of bands that fit the processor's cache, or are large enough for a GPU."""
-        budget = 1 << (17 if torch.device(self.device).type == "cpu" else 25)
+        budget = 1 << (16 if torch.device(self.device).type == "cpu" else 25)
         rows = max(1, budget // max(1, planes * width))
         for top in range(0, height, rows):
             yield top, min(rows, height - top)
