@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 QUIET_LINE_SECONDS = 30.0
+LARGEST_WHOLE = 1e9
 
 
 class Output:
@@ -168,7 +169,9 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.0f}" if value.is_integer() and abs(value) < LARGEST_WHOLE else f"{value:.4g}"
+    if isinstance(value, tuple | list):
+        return " ".join(map(_cell, value))
     return "" if value is None else printable(value)
 
 

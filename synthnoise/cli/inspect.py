@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,7 +47,11 @@ def describe(path: Path) -> tuple[str, dict[str, Any]]:
         return "ONNX denoiser", describe_onnx(path)
     from synthnoise.raw.reading import read_metadata
 
-    return "RAW file", read_metadata(path).as_dict()
+    info = dataclasses.asdict(read_metadata(path))
+    del info["path"]
+    return "RAW file", {
+        name.replace("_", " "): value for name, value in info.items() if value not in (None, "", ())
+    }
 
 
 def _describe_folder(path: Path) -> tuple[str, dict[str, Any]]:
