@@ -28,6 +28,22 @@ XYZ_TO_SRGB = np.array(
 CROSSTALK = np.array([[0.80, 0.20, 0.00], [0.10, 0.82, 0.08], [0.00, 0.22, 0.78]], dtype=np.float64)
 """How much of linear sRGB each filter passes: dyes overlap. Rows sum to 1, so neutral stays neutral."""
 
+CIRCUIT_NOISE = (
+    "read_noise",
+    "correlated_noise",
+    "row_noise",
+    "row_flicker",
+    "column_noise",
+    "column_pattern",
+)
+"""What arises between the pixel and the end of the amplifier."""
+
+NON_NEGATIVE = (
+    *CIRCUIT_NOISE,
+    *("converter_noise", "prnu", "dsnu", "dark_current", "amp_glow", "exposure_time"),
+    *("hot_fraction", "hot_current", "hot_spread", "rts_fraction", "rts_step"),
+)
+
 QUANTISATION_VARIANCE = 1 / 12
 """DN^2, of rounding to integers (EMVA 1288 release 4.0, eq. 8)."""
 
@@ -150,8 +166,13 @@ class Sensor:
         if not (self.gain > 0 and self.full_well > 0 and self.iso > 0 and 0 <= self.black < self.white):
             raise UsageError("gain, full well and ISO must be positive, and black below white")
         if not self.tail > -0.25:
+            raise UsageError(f"a Tukey-lambda law of shape {self.tail:g} has no fourth moment")
+        for name in NON_NEGATIVE:
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} of {getattr(self, name):g}", hint="0 or more")
+        if self.hot_fraction > 1 or self.rts_fraction > 1:
             raise UsageError(
-                f"a Tukey-lambda law of shape {self.tail:g} has no fourth moment", hint="above -0.25"
+                "there are more hot or telegraph pixels than pixels", hint="fractions from 0 to 1"
             )
 
     @property
@@ -230,15 +251,7 @@ class Sensor:
             raise UsageError(f"ISO {iso:g} is no speed", hint="a positive number")
         gain = iso / self.iso
         circuit = gain * self._circuit_factor(iso) / self._circuit_factor(self.iso)
-        circuit_noise = (
-            "read_noise",
-            "correlated_noise",
-            "row_noise",
-            "row_flicker",
-            "column_noise",
-            "column_pattern",
-        )
-        scaled = {name: getattr(self, name) * circuit for name in circuit_noise}
+        scaled = {name: getattr(self, name) * circuit for name in CIRCUIT_NOISE}
         scaled |= {name: getattr(self, name) * gain for name in ("gain", "dsnu", "rts_step", "shading")}
         return replace(self, iso=iso, **scaled)
 

@@ -116,7 +116,10 @@ class VirtualCamera:
         return level
 
     def _seconds(self, exposure_time: float | None) -> float:
-        return self.sensor.exposure_time if exposure_time is None else exposure_time
+        seconds = self.sensor.exposure_time if exposure_time is None else exposure_time
+        if not seconds >= 0:
+            raise UsageError(f"an exposure of {seconds:g} s", hint="0 or more")
+        return seconds
 
     def _light(self, scene: ArrayLike, ratio: float) -> Light:
         """Return the electrons of a scene, band by band, so that no second copy of it is made."""
@@ -140,8 +143,8 @@ class VirtualCamera:
                 seen = np.choose(colours[rows[:, None] % h, columns % w], seen)
             if not (seen >= 0).all():
                 raise UsageError("a scene holds negative light or values that are not numbers")
-            level[lit.start - band.start :, left:] = seen * electrons_at_one
-            return level
+            level[lit.start - band.start :, left:] = seen
+            return level * electrons_at_one
 
         return electrons
 
