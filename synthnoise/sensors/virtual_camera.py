@@ -7,6 +7,7 @@ circuit adds pixel, row, column and telegraph noise to the fixed pattern; the co
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -37,7 +38,7 @@ class VirtualCamera:
         Which specimen: decides DSNU, PRNU, column pattern, hot and telegraph pixels, and nothing else.
     seed
         Decides, with the kind of shot and ``index``, all that is temporal. Frames of the same index
-        and kind are equal; a dark and a flat, or two exposures, share no noise.
+        and of the same light are equal; a dark and a flat, two scenes or two exposures share no noise.
     """
 
     def __init__(self, sensor: Sensor, unit_seed: int = 0, *, seed: int = 0) -> None:
@@ -82,7 +83,9 @@ class VirtualCamera:
             return self._frame(
                 self.clean(scene, ratio).astype(np.float32), index, self._seconds(exposure_time)
             )
-        return self._expose("scene", index, self._light(scene, ratio), exposure_time, ratio)
+        light = self._light(scene, ratio)
+        fingerprint = zlib.crc32(np.ascontiguousarray(scene, dtype=np.float32))
+        return self._expose("scene", index, light, exposure_time, ratio, fingerprint)
 
     def burst(self, scene: ArrayLike, count: int, *, ratio: float = 1.0, start: int = 0) -> list[Frame]:
         """Return ``count`` frames of a scene that stands still, numbered from ``start``."""
