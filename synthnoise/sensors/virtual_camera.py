@@ -84,7 +84,7 @@ class VirtualCamera:
                 self.clean(scene, ratio).astype(np.float32), index, self._seconds(exposure_time)
             )
         light = self._light(scene, ratio)
-        fingerprint = zlib.crc32(np.ascontiguousarray(scene, dtype=np.float32))
+        fingerprint = zlib.crc32(np.ascontiguousarray(scene, dtype=np.float32).data)
         return self._expose("scene", index, light, exposure_time, ratio, fingerprint)
 
     def burst(self, scene: ArrayLike, count: int, *, ratio: float = 1.0, start: int = 0) -> list[Frame]:
