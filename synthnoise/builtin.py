@@ -75,8 +75,37 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
 
 @hookimpl
 def synthnoise_readers() -> Iterator[ReaderSpec]:
-    """Yield the readers."""
-    return iter(())
+    """Yield the readers: every suffix that LibRaw knows, and files of bare pixels."""
+    yield ReaderSpec(
+        name="camera-raw",
+        summary="Camera RAW files and DNG mosaics, decoded by LibRaw.",
+        factory="synthnoise.raw.camera_files:frames",
+        suffixes=tuple(
+            f".{suffix}"
+            for suffix in (
+                "3fr ari arw bay cap cr2 cr3 crw dcr dcs dng drf eip erf fff gpr iiq k25 kc2 kdc mdc mef mos "
+                "mrw nef nrw orf ori pef ptx pxn raf raw rw2 rwl rwz sr2 srf srw x3f"
+            ).split()
+        ),
+        magic=(
+            b"II*\0",
+            b"MM\0*",
+            b"IIU\0",
+            b"IIRO",
+            b"IIRS",
+            b"MMOR",
+            b"FUJIFILMCCD-RAW",
+            b"FOVb",
+            b"\0MRM",
+        ),
+    )
+    yield ReaderSpec(
+        name="plain",
+        summary="Mosaics of bare pixels (.raw, .npy, TIFF, FITS) with a stated geometry.",
+        factory="synthnoise.raw.plain:frames",
+        suffixes=(".raw", ".bin", ".dat", ".npy", ".tif", ".tiff", ".fits", ".fit", ".fts"),
+        magic=(b"\x93NUMPY", b"SIMPLE  ="),
+    )
 
 
 @hookimpl

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from synthnoise.errors import InputError
 from synthnoise.raw import dng_reading as dng
-from synthnoise.raw.capture import Exposure, decoder_message, exposure_of
+from synthnoise.raw.capture import Exposure, decoder_message, exposure_of, refuse_headerless
 from synthnoise.raw.containers import open_container
 from synthnoise.raw.frame import GREEN, Frame, Rectangle
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
@@ -43,27 +43,44 @@ def frames(path: Path, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Frame]:
         container = open_container(file, str(path))
         exposure = exposure_of(container.tiffs) if container and container.tiffs else Exposure()
         if container is not None and container.kind == "TIFF" and dng.is_dng(container.tiffs[0]):
-            yield _dng_frame(path, container.tiffs[0], exposure, limits)
+            yield _read_dng(path, container.tiffs[0], exposure, limits)
             return
-    if container is not None:
+    if container is None:
+        refuse_headerless(path)
+    else:
         container.refuse_truncated(path)
     yield _camera_frame(path, exposure, limits)
 
 
-def _dng_frame(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) -> Frame:
+def _read_dng(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) -> Frame:
     """Return a DNG's frame: pixels from LibRaw, everything else from the tags."""
-    name, root = str(path), tiff.directories[0]
     image = dng.raw_image(tiff, limits)
-    dng.refuse_unreadable(image, name)
+    dng.refuse_unreadable(image, str(path))
     dng.check_segments(image, tiff, limits)
+    # Impossible tags are found before the pixels are decoded.
+    dng_frame(tiff, image, np.broadcast_to(np.uint16(0), (image.height, image.width)), exposure, path)
+    mosaic, _ = _decode(path, limits)
+    return dng_frame(tiff, image, mosaic, exposure, path)
+
+
+def dng_frame(
+    tiff: Tiff, image: dng.RawImage, mosaic: NDArray[np.uint16], exposure: Exposure, path: Path
+) -> Frame:
+    """Return the frame of a mosaic [H, W] and the tags of the DNG that it belongs to.
+
+    Raises
+    ------
+    InputError
+        The tags contradict each other or the mosaic's shape.
+    """
+    name, root = str(path), tiff.directories[0]
+    if mosaic.shape != (image.height, image.width):
+        raise InputError(f"{path}: decodes to {mosaic.shape[1]} x {mosaic.shape[0]} pixels, not as declared")
     area = dng.active_area(image, name)
     cfa, black = common_repeat(dng.cfa_pattern(image, area, name), dng.black_level(image, area, name))
     black_rows, black_columns = dng.black_deltas(image, area)
     white = dng.white_level(image, name)
     matrix = dng.colour_matrix(root)
-    mosaic, _ = _decode(path, limits)
-    if mosaic.shape != (image.height, image.width):
-        raise InputError(f"{path}: decodes to {mosaic.shape[1]} x {mosaic.shape[0]} pixels, not as declared")
     frame = Frame(
         mosaic=mosaic,
         cfa=cfa,

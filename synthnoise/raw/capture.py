@@ -31,6 +31,8 @@ from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.tags import Tag
 from synthnoise.raw.tiff import Directory, Tiff
 
+HEADERLESS_SUFFIXES = ("", ".raw", ".bin", ".dat", ".npy", ".tif", ".tiff", ".fits", ".fit", ".fts")
+
 ISO_OVERFLOW = 65535
 """Value of the 16-bit ISO tag that means "see the other tags"."""
 
@@ -170,6 +172,8 @@ def read_metadata(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> C
     limits.check_file(path)
     with path.open("rb") as file:
         container = open_container(file, str(path))
+        if container is None:
+            refuse_headerless(path)
         if container is None or not container.tiffs:
             return _decoder_info(path, Exposure(), limits)
         exposure = exposure_of(container.tiffs)
@@ -181,6 +185,15 @@ def read_metadata(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> C
     except InputError as error:
         return dataclasses.replace(info, unreadable=error.message.removeprefix(f"{path}: "))
     return info
+
+
+def refuse_headerless(path: Path) -> None:
+    """Raise InputError for what is no camera file by its name: LibRaw would guess from its size alone."""
+    if path.suffix.lower() in HEADERLESS_SUFFIXES:
+        raise InputError(
+            f"{path}: is not a camera file that can be read",
+            hint="bare pixels need a geometry: width, height, CFA, black and white level",
+        )
 
 
 def _dng_info(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) -> CaptureInfo:

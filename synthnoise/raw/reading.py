@@ -1,25 +1,28 @@
-"""The way in: one frame, or the metadata, of whatever file a user names."""
+"""The way in: the frames, or the metadata, of whatever file a user names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from synthnoise.raw import camera_files
-from synthnoise.raw.capture import CaptureInfo, read_metadata
+from synthnoise.errors import InputError
+from synthnoise.plugins import Plugins, default_plugins
+from synthnoise.raw import capture, plain
+from synthnoise.raw.capture import CaptureInfo
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
+from synthnoise.raw.plain import Geometry
+from synthnoise.specs import ReaderSpec
 
-if TYPE_CHECKING:
-    from synthnoise.raw.plain import Geometry
+__all__ = ["CaptureInfo", "Geometry", "ReadLimits", "read_frame", "read_frames", "read_metadata"]
 
-__all__ = ["CaptureInfo", "ReadLimits", "read_frame", "read_metadata"]
+LONGEST_MAGIC = 64
 
 
 def read_frame(
     path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS, geometry: Geometry | None = None
 ) -> Frame:
-    """Return the sensor readout in a file.
+    """Return the sensor readout in a file, the first where it holds several.
 
     Parameters
     ----------
@@ -28,11 +31,79 @@ def read_frame(
     limits
         What the file may declare before it is refused unread.
     geometry
-        What a plain file cannot say of itself.
+        What a plain file cannot say of itself; with it, no reader plugin is asked.
 
     Raises
     ------
     InputError
         The file is missing, damaged, exceeds the limits, or holds no mosaic.
     """
-    return next(camera_files.frames(Path(path), limits))
+    frame = next(read_frames(path, limits=limits, geometry=geometry), None)
+    if frame is None:
+        raise InputError(f"{path}: holds no frame")
+    return frame
+
+
+def read_frames(
+    path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS, geometry: Geometry | None = None
+) -> Iterator[Frame]:
+    """Yield every sensor readout in a file, one at a time; parameters and errors as :func:`read_frame`."""
+    path = Path(path)
+    limits.check_file(path)
+    if geometry is not None:
+        yield from plain.frames(path, limits, geometry)
+        return
+    *others, last = find_readers(path, default_plugins())
+    for reader in others:
+        frames = reader.load()(path, limits)
+        try:
+            first = next(frames)
+        except (InputError, StopIteration):
+            continue  # it is left to the next reader that claims its kind
+        yield first
+        yield from frames
+        return
+    yield from last.load()(path, limits)
+
+
+def read_metadata(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> CaptureInfo:
+    """Return what a file says of itself; decodes no pixels.
+
+    Files that ``read_frame`` refuses (linear, lossy, truncated) are described too.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, too large, or of no kind that is known.
+    """
+    path = Path(path)
+    size = limits.check_file(path)
+    shape = plain.stored_shape(path, size, limits)
+    if shape is None:
+        return capture.read_metadata(path, limits=limits)
+    return CaptureInfo(
+        path=path,
+        format=path.suffix.removeprefix(".").upper(),
+        width=shape[-1],
+        height=shape[-2],
+        unreadable=plain.GEOMETRY_NEEDED,
+    )
+
+
+def find_readers(path: Path, plugins: Plugins) -> list[ReaderSpec]:
+    """Return who may read a file, built-ins first: by suffix and first bytes, else by either.
+
+    Raises
+    ------
+    InputError
+        No reader claims the file.
+    """
+    with path.open("rb") as file:
+        head = file.read(LONGEST_MAGIC)
+    readers = [spec for spec in plugins.records("readers") if isinstance(spec, ReaderSpec)]
+    by_suffix = [spec for spec in readers if path.suffix.lower() in spec.suffixes]
+    by_magic = [spec for spec in readers if any(head.startswith(magic) for magic in spec.magic)]
+    found = [spec for spec in by_suffix if spec in by_magic] or by_suffix or by_magic
+    if not found:
+        raise InputError(f"{path}: is not a camera file that can be read")
+    return found

@@ -59,11 +59,19 @@ class Entry:
 
 @dataclass
 class Directory:
-    """One image file directory: its entries by tag, its children by pointer tag."""
+    """One image file directory: its entries by tag, its children by pointer tag.
+
+    Positions are absolute in the file: ``offset`` that of the directory, ``pointer`` that of the
+    32-bit offset that leads to it, ``table`` those of the twelve bytes of every tag, also of types
+    unknown here (which have no entry).
+    """
 
     tiff: Tiff
     offset: int
+    pointer: int
     entries: dict[int, Entry] = field(default_factory=dict)
+    table: dict[int, int] = field(default_factory=dict)
+    count: int = 0
     children: dict[int, list[Directory]] = field(default_factory=dict)
 
     def __contains__(self, tag: int) -> bool:
@@ -124,6 +132,11 @@ class Directory:
         data = self.data(tag).split(b"\0", 1)[0]
         return printable(data.decode("utf-8", "replace")).strip()
 
+    @property
+    def size(self) -> int:
+        """Bytes of the directory itself: count, table and the offset of the next one."""
+        return 2 + 12 * self.count + 4
+
     def walk(self) -> Iterator[Directory]:
         """Yield this directory and everything below it."""
         yield self
@@ -168,7 +181,7 @@ class Tiff:
             raise InputError(f"{name}: is a BigTIFF, which is not supported")
         if magic not in MAGIC_NUMBERS:
             raise InputError(f"{name}: is not a TIFF-based file")
-        self.directories = self._chain(first)
+        self.directories = self._chain(first, base + 4)
         if not self.directories:
             raise InputError(f"{name}: {self.problems[0] if self.problems else 'has no directory'}")
 
@@ -189,40 +202,42 @@ class Tiff:
         for directory in self.directories:
             yield from directory.walk()
 
-    def _chain(self, offset: int) -> list[Directory]:
+    def _chain(self, offset: int, pointer: int) -> list[Directory]:
         chain: list[Directory] = []
         while offset:
-            found = self._directory(offset, depth=0)
+            found = self._directory(offset, pointer, depth=0)
             if found is None:
                 break
             directory, offset = found
+            pointer = directory.offset + directory.size - 4
             chain.append(directory)
         return chain
 
-    def _directory(self, relative: int, depth: int) -> tuple[Directory, int] | None:
+    def _directory(self, relative: int, pointer: int, depth: int) -> tuple[Directory, int] | None:
         """Return a directory and the offset of the next one, or None and a note of what is wrong."""
         if relative in self._seen or len(self._seen) >= MAX_DIRECTORIES or depth > MAX_DEPTH:
             self.problems.append("directories loop or are too many")
             return None
         self._seen.add(relative)
         try:
-            return self._read_directory(self.base + relative, depth)
+            return self._read_directory(self.base + relative, pointer, depth)
         except InputError as error:
             self.problems.append(error.message.removeprefix(f"{self.name}: "))
             return None
 
-    def _read_directory(self, offset: int, depth: int) -> tuple[Directory, int]:
+    def _read_directory(self, offset: int, pointer: int, depth: int) -> tuple[Directory, int]:
         count = struct.unpack(self.order + "H", self.read(offset, 2))[0]
         if not 0 < count <= MAX_ENTRIES:
             raise InputError(f"{self.name}: a directory claims {count} entries")
         table = self.read(offset + 2, 12 * count)
-        directory = Directory(self, offset)
+        directory = Directory(self, offset, pointer, count=count)
         for i in range(count):
             tag, kind, values, inline = struct.unpack_from(self.order + "HHII", table, 12 * i)
+            here = offset + 2 + 12 * i
+            directory.table.setdefault(tag, here)
             if kind not in SIZES:
                 continue
-            here = offset + 2 + 12 * i + 8
-            position = here if SIZES[kind] * values <= 4 else self.base + inline
+            position = here + 8 if SIZES[kind] * values <= 4 else self.base + inline
             directory.entries.setdefault(tag, Entry(tag, kind, values, position))
         for tag in POINTERS:
             directory.children[tag] = self._children(directory, tag, depth)
@@ -241,5 +256,5 @@ class Tiff:
         except InputError as error:
             self.problems.append(error.message)
             return []
-        found = (self._directory(offset, depth + 1) for offset in offsets)
+        found = [self._directory(offset, entry.offset + 4 * i, depth + 1) for i, offset in enumerate(offsets)]
         return [item[0] for item in found if item is not None]

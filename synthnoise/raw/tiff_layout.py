@@ -18,7 +18,6 @@ from synthnoise.raw.tiff import (
     SHORT,
     SRATIONAL,
     UNDEFINED,
-    Entry,
 )
 
 MAX_OFFSET = 2**32 - 1
@@ -35,9 +34,9 @@ class Field:
     entry: bytes = b""
 
     @classmethod
-    def kept(cls, entry: Entry, table_entry: bytes) -> Field:
-        """Return a field whose 12 bytes are copied as they are, because its value does not move."""
-        return cls(entry.kind, entry.count, entry=table_entry)
+    def kept(cls, entry: bytes) -> Field:
+        """Return a field whose twelve bytes are copied as they are, because its value does not move."""
+        return cls(0, 0, entry=entry)
 
 
 def rational(value: float, *, signed: bool = False) -> tuple[int, int]:

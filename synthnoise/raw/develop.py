@@ -1,0 +1,114 @@
+"""RAW to a viewable picture: a short, independent pipeline that works band by band.
+
+Levels, white balance, demosaicing, camera matrix, gentle automatic exposure, sRGB. It is for seeing
+and comparing, not a replacement for a raw converter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.raw.colour import balance, encode_srgb, exposure_gain, linear_srgb, srgb_from_camera
+from synthnoise.raw.demosaic import BAYER_HALO, convolution_halo, malvar, normalised_convolution
+from synthnoise.raw.frame import Frame
+from synthnoise.raw.preview import binned, picture_area
+
+BAND_ROWS = 192
+METERING_SIZE = 512
+
+
+def develop(frame: Frame, *, half_size: bool = False) -> NDArray[np.uint8]:
+    """Return uint8 sRGB [h, w, 3] of the picture (default crop, or active area), turned upright.
+
+    ``half_size`` halves both sides, without interpolating on Bayer sensors. Beyond input and output,
+    memory is that of one band of rows.
+    """
+    return oriented(render(frame, half_size=half_size), frame.orientation)
+
+
+def render(frame: Frame, *, half_size: bool = False) -> NDArray[np.uint8]:
+    """Return what :func:`develop` does, as the sensor lies: not turned upright."""
+    gain = metered_gain(frame)
+    picture = frame.crop(picture_area(frame))
+    if half_size and picture.is_bayer:
+        camera = np.clip(binned(frame, max(picture.mosaic.shape) // 2 + 1), 0, 1)
+        return encode_srgb(linear_srgb(camera, frame), gain)
+    step = 2 if half_size else 1
+    height, width = (side // step for side in picture.mosaic.shape)
+    image = np.empty((height, width, 3), np.uint8)
+    matrix = srgb_from_camera(frame).T
+    colourless = bool(np.all(frame.cfa == frame.cfa[0, 0]))
+    for top, band in _demosaiced_bands(picture):
+        linear = band if colourless else band @ matrix
+        if half_size:
+            rows = linear.shape[0] // 2
+            linear = linear[: 2 * rows, : 2 * width].reshape(rows, 2, width, 2, 3).mean((1, 3))
+        first = top // step
+        image[first : first + linear.shape[0]] = encode_srgb(linear[: height - first], gain)
+    return image
+
+
+def metered_gain(frame: Frame) -> float:
+    """Return the exposure gain that :func:`develop` applies; share it to compare two frames."""
+    return exposure_gain(linear_srgb(np.clip(binned(frame, METERING_SIZE), 0, 1), frame))
+
+
+def _demosaiced_bands(frame: Frame) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield (first row, white-balanced camera RGB float32 [rows, W, 3] in [0, 1])."""
+    height, width = frame.mosaic.shape
+    period = frame.cfa.shape
+    halo = BAYER_HALO if frame.is_bayer else convolution_halo(frame.cfa)
+    rows_per_band = max(BAND_ROWS // (2 * period[0]), 1) * 2 * period[0]
+    # Odd sides are filled up, so that a band is a whole number of repeats.
+    columns = np.arange(-halo, width + halo + width % 2)
+    for top in range(0, height, rows_per_band):
+        bottom = min(top + rows_per_band, height)
+        rows = np.arange(top - halo, bottom + halo + (bottom - top) % 2)
+        balanced = _balanced(
+            frame, nearest_in_phase(rows, height, period[0]), nearest_in_phase(columns, width, period[1])
+        )
+        if frame.is_bayer:
+            rgb = malvar(balanced, frame.cfa)
+        else:
+            corner = np.roll(frame.cfa, (halo % period[0], halo % period[1]), (0, 1))
+            rgb = normalised_convolution(balanced, corner)[
+                halo : rows.size - halo, halo : columns.size - halo
+            ]
+        yield top, np.clip(rgb[: bottom - top, :width], 0, 1)
+
+
+def nearest_in_phase(index: NDArray[np.int64], size: int, period: int) -> NDArray[np.int64]:
+    """Return indices with those outside [0, size) moved to the nearest inside of equal phase."""
+    if size < period:
+        return np.clip(index, 0, size - 1)
+    inside = np.where(index < 0, index % period, index)
+    return np.where(index >= size, size - 1 - (size - 1 - index) % period, inside)
+
+
+def _balanced(frame: Frame, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return white-balanced samples float32 in [0, 1] (1 = white) of some rows and columns."""
+    h, w = frame.cfa.shape
+    values = frame.mosaic[rows][:, columns].astype(np.float32)
+    gains = balance(frame)[frame.cfa] if not np.all(frame.cfa == frame.cfa[0, 0]) else np.ones((h, w))
+    scale = (gains / (frame.white - frame.black)).astype(np.float32)
+    values -= frame.black.astype(np.float32)[(rows % h)[:, None], (columns % w)[None, :]]
+    if frame.black_rows is not None:
+        values -= frame.black_rows[rows, None].astype(np.float32)
+    if frame.black_columns is not None:
+        values -= frame.black_columns[None, columns].astype(np.float32)
+    values *= scale[(rows % h)[:, None], (columns % w)[None, :]]
+    return np.clip(values, 0, 1, out=values)
+
+
+def oriented(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Return an image [H, W, 3] turned upright from an EXIF orientation 1..8."""
+    if orientation >= 5:
+        image = image.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)

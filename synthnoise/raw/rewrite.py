@@ -1,0 +1,398 @@
+"""Replacing the raw plane of an existing DNG; everything that is not about those pixels survives.
+
+Nothing in the file moves: directories that change are written anew at the end and one pointer each
+is patched, so maker notes with absolute offsets stay valid. New data take the room of the old.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.errors import InputError, UsageError
+from synthnoise.files import atomic_write
+from synthnoise.raw import dng_reading as reading
+from synthnoise.raw.camera_files import dng_frame
+from synthnoise.raw.capture import exposure_of
+from synthnoise.raw.develop import render
+from synthnoise.raw.dng import (
+    NoisePairs,
+    noise_profile_field,
+    preview_fields,
+    thumbnail_fields,
+    tile_fields,
+)
+from synthnoise.raw.dng_tiles import TileGrid, encode_tiles
+from synthnoise.raw.frame import Frame
+from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
+from synthnoise.raw.preview import jpeg, render_preview, resize
+from synthnoise.raw.tags import Compression, Subfile, Tag
+from synthnoise.raw.tiff import Directory, Tiff
+from synthnoise.raw.tiff_layout import Field, Plan, Values, lay_out
+
+SEGMENT_TAGS = (
+    Tag.STRIP_OFFSETS,
+    Tag.STRIP_BYTE_COUNTS,
+    Tag.ROWS_PER_STRIP,
+    Tag.TILE_WIDTH,
+    Tag.TILE_LENGTH,
+    Tag.TILE_OFFSETS,
+    Tag.TILE_BYTE_COUNTS,
+)
+
+STALE_RAW_TAGS = (
+    *SEGMENT_TAGS,
+    Tag.PREDICTOR,
+    Tag.JPEG_TABLES,
+    # The stored values are linear now; black and white levels were so all along.
+    Tag.LINEARIZATION_TABLE,
+    Tag.SAMPLE_FORMAT,
+    Tag.SUB_TILE_BLOCK_SIZE,
+    Tag.ROW_INTERLEAVE_FACTOR,
+    Tag.COLUMN_INTERLEAVE_FACTOR,
+    Tag.JXL_DISTANCE,
+    Tag.JXL_EFFORT,
+    Tag.JXL_DECODE_SPEED,
+)
+"""How the old pixels were stored."""
+
+IDENTITY_TAGS = (Tag.RAW_IMAGE_DIGEST, Tag.NEW_RAW_IMAGE_DIGEST, Tag.RAW_DATA_UNIQUE_ID)
+"""What says which pixels these are."""
+
+STALE_PREVIEW_TAGS = (
+    *SEGMENT_TAGS,
+    Tag.PREDICTOR,
+    Tag.JPEG_TABLES,
+    Tag.PREVIEW_APPLICATION_NAME,
+    Tag.PREVIEW_APPLICATION_VERSION,
+    Tag.PREVIEW_SETTINGS_NAME,
+    Tag.PREVIEW_SETTINGS_DIGEST,
+    Tag.PREVIEW_DATE_TIME,
+    Tag.RAW_TO_PREVIEW_GAIN,
+)
+"""How and by whom the old preview was made."""
+
+PREVIEW_KINDS = (Subfile.PREVIEW, Subfile.ALTERNATIVE_PREVIEW)
+LARGEST_PREVIEW_SIDE = 20_000
+EXIF_THUMBNAIL = 160
+
+
+def rewrite_dng(
+    source: Path | str,
+    target: Path | str,
+    mosaic: NDArray[np.uint16],
+    *,
+    noise_profile: NoisePairs | None = None,
+    noise_reduction: float | None = None,
+    overwrite: bool = False,
+    limits: ReadLimits = DEFAULT_LIMITS,
+) -> None:
+    """Write a copy of a DNG with another mosaic, and previews rendered from it.
+
+    What changes: the pixels and how they are stored, the previews, NoiseProfile and
+    NoiseReductionApplied where given, and the tags that identify the old pixels, which go. EXIF, GPS,
+    XMP, maker notes, colour, opcodes, levels and private data stay byte for byte.
+
+    Parameters
+    ----------
+    source
+        A DNG with an integer mosaic.
+    mosaic
+        uint16 [H, W], linear DN, of the same shape as ``read_frame(source).mosaic``.
+    noise_profile
+        (S, O) of the noise that is left, once or per colour plane; None keeps what is there.
+    noise_reduction
+        Strength in [0, 1]; None leaves the tag as it is.
+
+    Raises
+    ------
+    InputError
+        The source is not such a DNG, or is damaged.
+    UsageError
+        The mosaic does not fit the source.
+    OutputExistsError
+        ``target`` exists and ``overwrite`` is false.
+    """
+    source = Path(source)
+    if noise_reduction is not None and not 0 <= noise_reduction <= 1:
+        raise UsageError(f"noise reduction {noise_reduction:g} is not between 0 and 1")
+    limits.check_file(source)
+    with source.open("rb") as file:
+        tiff = Tiff(file, str(source))
+        image, segments = _rewritable(tiff, limits)
+        if mosaic.dtype != np.uint16 or mosaic.shape != (image.height, image.width):
+            raise UsageError(
+                f"{source}: needs a uint16 mosaic of {image.height} x {image.width}, "
+                f"got {mosaic.dtype} {mosaic.shape}"
+            )
+        frame = dng_frame(tiff, image, mosaic, exposure_of([tiff]), source)
+        previews = [d for d in tiff.all_directories() if d is not image.directory and _is_preview(d)]
+        changes = Changes(Values(tiff.order))
+        with atomic_write(target, overwrite=overwrite) as output:
+            space = Space.of(tiff, [*segments, *(s for d in previews for s in _segments(d))])
+            file.seek(0)
+            _copy(file, output, space.end)
+            _replace_mosaic(changes, image, mosaic, output, space)
+            _replace_previews(changes, previews, frame, output, space, limits)
+            _note_noise(changes, tiff, image, noise_profile, noise_reduction)
+            _write_directories(changes, tiff, output, space)
+            output.truncate(space.end)
+
+
+@dataclass
+class Change:
+    """What happens to one directory: tags that go, and fields that are set."""
+
+    drop: set[int] = field(default_factory=set)
+    put: dict[int, Field] = field(default_factory=dict)
+
+
+class Changes:
+    """The changes to all directories of a file, by position."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self._of: dict[int, Change] = {}
+
+    def to(self, directory: Directory) -> Change:
+        """Return the change of a directory, to be added to; asking for it makes it rewritten."""
+        return self._of.setdefault(directory.offset, Change())
+
+    def __contains__(self, directory: Directory) -> bool:
+        return directory.offset in self._of
+
+
+@dataclass
+class Space:
+    """Where new data may go: gaps that old data leave (start, end), then the end of the file."""
+
+    gaps: list[tuple[int, int]]
+    end: int
+
+    @classmethod
+    def of(cls, tiff: Tiff, freed: Sequence[tuple[int, int]]) -> Space:
+        """Return the space after the (offset, size) pieces ``freed`` are gone, unless others use them too."""
+        used = list(_used(tiff))
+        gaps = [
+            (start, start + size)
+            for start, size in sorted(freed)
+            if not any(start < last and first < start + size for first, last in used)
+        ]
+        end = tiff.end
+        while gaps and max(gap[1] for gap in gaps) >= end:
+            last = max(gaps, key=lambda gap: gap[1])
+            gaps.remove(last)
+            end = min(end, last[0])
+        return cls(_joined(gaps), end)
+
+    def take(self, size: int) -> int:
+        """Return an even position with room for ``size`` bytes, which is taken from now on."""
+        for i, (start, end) in enumerate(self.gaps):
+            position = start + start % 2
+            if position + size <= end:
+                self.gaps[i] = (position + size, end)
+                return position
+        position = self.end + self.end % 2
+        self.end = position + size
+        return position
+
+
+def _joined(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return sorted gaps with neighbours (up to a padding byte apart) made one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in gaps:
+        if joined and start <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _used(tiff: Tiff) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the header, of every directory and of every value outside of one."""
+    yield 0, 8
+    for directory in tiff.all_directories():
+        yield directory.offset, directory.offset + directory.size
+        for entry in directory.entries.values():
+            if entry.size > 4:
+                yield entry.offset, entry.offset + entry.size
+
+
+def _rewritable(tiff: Tiff, limits: ReadLimits) -> tuple[reading.RawImage, list[tuple[int, int]]]:
+    """Return the raw image and its segments, or raise InputError where it cannot be replaced."""
+    if not reading.is_dng(tiff):
+        raise InputError(f"{tiff.name}: is not a DNG", hint="write a new DNG instead")
+    image = reading.raw_image(tiff, limits)
+    reading.refuse_unreadable(image, tiff.name)
+    if any(d.integer(Tag.NEW_SUBFILE_TYPE) == Subfile.ENHANCED for d in tiff.all_directories()):
+        raise InputError(f"{tiff.name}: holds an enhanced image beside the raw one", hint="take the original")
+    return image, reading.check_segments(image, tiff, limits)
+
+
+def _is_preview(directory: Directory) -> bool:
+    return directory.integer(Tag.NEW_SUBFILE_TYPE) in PREVIEW_KINDS or Tag.JPEG_OFFSET in directory
+
+
+def _segments(directory: Directory) -> list[tuple[int, int]]:
+    """Return (offset, size) of the pieces of a preview that lie in the file."""
+    pieces: list[tuple[int, int]] = []
+    for offsets, sizes in (
+        (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS),
+        (Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS),
+        (Tag.JPEG_OFFSET, Tag.JPEG_LENGTH),
+    ):
+        pieces += zip(directory.integers(offsets), directory.integers(sizes), strict=False)
+    return [(start, size) for start, size in pieces if size > 0 and 8 <= start <= directory.tiff.end - size]
+
+
+def _copy(source: BinaryIO, output: BinaryIO, size: int) -> None:
+    shutil.copyfileobj(source, output, 1 << 20)
+    output.truncate(size)
+
+
+def _put(output: BinaryIO, space: Space, data: bytes) -> int:
+    position = space.take(len(data))
+    output.seek(position)
+    output.write(data)
+    return position
+
+
+def _replace_mosaic(
+    changes: Changes, image: reading.RawImage, mosaic: NDArray[np.uint16], output: BinaryIO, space: Space
+) -> None:
+    values, directory = changes.values, image.directory
+    period = directory.integers(Tag.CFA_REPEAT_PATTERN_DIM) or (1, 1)
+    grid = TileGrid.of(mosaic.shape, (period[0], period[1]))
+    offsets, sizes = [], []
+    for tile in encode_tiles(mosaic, grid, components=2 if image.content == "mosaic" else 1):
+        offsets.append(_put(output, space, tile))
+        sizes.append(len(tile))
+    change = changes.to(directory)
+    change.drop.update(STALE_RAW_TAGS)
+    change.put |= tile_fields(values, grid)
+    change.put[Tag.TILE_OFFSETS] = values.long(*offsets)
+    change.put[Tag.TILE_BYTE_COUNTS] = values.long(*sizes)
+    change.put[Tag.BITS_PER_SAMPLE] = values.short(16)
+    if Tag.WHITE_LEVEL not in directory:
+        # Its default follows from BitsPerSample, which has changed.
+        change.put[Tag.WHITE_LEVEL] = values.long(round(reading.white_level(image, directory.tiff.name)))
+
+
+def _replace_previews(
+    changes: Changes,
+    previews: Sequence[Directory],
+    frame: Frame,
+    output: BinaryIO,
+    space: Space,
+    limits: ReadLimits,
+) -> None:
+    """Render every preview anew in its old size; uncompressed RGB stays so, all else becomes JPEG."""
+    sizes = [_preview_size(directory, limits) for directory in previews]
+    if not previews:
+        return
+    rendering = _rendering(frame, max(max(size) for size in sizes))
+    for directory, (width, height) in zip(previews, sizes, strict=True):
+        picture = resize(rendering, width, height)
+        change = changes.to(directory)
+        if Tag.JPEG_OFFSET in directory:
+            data = jpeg(picture)
+            change.put[Tag.JPEG_OFFSET] = changes.values.long(_put(output, space, data))
+            change.put[Tag.JPEG_LENGTH] = changes.values.long(len(data))
+            continue
+        change.drop.update(STALE_PREVIEW_TAGS)
+        plain = directory.integer(Tag.COMPRESSION, 1) == Compression.NONE
+        data = picture.tobytes() if plain else jpeg(picture)
+        fields = (
+            thumbnail_fields(changes.values, picture.shape)
+            if plain
+            else preview_fields(changes.values, picture.shape, len(data))
+        )
+        del fields[Tag.NEW_SUBFILE_TYPE]
+        change.put |= fields
+        change.put[Tag.STRIP_OFFSETS] = changes.values.long(_put(output, space, data))
+
+
+def _preview_size(directory: Directory, limits: ReadLimits) -> tuple[int, int]:
+    """Return width and height of a preview, checked; EXIF thumbnails may leave them out."""
+    width = directory.integer(Tag.IMAGE_WIDTH, EXIF_THUMBNAIL)
+    height = directory.integer(Tag.IMAGE_LENGTH, EXIF_THUMBNAIL * 3 // 4)
+    limits.check_pixels(directory.tiff.name, width, height)
+    if max(width, height) > LARGEST_PREVIEW_SIDE:
+        raise InputError(f"{directory.tiff.name}: declares a preview of {width} x {height} pixels")
+    return width, height
+
+
+def _rendering(frame: Frame, longest: int) -> NDArray[np.uint8]:
+    """Return the picture, large enough for a preview of ``longest`` pixels where the sensor allows."""
+    top, left, bottom, right = frame.default_crop or frame.area
+    if longest > max(bottom - top, right - left) // 2 + 1:
+        return render(frame)
+    return render_preview(frame, longest)
+
+
+def _note_noise(
+    changes: Changes,
+    tiff: Tiff,
+    image: reading.RawImage,
+    noise_profile: NoisePairs | None,
+    noise_reduction: float | None,
+) -> None:
+    root = tiff.directories[0]
+    for directory in {root.offset: root, image.directory.offset: image.directory}.values():
+        if any(tag in directory for tag in IDENTITY_TAGS):
+            changes.to(directory).drop.update(IDENTITY_TAGS)
+        if noise_profile and (directory is image.directory or Tag.NOISE_PROFILE in directory):
+            changes.to(directory).put[Tag.NOISE_PROFILE] = noise_profile_field(changes.values, noise_profile)
+    if noise_reduction is not None:
+        put = changes.to(image.directory).put
+        put[Tag.NOISE_REDUCTION_APPLIED] = changes.values.rational(noise_reduction)
+
+
+def _write_directories(changes: Changes, tiff: Tiff, output: BinaryIO, space: Space) -> None:
+    """Append every changed directory and patch the pointer to it, children before parents.
+
+    A parent that is rewritten copies its entries, pointers to moved children included, so patches
+    are remembered and laid over what is copied.
+    """
+    patches: dict[int, bytes] = {}
+
+    def current(position: int, size: int) -> bytes:
+        data = bytearray(tiff.read(position, size))
+        for place, pointer in patches.items():
+            if position <= place < position + size:
+                data[place - position : place - position + 4] = pointer
+        return bytes(data)
+
+    for directory in reversed(list(tiff.all_directories())):
+        if directory not in changes:
+            continue
+        change = changes.to(directory)
+        fields = {
+            tag: Field.kept(current(position, 12))
+            for tag, position in directory.table.items()
+            if tag not in change.drop
+        }
+        plan = Plan(fields | change.put)
+        following = struct.unpack(tiff.order + "I", _following(directory, current))[0]
+        size = lay_out(plan, 0, tiff.order).end
+        layout = lay_out(plan, space.take(size), tiff.order, following)
+        output.seek(layout.start)
+        output.write(layout.data)
+        patches[directory.pointer] = struct.pack(tiff.order + "I", layout.start)
+        output.seek(directory.pointer)
+        output.write(patches[directory.pointer])
+
+
+def _following(directory: Directory, current: Callable[[int, int], bytes]) -> bytes:
+    """Return the stored offset of the next directory; some files end before it."""
+    try:
+        return current(directory.offset + directory.size - 4, 4)
+    except InputError:
+        return b"\0\0\0\0"
