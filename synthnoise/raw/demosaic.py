@@ -52,8 +52,7 @@ def malvar(mosaic: NDArray[np.float32], cfa: NDArray[np.uint8]) -> NDArray[np.fl
 
 def convolution_halo(cfa: NDArray[np.uint8]) -> int:
     """Return the context that :func:`normalised_convolution` needs: enough to see every colour."""
-    height, width = cfa.shape
-    return max(height, width)
+    return int(max(cfa.shape))
 
 
 def normalised_convolution(mosaic: NDArray[np.float32], cfa: NDArray[np.uint8]) -> NDArray[np.float32]:
