@@ -18,6 +18,14 @@ from synthnoise.specs import (
 )
 
 
+CAMERA_SUFFIXES = (
+    ".3fr", ".ari", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dcs", ".dng", ".drf", ".eip",
+    ".erf", ".fff", ".gpr", ".iiq", ".k25", ".kc2", ".kdc", ".mdc", ".mef", ".mos", ".mrw", ".nef", ".nrw",
+    ".orf", ".ori", ".pef", ".ptx", ".pxn", ".raf", ".raw", ".rw2", ".rwl", ".rwz", ".sr2", ".srf", ".srw",
+    ".x3f",
+)  # fmt: skip
+
+
 @hookimpl
 def synthnoise_image_models() -> Iterator[ImageModelSpec]:
     """Yield the image models."""
@@ -80,48 +88,7 @@ def synthnoise_readers() -> Iterator[ReaderSpec]:
         name="camera-raw",
         summary="Camera RAW files and DNG mosaics, decoded by LibRaw.",
         factory="synthnoise.raw.camera_files:frames",
-        suffixes=(
-            ".3fr",
-            ".ari",
-            ".arw",
-            ".bay",
-            ".cap",
-            ".cr2",
-            ".cr3",
-            ".crw",
-            ".dcr",
-            ".dcs",
-            ".dng",
-            ".drf",
-            ".eip",
-            ".erf",
-            ".fff",
-            ".gpr",
-            ".iiq",
-            ".k25",
-            ".kc2",
-            ".kdc",
-            ".mdc",
-            ".mef",
-            ".mos",
-            ".mrw",
-            ".nef",
-            ".nrw",
-            ".orf",
-            ".ori",
-            ".pef",
-            ".ptx",
-            ".pxn",
-            ".raf",
-            ".raw",
-            ".rw2",
-            ".rwl",
-            ".rwz",
-            ".sr2",
-            ".srf",
-            ".srw",
-            ".x3f",
-        ),  # fmt: skip
+        suffixes=CAMERA_SUFFIXES,
         magic=(
             b"II*\0",
             b"MM\0*",
