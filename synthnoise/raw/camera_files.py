@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import rawpy
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from synthnoise.errors import InputError
 from synthnoise.raw import dng_reading as dng
-from synthnoise.raw.capture import Exposure, decoder_message, exposure_of, refuse_headerless
+from synthnoise.raw.capture import Exposure, decoder_exposure, decoder_message, exposure_of, refuse_headerless
 from synthnoise.raw.containers import open_container
 from synthnoise.raw.frame import GREEN, Frame, Rectangle
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.tiff import Tiff
+
+Described = TypeVar("Described")
 
 EXIF_ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
 """EXIF orientation of LibRaw's flip."""
@@ -59,7 +62,7 @@ def _read_dng(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) ->
     dng.check_segments(image, tiff, limits)
     # Impossible tags are found before the pixels are decoded.
     dng_frame(tiff, image, np.broadcast_to(np.uint16(0), (image.height, image.width)), exposure, path)
-    mosaic, _ = _decode(path, limits)
+    mosaic, _ = _decode(path, limits, lambda _: None)
     return dng_frame(tiff, image, mosaic, exposure, path)
 
 
@@ -106,94 +109,117 @@ def _frame_exposure(exposure: Exposure) -> dict[str, Any]:
     return {name: getattr(exposure, name) for name in names}
 
 
+@dataclass(frozen=True)
+class Knowledge:
+    """What LibRaw knows of a file beyond its pixels.
+
+    ``cfa`` and ``black`` are [h, w] for pixel (0, 0); ``visible`` is the active area as (top, left,
+    height, width); ``gains`` are the white-balance gains R, G, B (zero where unknown), ``matrix`` is XYZ
+    to camera space (zero where unknown).
+    """
+
+    cfa: NDArray[np.uint8]
+    black: NDArray[np.float64]
+    white: float
+    visible: tuple[int, int, int, int]
+    flip: int
+    gains: tuple[float, float, float]
+    matrix: NDArray[np.float64]
+    exposure: dict[str, float]
+
+    @classmethod
+    def of(cls, raw: rawpy.RawPy, path: Path) -> Knowledge:
+        """Return what an open file is known for.
+
+        Raises
+        ------
+        InputError
+            Its CFA has colours other than red, green and blue.
+        """
+        sizes = raw.sizes
+        indices = _libraw_pattern(raw, path)
+        red, green, blue = (float(gain) for gain in raw.camera_whitebalance[:3])
+        return cls(
+            cfa=_colours(indices, raw, path),
+            black=np.array(raw.black_level_per_channel, np.float64)[np.minimum(indices, 3)],
+            white=float(raw.white_level),
+            visible=(sizes.top_margin, sizes.left_margin, sizes.height, sizes.width),
+            flip=sizes.flip,
+            gains=(red, green, blue),
+            matrix=np.array(raw.rgb_xyz_matrix, np.float64)[:3],
+            exposure=decoder_exposure(raw),
+        )
+
+
+def _libraw_pattern(raw: rawpy.RawPy, path: Path) -> NDArray[np.intp]:
+    """Return LibRaw's colour index [h, w] of every position of the repeat at pixel (0, 0).
+
+    ``raw_pattern`` alone will not do: above or left of the visible area LibRaw looks beyond the
+    X-Trans table once a margin exceeds six pixels.
+    """
+    try:
+        reported = raw.raw_pattern
+    except NotImplementedError as error:
+        raise InputError(f"{path}: has a colour filter array that is not supported") from error
+    size = (1, 1) if reported is None else reported.shape
+    top, left = raw.sizes.top_margin, raw.sizes.left_margin
+    pattern = [[raw.raw_color(top + i, left + j) for j in range(size[1])] for i in range(size[0])]
+    return np.roll(np.array(pattern, np.intp), (top, left), (0, 1))
+
+
+def _colours(indices: NDArray[np.intp], raw: rawpy.RawPy, path: Path) -> NDArray[np.uint8]:
+    if raw.num_colors == 1:
+        return np.full(indices.shape, GREEN, np.uint8)
+    letters = raw.color_desc.decode("ascii", "replace")
+    if not all(i < len(letters) and letters[i] in "RGB" for i in set(indices.reshape(-1).tolist())):
+        raise InputError(
+            f"{path}: its CFA has the colours {letters}", hint="only red, green and blue will do"
+        )
+    return np.array([["RGB".index(letters[i]) for i in row] for row in indices], np.uint8)
+
+
 def _camera_frame(path: Path, exposure: Exposure, limits: ReadLimits) -> Frame:
     """Return the frame of a maker's own format; levels, CFA and colour are LibRaw's."""
-    mosaic, known = _decode(path, limits)
-    cfa, indices = _libraw_cfa(path, known)
-    black = np.array(known["black"], np.float64)[indices]
-    top, left, height, width = known["visible"]
+    mosaic, known = _decode(path, limits, lambda raw: Knowledge.of(raw, path))
+    top, left, height, width = known.visible
     area = (top, left, min(top + height, mosaic.shape[0]), min(left + width, mosaic.shape[1]))
     fields = _frame_exposure(exposure)
     if exposure.orientation == 1:
-        fields["orientation"] = EXIF_ORIENTATION.get(known["flip"], 1)
-    for name, value in known["exposure"].items():
-        if fields[name] is None and 0 < value < math.inf:
-            fields[name] = float(value)
+        fields["orientation"] = EXIF_ORIENTATION.get(known.flip, 1)
+    fields |= {name: value for name, value in known.exposure.items() if fields[name] is None}
+    red, green, blue = known.gains
     frame = Frame(
         mosaic=mosaic,
-        cfa=cfa,
-        black=black,
-        white=known["white"],
+        cfa=known.cfa,
+        black=known.black,
+        white=known.white,
         active_area=None if area == (0, 0, *mosaic.shape) else area,
-        bits=math.ceil(known["white"]).bit_length(),
-        as_shot_neutral=_libraw_neutral(known["balance"]),
-        colour_matrix=known["matrix"] if np.any(known["matrix"]) else None,
+        bits=math.ceil(known.white).bit_length(),
+        as_shot_neutral=(green / red, 1.0, green / blue) if min(known.gains) > 0 else None,
+        colour_matrix=known.matrix if np.any(known.matrix) else None,
         path=path,
         **fields,
     )
     return dataclasses.replace(frame, masked_areas=dark_borders(frame))
 
 
-def _decode(path: Path, limits: ReadLimits) -> tuple[NDArray[np.uint16], dict[str, Any]]:
-    """Return the mosaic uint16 [H, W], our own copy, and what LibRaw knows of it."""
+def _decode(
+    path: Path, limits: ReadLimits, describe: Callable[[rawpy.RawPy], Described]
+) -> tuple[NDArray[np.uint16], Described]:
+    """Return the mosaic uint16 [H, W], our own copy, and what ``describe`` makes of the open file."""
     try:
         with rawpy.imread(str(path)) as raw:
             sizes = raw.sizes
             limits.check_pixels(path, sizes.raw_width, sizes.raw_height)
             if raw.raw_type != rawpy.RawType.Flat or raw.raw_image is None:
                 raise InputError(f"{path}: holds several colours per pixel, not a mosaic")
-            mosaic = np.array(raw.raw_image, np.uint16)
-            return mosaic, _libraw_knowledge(raw)
+            return np.array(raw.raw_image, np.uint16), describe(raw)
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(f"{path}: is not a camera file that can be read") from error
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
         raise InputError(f"{path}: is damaged or truncated: {decoder_message(error)}") from error
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
         raise InputError(f"{path}: cannot be decoded: {decoder_message(error)}") from error
-
-
-def _libraw_knowledge(raw: rawpy.RawPy) -> dict[str, Any]:
-    sizes, other = raw.sizes, getattr(raw, "other", None)
-    exposure = {}
-    if other is not None:
-        exposure = {
-            "iso": other.iso_speed,
-            "exposure_time": other.shutter_speed,
-            "aperture": other.aperture,
-            "focal_length": other.focal_length,
-        }
-    return {
-        "pattern": None if raw.raw_pattern is None else np.array(raw.raw_pattern),
-        "colours": raw.color_desc.decode("ascii", "replace"),
-        "black": list(raw.black_level_per_channel),
-        "white": float(raw.white_level),
-        "visible": (sizes.top_margin, sizes.left_margin, sizes.height, sizes.width),
-        "flip": sizes.flip,
-        "balance": list(raw.camera_whitebalance),
-        "matrix": np.array(raw.rgb_xyz_matrix, np.float64)[:3],
-        "exposure": exposure,
-    }
-
-
-def _libraw_cfa(path: Path, known: dict[str, Any]) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
-    """Return the CFA repeat at pixel (0, 0) as colours, and as LibRaw's colour indices."""
-    if known["pattern"] is None:
-        return np.array([[GREEN]], np.uint8), np.array([[0]])
-    letters = known["colours"]
-    indices = known["pattern"].astype(np.intp)
-    if not all(i < len(letters) and letters[i] in "RGB" for i in set(indices.reshape(-1).tolist())):
-        raise InputError(
-            f"{path}: its CFA has the colours {letters}", hint="only red, green and blue are supported"
-        )
-    return np.array([["RGB".index(letters[i]) for i in row] for row in indices], np.uint8), indices
-
-
-def _libraw_neutral(balance: list[float]) -> tuple[float, float, float] | None:
-    """Return g/r, 1, g/b of LibRaw's white-balance gains, or None where they are unknown."""
-    red, green, blue = balance[:3]
-    if not (red > 0 and green > 0 and blue > 0):
-        return None
-    return green / red, 1.0, green / blue
 
 
 def common_repeat(

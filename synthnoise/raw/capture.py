@@ -241,34 +241,32 @@ def _decoder_info(path: Path, exposure: Exposure, limits: ReadLimits) -> Capture
             white = float(raw.white_level)
             info = dataclasses.replace(
                 info,
-                content="mosaic" if raw.raw_pattern is not None else "unknown",
                 width=int(sizes.raw_width),
                 height=int(sizes.raw_height),
                 white=white,
                 bits=int(white).bit_length(),
             )
-            return _with_decoder_exposure(info, raw)
+            # X3F and CRW files have no EXIF.
+            found = decoder_exposure(raw)
+            return dataclasses.replace(info, **{k: v for k, v in found.items() if getattr(info, k) is None})
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
         if not (exposure.make or exposure.model):
             raise InputError(f"{path}: is not a camera file that can be read") from error
         return dataclasses.replace(info, unreadable=f"the decoder refuses it: {decoder_message(error)}")
 
 
-def _with_decoder_exposure(info: CaptureInfo, raw: rawpy.RawPy) -> CaptureInfo:
-    """Fill in the exposure where EXIF was silent, as in X3F and CRW files; needs rawpy 0.28."""
+def decoder_exposure(raw: rawpy.RawPy) -> dict[str, Any]:
+    """Return what LibRaw found of iso, exposure_time, aperture and focal_length; needs rawpy 0.28."""
     other = getattr(raw, "other", None)
     if other is None:
-        return info
+        return {}
     found = {
         "iso": other.iso_speed,
         "exposure_time": other.shutter_speed,
         "aperture": other.aperture,
         "focal_length": other.focal_length,
     }
-    missing: dict[str, Any] = {
-        key: float(v) for key, v in found.items() if getattr(info, key) is None and 0 < v < math.inf
-    }
-    return dataclasses.replace(info, **missing)
+    return {name: float(value) for name, value in found.items() if 0 < value < math.inf}
 
 
 def decoder_message(error: BaseException) -> str:
