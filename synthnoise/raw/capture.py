@@ -238,17 +238,11 @@ def _decoder_info(path: Path, exposure: Exposure, limits: ReadLimits) -> Capture
             raw.open_file(str(path))
             sizes = raw.sizes
             limits.check_pixels(path, sizes.raw_width, sizes.raw_height)
-            white = float(raw.white_level)
-            info = dataclasses.replace(
-                info,
-                width=int(sizes.raw_width),
-                height=int(sizes.raw_height),
-                white=white,
-                bits=int(white).bit_length(),
-            )
-            # X3F and CRW files have no EXIF.
-            found = decoder_exposure(raw)
-            return dataclasses.replace(info, **{k: v for k, v in found.items() if getattr(info, k) is None})
+            info = dataclasses.replace(info, width=int(sizes.raw_width), height=int(sizes.raw_height))
+            if exposure.iso is None and exposure.exposure_time is None:
+                # X3F and CRW have no EXIF; this is the one question that makes rawpy decode.
+                info = dataclasses.replace(info, **decoder_exposure(raw))
+            return info
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
         if not (exposure.make or exposure.model):
             raise InputError(f"{path}: is not a camera file that can be read") from error
