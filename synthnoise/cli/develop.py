@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthnoise.cli.parameters import OutputPath, Overwrite
+from synthnoise.cli.parameters import GeometryText, OutputPath, Overwrite, parse_geometry
 from synthnoise.errors import UsageError
 from synthnoise.output import Output
 
@@ -17,6 +17,7 @@ def develop(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A RAW file.")],
     output: OutputPath = None,
     half_size: Annotated[bool, typer.Option("--half", help="Half the width and height, faster.")] = False,
+    geometry: GeometryText = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Render a RAW file to PNG or TIFF for viewing (as shot white balance, plain tone curve)."""
@@ -30,7 +31,6 @@ def develop(
         raise UsageError(
             f"{target}: cannot write {target.suffix or 'a file without suffix'}", hint="use .png or .tif"
         )
-    writers[target.suffix.lower()](
-        target, render(read_frame(source), half_size=half_size), overwrite=overwrite
-    )
+    picture = render(read_frame(source, geometry=parse_geometry(geometry)), half_size=half_size)
+    writers[target.suffix.lower()](target, picture, overwrite=overwrite)
     Output(quiet=context.obj["quiet"]).remark(f"{source} -> {target}")

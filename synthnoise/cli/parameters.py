@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from synthnoise.errors import UsageError
-from synthnoise.options import parse_pairs
+from synthnoise.options import build, parse_pairs
 from synthnoise.plugins import Kind, default_plugins
+
+if TYPE_CHECKING:
+    from synthnoise.raw.plain import Geometry
 
 
 def _names(kind: Kind) -> list[str]:
@@ -85,6 +88,15 @@ OnExisting = Annotated[
 ]
 OutputPath = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.")]
 
+GeometryText = Annotated[
+    str | None,
+    typer.Option(
+        "--geometry",
+        metavar="KEY=VALUE,...",
+        help="What a .raw, .npy, .tif or .fits mosaic cannot say: width=768,height=512,cfa=RGGB,black=600",
+    ),
+]
+
 MODEL_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*=.*", re.DOTALL)
 
 
@@ -103,6 +115,23 @@ def split_output(values: list[str] | None) -> tuple[str | None, dict[str, str]]:
     if len(places) > 1:
         raise UsageError(f"-o is given two places to write to: {places[0]} and {places[1]}")
     return (places[0] if places else None), parse_pairs(options)
+
+
+def parse_geometry(text: str | None) -> Geometry | None:
+    """Return the geometry that ``key=value,...`` says; several black levels are separated by slashes.
+
+    Raises
+    ------
+    UsageError
+        An unknown key, or a value that is not of its type.
+    """
+    if text is None:
+        return None
+    from synthnoise.raw.plain import Geometry
+
+    pairs = parse_pairs(text.replace("/", ";").split(","))
+    geometry: Geometry = build(Geometry, pairs, owner="--geometry")
+    return geometry
 
 
 def parse_size(text: str) -> tuple[int, int]:
