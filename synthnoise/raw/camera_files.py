@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from synthnoise.errors import InputError
 from synthnoise.raw import dng_reading as dng
+from synthnoise.raw.borders import dark_borders
 from synthnoise.raw.capture import Exposure, decoder_exposure, decoder_message, exposure_of, refuse_headerless
 from synthnoise.raw.containers import open_container
-from synthnoise.raw.frame import GREEN, Frame, Rectangle
+from synthnoise.raw.frame import GREEN, Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.tiff import Tiff
 
@@ -25,11 +26,6 @@ Described = TypeVar("Described")
 
 EXIF_ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
 """EXIF orientation of LibRaw's flip."""
-
-NARROWEST_BORDER = 8
-BORDER_MARGIN = 8
-DARK_TOLERANCE = 0.02
-"""A border counts as masked where its median is this near to black, in units of white - black."""
 
 
 def frames(path: Path, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Frame]:
@@ -229,38 +225,3 @@ def common_repeat(
     shape = [math.lcm(a, b) for a, b in zip(cfa.shape, black.shape, strict=True)]
     tiled = [np.tile(p, [n // m for n, m in zip(shape, p.shape, strict=True)]) for p in (cfa, black)]
     return tiled[0].astype(np.uint8), tiled[1].astype(np.float64)
-
-
-def dark_borders(frame: Frame) -> tuple[Rectangle, ...]:
-    """Return the borders outside the active area that look optically black, without their outermost pixels.
-
-    Not all hidden borders are masked: some hold zeros, junk or light. One that is wide enough counts
-    if its median lies near the black level and it is not constant. Pixels next to an edge are left
-    out: light leaks in there, and amplifiers settle.
-    """
-    top, left, bottom, right = frame.area
-    height, width = frame.mosaic.shape
-    borders = (
-        (top, 0, bottom, left),
-        (0, left, top, right),
-        (top, right, bottom, width),
-        (bottom, left, height, right),
-    )
-    found = []
-    for top, left, bottom, right in borders:
-        thickness = min(bottom - top, right - left)
-        if thickness < NARROWEST_BORDER:
-            continue
-        margin = min(BORDER_MARGIN, thickness // 4)
-        inner = (top + margin, left + margin, bottom - margin, right - margin)
-        if _looks_dark(frame, inner):
-            found.append(inner)
-    return tuple(found)
-
-
-def _looks_dark(frame: Frame, area: Rectangle) -> bool:
-    top, left, bottom, right = area
-    pixels = frame.mosaic[top:bottom, left:right]
-    black = float(frame.black.mean())
-    near = abs(float(np.median(pixels)) - black) <= DARK_TOLERANCE * (frame.white - black)
-    return near and bool(pixels.min() < pixels.max())

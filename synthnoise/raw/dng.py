@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from synthnoise import __version__
 from synthnoise.errors import UsageError
 from synthnoise.files import atomic_write
+from synthnoise.raw.borders import dark_borders
 from synthnoise.raw.colour import colour_matrix, neutral
 from synthnoise.raw.dng_tiles import TileGrid, encode_tiles
 from synthnoise.raw.frame import Frame
@@ -263,7 +264,9 @@ def _raw_plan(frame: Frame, profile: NoisePairs | None, noise_reduction: float |
     fields[Tag.WHITE_LEVEL] = _V.long(round(frame.white))
     fields[Tag.ACTIVE_AREA] = _V.long(top, left, bottom, right)
     fields |= _crop_fields((bottom - top, right - left), _crop_in_active_area(frame))
-    if frame.masked_areas:
+    # Borders that any reader can tell are not declared: dcraw and its kin would take their mean for
+    # the black level, in place of the one that is stated.
+    if frame.masked_areas and frame.masked_areas != dark_borders(frame):
         fields[Tag.MASKED_AREAS] = _V.long(*(side for area in frame.masked_areas for side in area))
     return Plan(fields | _noise_fields(profile, noise_reduction))
 
