@@ -1,11 +1,15 @@
 """Do other programs see in our DNGs what they see in the originals?
 
-For every DNG given, a fresh DNG (written from the frame alone) and a rewritten one (raw plane replaced
+First, synthetic scenes of every colour filter array and of odd active areas: a grey field must come out
+grey and a red one red; a wrong phase turns both magenta or green. The table shows the spread of the
+channel means over the grey field and how far red exceeds the other channels, in 8-bit levels.
+
+Then, for every DNG given, a fresh DNG (written from the frame alone) and a rewritten one (raw plane replaced
 by itself) are rendered by each reader that is installed. Exit codes prove nothing here: RawTherapee and
 darktable report success on a black picture. The table shows the largest difference between the mean of
 any channel of the picture and that of the original's, in 8-bit levels, and what exiftool finds wrong.
 
-    python benchmarks/raw_judges.py FILE.dng...
+    python benchmarks/raw_judges.py [FILE.dng...]
 """
 
 from __future__ import annotations
@@ -27,10 +31,20 @@ from PIL import Image
 
 from synthnoise.errors import SynthnoiseError
 from synthnoise.raw.dng import write_dng
+from synthnoise.raw.frame import Frame, Rectangle
 from synthnoise.raw.reading import read_frame
 from synthnoise.raw.rewrite import rewrite_dng
 
 TIMEOUT = 300
+CFAS = {
+    "RGGB": "RGGB",
+    "BGGR": "BGGR",
+    "GRBG": "GRBG",
+    "GBRG": "GBRG",
+    "X-Trans": "GGRGGBGGBGGRBRGRBGGGBGGRGGRGGBRBGBRG",
+    "Quad-Bayer": "RRGGRRGGGGBBGGBB",
+}
+
 Render = Callable[[Path, Path], NDArray[np.uint8]]
 
 
@@ -125,12 +139,63 @@ def judge(path: Path, folder: Path) -> None:
     print(f"original: exiftool: {exiftool_warnings(path)}")
 
 
+def scene(cfa: NDArray[np.uint8], area: Rectangle | None) -> Frame:
+    """Return a frame that is grey on the left and red on the right, under a strong colour cast."""
+    rows, columns = np.indices((600, 720))  # LibRaw refuses X-Trans below 512
+    colour = cfa[rows % cfa.shape[0], columns % cfa.shape[1]]
+    neutral = np.array([0.5, 1.0, 0.6])
+    fields = np.array([[0.25, 0.25, 0.25], [0.5, 0.08, 0.08]])
+    light = fields[(columns >= 360).astype(int), colour] * neutral[colour]
+    black = np.full(cfa.shape, 512.0)
+    mosaic = np.round(512 + light * (16383 - 512)).astype(np.uint16)
+    return Frame(
+        mosaic=mosaic,
+        cfa=cfa,
+        black=black,
+        white=16383,
+        active_area=area,
+        make="Synthetic",
+        model="Scene",
+        iso=100,
+        as_shot_neutral=(0.5, 1.0, 0.6),
+    )
+
+
+def judge_scenes(folder: Path) -> None:
+    """Print the table of the synthetic scenes."""
+    readers = {n: r for n, (p, r) in READERS.items() if p is None or shutil.which(p)}
+    print("\ngrey spread / red excess" + "".join(f"{name:>16}" for name in readers))
+    for name, letters in CFAS.items():
+        side = round(len(letters) ** 0.5)
+        cfa = np.array(["RGB".index(letter) for letter in letters], np.uint8).reshape(side, side)
+        for area in (None, (7, 13, 590, 707)):
+            path = folder / "scene.dng"
+            write_dng(path, scene(cfa, area), overwrite=True)
+            cells = [field_means(rendered(render, path, folder)) for render in readers.values()]
+            label = f"{name} {'odd area' if area else ''}"
+            print(f"{label:24}" + "".join(f"{cell:>16}" for cell in cells))
+
+
+def field_means(picture: NDArray[np.uint8] | None) -> str:
+    """Return the spread over the grey field and the excess of red over the red one."""
+    if picture is None:
+        return "cannot read"
+    if picture.max() == 0:
+        return "black"
+    height, width = picture.shape[:2]
+    middle = slice(height // 4, 3 * height // 4)
+    grey = picture[middle, width // 8 : 3 * width // 8].reshape(-1, 3).mean(0)
+    red = picture[middle, 5 * width // 8 : 7 * width // 8].reshape(-1, 3).mean(0)
+    return f"{np.ptp(grey):.1f} / {red[0] - red[1:].max():.0f}"
+
+
 def main() -> None:
     """Judge every file on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
     print(f"{platform.machine()} {platform.system()}, {datetime.date.today()}")
     with tempfile.TemporaryDirectory() as folder:
+        judge_scenes(Path(folder))
         for path in parser.parse_args().files:
             try:
                 judge(path, Path(folder))
