@@ -28,8 +28,8 @@ _INDEX_BITS, _GROUP_BITS, _STREAM_BITS = 44, 12, 8
 class Stream(IntEnum):
     """What a random number is for. A number is given once and never reused, else two draws correlate.
 
-    0-31 are noise, 32-63 images, 64-95 training and datasets, 128-255 free for plugins. Within one
-    stream, draw one kind of number in one kind of shape.
+    0-31 are noise, 32-63 images, 64-95 training and datasets, those from PLUGIN (128) to 255 free for
+    plugins. Within one stream, draw one kind of number in one kind of shape.
     """
 
     SHOT_NOISE = 0
@@ -67,6 +67,8 @@ class Stream(IntEnum):
     ORDER = 69
     NOISE_LEVEL = 70
     WHITE_BALANCE = 71
+
+    PLUGIN = 128
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,150 @@
+"""New dark frames with the spectrum and the histogram of one that was shot.
+
+"2-Shots in the Dark" (arXiv 2512.03245, CVPR 2026), its dark-frame half: the dark is split into dark shading
+and residual; the residual gets random phases, the same for all planes, and is then taken alternately
+to the histogram and to the Fourier amplitudes of the original.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.signal import oaconvolve
+from torch import Tensor
+
+from synthnoise.rng import Rng, Stream
+
+SHADING_SIGMA = 50.0
+SHADING_RADIUS = 150
+"""Packed pixels."""
+
+CACHE_BYTES = 512 << 20
+
+
+def dark_shading(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the low frequencies of a dark, float32 [C, H, W] of any unit, plane by plane.
+
+    A Gaussian of 50 packed pixels, cut off at 150, mirrored at the borders. The mean of a plane,
+    hence the bias of its black level, is part of it.
+    """
+    offsets = np.arange(-SHADING_RADIUS, SHADING_RADIUS + 1)
+    kernel = np.exp(-0.5 * (offsets / SHADING_SIGMA) ** 2)
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    shading = np.empty_like(planes)
+    for plane, blurred in zip(planes, shading, strict=True):
+        blurred[:] = _blur(_blur(plane, kernel, 0), kernel, 1)
+    return shading
+
+
+def _blur(plane: NDArray[np.float32], kernel: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    border = [(0, 0), (0, 0)]
+    border[axis] = (SHADING_RADIUS, SHADING_RADIUS)
+    # A plane of a single row or column has nothing to be mirrored.
+    mirrored = np.pad(plane, border, "reflect" if plane.shape[axis] > 1 else "edge")
+    shape = (-1, 1) if axis == 0 else (1, -1)
+    blurred: NDArray[np.float32] = oaconvolve(mirrored, kernel.reshape(shape), "valid", axes=axis)
+    return blurred
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How residuals are redrawn.
+
+    Attributes
+    ----------
+    iterations
+        Rounds of histogram matching and spectrum prescription, spectrum last; 0 leaves random phases alone.
+    shared_phase
+        One field of random phases for all planes, which keeps their cross-spectra; else one for each.
+    """
+
+    iterations: int = 10
+    shared_phase: bool = True
+
+
+class DarkSynthesis:
+    """Residuals of new darks, numbered; number n depends on (seed, n) alone.
+
+    A residual is a sample of a random field on a torus: Fourier synthesis knows no borders. Memory:
+    three times the dark at work, and up to 512 MiB of finished residuals, at least one.
+
+    Parameters
+    ----------
+    residual
+        float32 [C, H, W], dark minus its shading; its unit is that of the results.
+    """
+
+    def __init__(self, residual: Tensor, recipe: Recipe = Recipe()) -> None:
+        self.residual = residual - residual.mean((1, 2), keepdim=True)
+        self.recipe = recipe
+        self._finished: OrderedDict[tuple[int, int, str], Tensor] = OrderedDict()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the planes."""
+        return self.residual.shape[1], self.residual.shape[2]
+
+    def draw(self, rng: Rng) -> Tensor:
+        """Return the residual float32 [C, H, W] of the one number in ``rng.indices``."""
+        key = (rng.seed, int(rng.indices), str(rng.device))
+        if key not in self._finished:
+            room = CACHE_BYTES // (4 * self.residual.numel())
+            while len(self._finished) >= max(1, room):
+                self._finished.popitem(last=False)
+            self._finished[key] = self._synthesise(rng)
+        self._finished.move_to_end(key)
+        return self._finished[key]
+
+    def _synthesise(self, rng: Rng) -> Tensor:
+        """Return a new residual [C, H, W] (section 3.2 of the paper)."""
+        planes = 1 if self.recipe.shared_phase else len(self.residual)
+        fields = dataclasses.replace(rng, origin=(0, 0)).normal(Stream.PHASE, (planes, *self.size))[0]
+        turn = _phase(torch.fft.rfft2(fields[0]))
+        synthetic = torch.empty(self.residual.shape, device=rng.device)
+        for number, plane in enumerate(self.residual):
+            if number and planes > 1:
+                turn = _phase(torch.fft.rfft2(fields[number]))
+            spectrum = torch.fft.rfft2(plane.to(rng.device))
+            amplitude, ordered = spectrum.abs(), _sorted(plane.flatten()).to(rng.device)
+            field = torch.fft.irfft2(spectrum * turn, s=self.size)
+            for _ in range(self.recipe.iterations):
+                field = match_histogram(field, ordered)
+                field = prescribe_spectrum(field, amplitude)
+            synthetic[number] = field
+        return synthetic
+
+
+def match_histogram(field: Tensor, ordered: Tensor) -> Tensor:
+    """Return ``field`` [H, W] with its values replaced, rank by rank, by the ascending ``ordered`` [H W]."""
+    matched = torch.empty_like(ordered)
+    matched[_order(field.flatten())] = ordered
+    return matched.view_as(field)
+
+
+def _order(values: Tensor) -> Tensor:
+    """Return the indices that sort ``values`` [n]; on the CPU by NumPy, whose sort is vectorised."""
+    return torch.from_numpy(np.argsort(values.numpy())) if values.device.type == "cpu" else values.argsort()
+
+
+def _sorted(values: Tensor) -> Tensor:
+    """Return ``values`` [n] in ascending order, likewise."""
+    return torch.from_numpy(np.sort(values.numpy())) if values.device.type == "cpu" else values.sort().values
+
+
+def prescribe_spectrum(field: Tensor, amplitude: Tensor) -> Tensor:
+    """Return ``field`` [H, W] with other Fourier amplitudes [H, W//2 + 1], its phases and mean kept."""
+    mean = field.mean()
+    spectrum = torch.fft.rfft2(field - mean)
+    prescribed: Tensor = torch.fft.irfft2(_phase(spectrum).mul_(amplitude), s=tuple(field.shape))
+    return prescribed + mean
+
+
+def _phase(spectrum: Tensor) -> Tensor:
+    """Return ``spectrum`` divided by its modulus: unit complex numbers; 1 where it is 0."""
+    modulus = spectrum.abs()
+    return torch.where(modulus > 0, spectrum / modulus, torch.ones_like(spectrum))

@@ -1,0 +1,290 @@
+"""Noise for pictures and RAW frames that exist already, and for batches on their way through a pipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from synthnoise.errors import InputError, SynthnoiseError, UsageError
+from synthnoise.files import FileOutcome, OnExistingPolicy, expand_inputs
+from synthnoise.images.colours import decode_srgb, encode_srgb
+from synthnoise.plugins import Plugins, default_plugins
+from synthnoise.profiles.schema import CameraProfile
+from synthnoise.profiles.store import load_profile
+from synthnoise.progress import SILENT, Progress
+from synthnoise.protocols import NoiseModel
+from synthnoise.raw.cfa import linear_planes, unpack
+from synthnoise.raw.dng import write_dng
+from synthnoise.raw.frame import Frame
+from synthnoise.raw.reading import read_frame
+from synthnoise.raw.rewrite import rewrite_dng
+from synthnoise.rng import Rng
+from synthnoise.stream.npy_stream import Batch
+from synthnoise.stream.pairs import RGGB, Cfa, pair_camera
+from synthnoise.stream.pictures import PICTURE_SUFFIXES, read_picture, write_picture
+
+RGB: Cfa = ((0, 1, 2),)
+"""The planes of a picture as if they were a repeat of three."""
+
+BAND_SAMPLES = 1 << 22
+"""Samples worked on at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What noise to add.
+
+    Attributes
+    ----------
+    model, options
+        Noise model by name, and its options.
+    profile, iso
+        Camera profile by name or folder, and the ISO; None where the options say it all.
+    ratio
+        Underexposure: the light is divided by it and the noisy result multiplied.
+    seed
+        Same seed, same noise.
+    """
+
+    model: str = "poisson-gaussian"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    profile: str | None = None
+    iso: float | None = None
+    ratio: float = 1.0
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return dataclasses.asdict(self) | {"options": dict(self.options)}
+
+
+def add_noise_stream(
+    batches: Iterable[Batch], settings: Settings, *, plugins: Plugins | None = None
+) -> Iterator[Batch]:
+    """Yield clean/noisy pairs of the batches of a stream.
+
+    Images [B, 3, H, W] of linear light are mosaiced first, for noise models of rendered images
+    encoded in sRGB instead; planes are taken as they are. The clean ones are the field ``clean``, or
+    the only one. The fields that come out are those of :class:`synthnoise.stream.pairs.Pair`
+    without the variance, which follows from the noise profile.
+
+    Raises
+    ------
+    UsageError
+        The settings do not fit, or the stream does not say which field is clean.
+    """
+    registry = plugins or default_plugins()
+    profile = load_profile(settings.profile) if settings.profile else None
+    isos = () if settings.iso is None else (settings.iso,)
+    camera = pair_camera(
+        settings.model, settings.options, profile=profile, isos=isos, ratio=settings.ratio, plugins=registry
+    )
+    for indices, fields in batches:
+        if "clean" not in fields and len(fields) != 1:
+            raise UsageError(
+                f"the stream holds {', '.join(fields)}: which is to get noise?", hint="name it clean"
+            )
+        images = fields.get("clean", next(iter(fields.values())))
+        rng = Rng(settings.seed, torch.tensor(indices), images.device)
+        pair = camera.shoot(images, rng) if images.shape[1] == 3 else camera.expose(images, rng)
+        yield indices, {"clean": pair.clean, "noisy": pair.noisy, "noise_profile": pair.noise_profile}
+
+
+def add_noise_files(
+    paths: Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    settings: Settings,
+    on_existing: OnExistingPolicy = "error",
+    progress: Progress = SILENT,
+    plugins: Plugins | None = None,
+) -> list[FileOutcome]:
+    """Add noise to pictures (PNG, JPEG, TIFF, NPY) and RAW frames; what fails does not stop the rest.
+
+    A picture of integers is sRGB: it is linearised, gets the noise of the red, green and blue pixels
+    of the camera in its three channels, and is encoded again. (A mosaic would need a demosaicing,
+    whose artefacts are not the camera's.) A picture of floats is linear already, as is what
+    ``synth`` writes. A RAW frame gets noise in its active area, in its own CFA and levels, and
+    becomes a DNG, whose NoiseProfile grows by what was added.
+
+    The noise of a file depends on the seed and on its name, not on the files beside it.
+
+    Parameters
+    ----------
+    paths
+        Files, folders or glob patterns.
+    output
+        A folder, or for a single file its name; None writes ``NAME-noisy`` beside each.
+    on_existing
+        What to do where the output exists: ``"error"``, ``"skip"`` or ``"overwrite"``.
+
+    Raises
+    ------
+    UsageError
+        The settings do not fit together.
+    InputError
+        A pattern or folder names no file.
+    """
+    noise = _Noise(settings, plugins or default_plugins())
+    sources = expand_inputs(paths, noise.suffixes)
+    progress.start("adding noise", total=len(sources))
+    outcomes = []
+    for source in sources:
+        target: Path | None = None
+        try:
+            target = _target(source, output, alone=len(sources) == 1)
+            if skip := on_existing == "skip" and target.exists():
+                outcomes.append(FileOutcome(source, target, skipped=skip))
+            else:
+                noise.add(source, target, overwrite=on_existing == "overwrite")
+                outcomes.append(FileOutcome(source, target))
+        except SynthnoiseError as error:
+            outcomes.append(FileOutcome(source, None, error=error))
+        progress.advance()
+    return outcomes
+
+
+def _target(source: Path, output: str | Path | None, *, alone: bool) -> Path:
+    """Return where the noisy version of ``source`` goes."""
+    suffix = source.suffix.lower()
+    if suffix not in PICTURE_SUFFIXES:
+        suffix = ".dng"
+    elif suffix not in (".tif", ".tiff", ".npy"):
+        suffix = ".png"
+    if output is None:
+        return source.with_name(f"{source.stem}-noisy{suffix}")
+    place = Path(output)
+    target = place if alone and place.suffix and not place.is_dir() else place / f"{source.stem}{suffix}"
+    if target.exists() and target.samefile(source):
+        raise UsageError(f"{target}: would take the place of its own source", hint="choose another folder")
+    return target
+
+
+class _Noise:
+    """A noise model with a camera, ready for files of any kind."""
+
+    def __init__(self, settings: Settings, plugins: Plugins) -> None:
+        self.settings = settings
+        self.model: NoiseModel = plugins.create("noise_models", settings.model, settings.options)
+        self.rendered = plugins.find("noise_models", settings.model).domain == "srgb"
+        self.profile = load_profile(settings.profile) if settings.profile else None
+        readers = (suffix for spec in plugins.records("readers") for suffix in getattr(spec, "suffixes", ()))
+        self.suffixes = frozenset(readers) | PICTURE_SUFFIXES
+        self._parameters: dict[Cfa, Any] = {}
+        self.parameters(
+            self.profile.cfa if self.profile else RGGB
+        )  # so that what cannot work fails once, at once
+
+    def parameters(self, cfa: Cfa) -> Any:
+        """Return the parameters for planes of these colours."""
+        if cfa not in self._parameters:
+            profile = self.profile and rearranged(self.profile, cfa)
+            self._parameters[cfa] = self.model.parameters(profile, self.settings.iso)
+        return self._parameters[cfa]
+
+    def add(self, source: Path, target: Path, *, overwrite: bool) -> None:
+        """Write a noisy version of one file."""
+        digest = hashlib.sha256(source.name.encode()).digest()
+        rng = Rng(self.settings.seed, torch.tensor([int.from_bytes(digest[:5], "big")]))
+        if source.suffix.lower() in PICTURE_SUFFIXES:
+            write_picture(target, self._picture(read_picture(source), rng), overwrite=overwrite)
+        elif target.suffix.lower() != ".dng":
+            raise UsageError(f"{target}: a RAW frame becomes a DNG", hint="choose a name that ends in .dng")
+        else:
+            self._write_frame(source, target, rng, overwrite=overwrite)
+
+    def _picture(self, picture: NDArray[Any], rng: Rng) -> NDArray[Any]:
+        """Return a noisy picture of the same type; channels first."""
+        noisy = np.empty_like(picture)
+        cfa = RGB if len(picture) == 3 else self.profile.cfa if self.profile else RGGB
+        if len(picture) != sum(map(len, cfa)):
+            raise InputError(f"an array of {len(picture)} planes is neither RGB nor a mosaic of the camera")
+        whole = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else None
+        encoded = whole is not None and not self.rendered
+        for rows in _bands(picture.shape[0] * picture.shape[2], picture.shape[1]):
+            band = torch.from_numpy(picture[None, :, rows].astype(np.float32)) / (whole or 1)
+            light = decode_srgb(band) if encoded else band
+            light = self._expose(light, self.parameters(cfa), rng.cropped(rows.start, 0))
+            band = encode_srgb(light.clamp(0, 1)) if encoded else light
+            if whole is not None:
+                band = (band.clamp(0, 1) * whole).round()
+            noisy[:, rows] = band[0].numpy().astype(picture.dtype)
+        return noisy
+
+    def _write_frame(self, source: Path, target: Path, rng: Rng, *, overwrite: bool) -> None:
+        frame = read_frame(source)
+        top, left, bottom, right = frame.area
+        active = frame.active()
+        cfa: Cfa = tuple(tuple(int(colour) for colour in row) for row in active.cfa)
+        parameters = self.parameters(cfa)
+        if before_rounding := getattr(self.model, "before_rounding", None):
+            parameters = before_rounding(parameters)
+        h, w = active.cfa.shape
+        rows, columns = (bottom - top) // h * h, (right - left) // w * w
+        mosaic = frame.mosaic.copy()
+        for part in _bands(columns * h, rows // h):
+            first, last = part.start * h, part.stop * h
+            band = active.crop((first, 0, last, columns))
+            planes = torch.from_numpy(linear_planes(band))[None]
+            noisy = self._expose(planes, parameters, rng.cropped(part.start, 0))
+            codes = unpack(noisy[0].double().numpy(), (h, w))
+            codes = (
+                codes * np.tile(band.white - band.black, (part.stop - part.start, columns // w))
+                + band.black_map()
+            )
+            inside = mosaic[top + first : top + last, left : left + columns]
+            inside[:] = np.rint(np.clip(codes, 0, band.white))
+        stated = self._noise_profile(frame, cfa)
+        if source.suffix.lower() == ".dng":
+            rewrite_dng(source, target, mosaic, noise_profile=stated, overwrite=overwrite)
+        else:
+            write_dng(
+                target, dataclasses.replace(frame, mosaic=mosaic), noise_profile=stated, overwrite=overwrite
+            )
+
+    def _expose(self, light: Tensor, parameters: Any, rng: Rng) -> Tensor:
+        return self.model.sample(light / self.settings.ratio, parameters, rng) * self.settings.ratio
+
+    def _noise_profile(self, frame: Frame, cfa: Cfa) -> list[tuple[float, float]]:
+        """Return (S, O) of red, green and blue: what the frame stated, if anything, and what was added."""
+        colours = [colour for row in cfa for colour in row]
+        ends = torch.tensor([[0.0], [1.0]]).expand(1, len(colours), 2, 1)
+        black, white = self.model.variance(ends, self.parameters(cfa))[0, :, :, 0].double().T
+        ratio, stated = self.settings.ratio, []
+        for colour in range(3):
+            planes = [number for number, at in enumerate(colours) if at == colour] or list(
+                range(len(colours))
+            )
+            shot = float((white - black)[planes].mean()) * ratio
+            read = float(black[planes].mean()) * ratio**2
+            before = frame.noise_profile[colour] if frame.noise_profile else (0.0, 0.0)
+            stated.append((before[0] + shot, before[1] + read))
+        return stated
+
+
+def rearranged(profile: CameraProfile, cfa: Cfa) -> CameraProfile:
+    """Return a profile for planes of other colours: black levels go with their colours."""
+    if cfa == profile.cfa:
+        return profile
+    levels = np.array(profile.black)
+    black = []
+    for colour in (colour for row in cfa for colour in row):
+        own = [level for level, at in zip(levels, profile.colours, strict=True) if at == colour]
+        black.append(float(np.mean(own or levels)))
+    return dataclasses.replace(profile, cfa=cfa, black=tuple(black))
+
+
+def _bands(row_samples: int, rows: int) -> Iterator[slice]:
+    """Yield slices of rows of some four million samples."""
+    step = max(1, BAND_SAMPLES // max(1, row_samples))
+    for top in range(0, rows, step):
+        yield slice(top, min(rows, top + step))
