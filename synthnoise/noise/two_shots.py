@@ -125,9 +125,14 @@ class TwoShots:
             raise UsageError(
                 "two-shots needs the gain of the camera", hint="--profile with a noisy shot, or -o gain=K"
             )
+        active = frame.active()
+        if profile and tuple(map(tuple, active.cfa.tolist())) != profile.cfa:
+            raise UsageError(
+                "the dark frame is of another colour filter array than what is to get its noise",
+                hint="two-shots makes the noise of RAW frames of the camera that shot the dark",
+            )
         planes = linear_planes(frame)
         shading = dark_shading(planes)
-        active = frame.active()
         black = torch.from_numpy(active.black.reshape(-1, 1, 1)).float()
         scale = active.white - black
         recipe = Recipe(iterations=self.options.iterations, shared_phase=self.options.shared_phase)

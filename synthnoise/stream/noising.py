@@ -230,17 +230,15 @@ class _Noise:
             parameters = before_rounding(parameters)
         h, w = active.cfa.shape
         rows, columns = (bottom - top) // h * h, (right - left) // w * w
-        mosaic = frame.mosaic.copy()
+        mosaic = frame.mosaic.astype(np.uint16)
         for part in _bands(columns * h, rows // h):
             first, last = part.start * h, part.stop * h
             band = active.crop((first, 0, last, columns))
             planes = torch.from_numpy(linear_planes(band))[None]
             noisy = self._expose(planes, parameters, rng.cropped(part.start, 0))
-            codes = unpack(noisy[0].double().numpy(), (h, w))
-            codes = (
-                codes * np.tile(band.white - band.black, (part.stop - part.start, columns // w))
-                + band.black_map()
-            )
+            codes: NDArray[Any] = unpack(noisy[0].double().numpy(), (h, w))
+            codes *= np.tile(band.white - band.black, (part.stop - part.start, columns // w))
+            codes += band.black_map()
             inside = mosaic[top + first : top + last, left : left + columns]
             inside[:] = np.rint(np.clip(codes, 0, band.white))
         stated = self._noise_profile(frame, cfa)
