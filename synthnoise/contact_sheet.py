@@ -41,14 +41,14 @@ class Row:
     @property
     def width(self) -> int:
         """Pixels it takes, lines included."""
-        panels = sum(panel.image.shape[1] + GAP for panel in self.panels) - GAP
+        panels: int = sum(panel.image.shape[1] + GAP for panel in self.panels) - GAP
         text = max((_length(line, NOTE_SIZE) for line, _ in self.lines), default=0)
         return panels + (2 * GAP + INDENT + text if text else 0)
 
     @property
     def height(self) -> int:
         """Pixels it takes, heading and labels included."""
-        tallest = max(panel.image.shape[0] for panel in self.panels)
+        tallest: int = max(panel.image.shape[0] for panel in self.panels)
         text = len(self.lines) * (NOTE_SIZE + 8)
         return HEADING_SIZE + GAP + max(tallest + LABEL_SIZE + NOTE_SIZE + GAP, text) + 2 * GAP
 
