@@ -1,0 +1,1 @@
+"""From a dark frame and a noisy frame to a camera profile: gain, dark statistics, and how sure they are."""

@@ -10,15 +10,20 @@ from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
 
-GainRegime = Literal["good", "high-snr", "low-light", "unmeasured"]
-"""How far the gain may be trusted: ``high-snr`` means texture may pass for shot noise."""
+GainRegime = Literal["good", "high-snr", "low-light", "stated", "unmeasured"]
+"""How far the gain may be trusted: ``high-snr`` means texture may have passed for shot noise, ``low-light``
+that nearly all noise was that of the dark, ``stated`` that a tag or another tool says so, errors unknown."""
+
+
+SourceRole = Literal["dark", "noisy", "masked border", "tag"]
+"""What a file gave to a calibration; ``tag`` is a NoiseProfile or the file of another tool."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
     """One file a calibration used."""
 
-    role: Literal["dark", "noisy", "masked border", "tag"]
+    role: SourceRole
     name: str
     sha256: str
     iso: float | None = None
@@ -49,7 +54,8 @@ class IsoNoise:
     row_noise_se, column_noise_se
         Their standard errors.
     shot, shot_se
-        S of the DNG NoiseProfile per colour R, G, B: variance = S x + O, x normalised. S = K / (white - black).
+        S of the DNG NoiseProfile per colour R, G, B: variance = S x + O on normalised x,
+        S = K / (white - black).
     read, read_se
         O of the DNG NoiseProfile per colour R, G, B (normalised variance).
     quantisation_step

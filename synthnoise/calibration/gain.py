@@ -1,0 +1,236 @@
+"""The system gain from any noisy image, anchored on the dark frame.
+
+For a filter h whose taps sum to zero and whose squares sum to one, photon statistics give
+
+    E[(h * y)^2] = K level + (h * scene)^2 + variance of h * dark
+
+with K in DN per electron. The dark frame supplies the last term, read noise of every origin included; the
+choice of flat places makes the second small (:mod:`synthnoise.calibration.detail`). What is left of it grows
+with the square of the level, as does the noise of unequal pixels (PRNU): a line through the origin with a
+square term, V = K x + q x^2 with q >= 0, keeps both out of K as far as the range of levels in the picture
+allows. How far that is, is part of the interval.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from synthnoise.calibration.detail import DetailTable, Lattice, Zero, lattice_of, tabulate, zero_of
+from synthnoise.calibration.variance_line import CORRELATED, MINIMUM_PLACES, Posterior, VarianceLine, fit_line
+from synthnoise.errors import InputError
+from synthnoise.profiles.schema import GainRegime
+from synthnoise.progress import SILENT, Progress
+from synthnoise.raw.frame import Frame
+
+CUTS = (1.0, math.sqrt(2), 2.0, math.sqrt(8), 4.0)
+"""Flatness below which places are used: the strictest that is precise enough."""
+
+PRECISE, TOLERABLE = 0.01, 0.05
+"""Relative standard errors of K: ``PRECISE`` settles a cut, above ``TOLERABLE`` cuts beyond 2 are tried."""
+
+LOOSER = 4.0
+"""Factor on the cut at which the interval looks for what texture can do."""
+
+HIDDEN_CONTRAST = 0.007
+"""Contrast of texture or grain, finest scale, that the flatness of the other planes may not show."""
+
+OFFSET_DRIFT = 0.005
+"""Drift of the black level between two frames, in read noises, beyond what row noise explains."""
+
+HIGH_SNR, LOW_LIGHT = 30.0, 0.2
+"""Signal over shot noise, and share of shot noise in that of the dark, where the regimes begin."""
+
+PREVIEW_BANDS = 24
+"""Bands of rows that the first, rough pass looks at."""
+
+Z95 = 1.959964
+
+
+@dataclass(frozen=True, kw_only=True)
+class GainEstimate:
+    """A gain and what it rests on.
+
+    Attributes
+    ----------
+    gain, standard_error
+        DN per electron; NaN where it could not be measured.
+    interval
+        95 % interval. It reaches further down than up where texture may have passed for shot noise, which
+        can only raise the gain.
+    regime
+        ``high-snr`` where texture may weigh, ``low-light`` where nearly all noise is that of the dark.
+    prnu
+        Square root of q: relative inequality of pixels, and texture that behaves like it.
+    level
+        DN above black that carries the most weight.
+    places
+        Number of places used.
+    by_plane
+        Gain and standard error of each plane of the lattice, DN per electron.
+    reason
+        Why there is no gain; empty where there is.
+    """
+
+    gain: float
+    standard_error: float
+    interval: tuple[float, float]
+    regime: GainRegime
+    prnu: float = 0.0
+    level: float = 0.0
+    places: int = 0
+    by_plane: tuple[tuple[float, float], ...] = ()
+    reason: str = ""
+
+    @property
+    def snr(self) -> float:
+        """Signal over shot noise at ``level``."""
+        return math.sqrt(max(self.level, 0.0) / self.gain) if self.gain > 0 else math.nan
+
+
+def estimate_gain(
+    noisy: Sequence[Frame],
+    darks: Sequence[Frame] = (),
+    *,
+    border: Frame | None = None,
+    row_noise: float = 0.0,
+    progress: Progress = SILENT,
+) -> GainEstimate:
+    """Return the gain from noisy frames of any scenes, against darks or a masked border.
+
+    Parameters
+    ----------
+    noisy, darks
+        Frames of one camera and ISO, all cropped to the same area.
+    border
+        A masked area, cropped at a whole CFA repeat, where there are no darks.
+    row_noise
+        Standard deviation in DN of row means, which moves the zero of a frame.
+
+    Raises
+    ------
+    InputError
+        Sizes differ, or there is neither a dark nor a border.
+    """
+    if not noisy or (not darks and border is None):
+        raise InputError("a gain needs a noisy frame, and a dark frame or a masked border")
+    for frame in (*noisy, *darks):
+        if frame.mosaic.shape != noisy[0].mosaic.shape:
+            raise InputError(f"{frame.path or 'a frame'}: its size differs from that of the noisy frame")
+    lattice = lattice_of(noisy[0].cfa)
+    zero = zero_of([frame.mosaic for frame in darks or (border,) if frame is not None], lattice)
+    guess = _combine(
+        [_tabulate(frame, darks, lattice, zero, None, progress) for frame in noisy]
+    ).flattest_share(0.1)
+    rough = _rough_gain(guess)
+    if rough is None:
+        return unmeasured("the noisy frame has no flat, lit, unsaturated places")
+    table = _combine([_tabulate(frame, darks, lattice, zero, rough, progress) for frame in noisy])
+    rows, _ = lattice.size(noisy[0].mosaic)
+    drift = math.hypot(OFFSET_DRIFT * math.sqrt(zero.variance.mean()), row_noise / math.sqrt(rows))
+    return _choose_cut(table, rough, max(len(darks), 1), drift)
+
+
+def unmeasured(reason: str) -> GainEstimate:
+    """Return the estimate that there is none."""
+    nan = math.nan
+    return GainEstimate(gain=nan, standard_error=nan, interval=(nan, nan), regime="unmeasured", reason=reason)
+
+
+def _tabulate(
+    frame: Frame, darks: Sequence[Frame], lattice: Lattice, zero: Zero, gain: float | None, progress: Progress
+) -> DetailTable:
+    step = 1
+    if gain is None:
+        step = max(1, lattice.size(frame.mosaic)[0] // (64 * PREVIEW_BANDS))
+    return tabulate(frame, darks, lattice, zero, gain=gain, step=step, progress=progress)
+
+
+def _combine(tables: Sequence[DetailTable]) -> DetailTable:
+    """Return tables of several frames as one: their tiles side by side."""
+    return DetailTable(
+        *(np.concatenate([getattr(t, f.name) for t in tables]) for f in dataclasses.fields(DetailTable))
+    )
+
+
+def _rough_gain(table: DetailTable) -> float | None:
+    """Return a gain good to some tens of per cent, for guards and flatness, from a table [T, P, L].
+
+    Texture raises the ratio of variance to level, never lowers it, so where ratios are precise a low
+    quantile of theirs is near the truth; where they are not, texture is buried and their mean will do.
+    """
+    count, level, noisy, dark = (getattr(table, f.name).sum(0).ravel() for f in dataclasses.fields(table))
+    kept = (count > 100) & (level > 0)
+    if count[kept].sum() < MINIMUM_PLACES:
+        return None
+    x = (level / np.maximum(count, 1))[kept]
+    excess = ((noisy - dark) / np.maximum(count, 1))[kept]
+    error = np.sqrt(CORRELATED / count[kept]) * (np.hypot(noisy, dark) / np.maximum(count, 1))[kept]
+    ratio, weight = excess / x, (x / error) ** 2
+    precise = excess > 4 * error
+    if weight[precise].sum() > 0.5 * weight.sum():
+        order = np.argsort(ratio[precise])
+        cumulated = np.cumsum(weight[precise][order])
+        return float(ratio[precise][order][np.searchsorted(cumulated, 0.15 * cumulated[-1])])
+    return max(float((weight * ratio).sum() / weight.sum()), 1e-6)
+
+
+def _choose_cut(table: DetailTable, rough: float, darks: int, drift: float) -> GainEstimate:
+    """Return the estimate at the strictest cut that is precise."""
+    best: tuple[float, VarianceLine, Posterior] | None = None
+    for cut in CUTS:
+        line = fit_line(table.flattest(cut), rough, darks)
+        if line is None or line.gain <= 0:
+            continue
+        posterior = line.posterior()
+        if best is None or cut <= 2 or posterior.deviation < best[2].deviation:
+            best = cut, line, posterior
+        if posterior.deviation < (PRECISE if cut < 2 else TOLERABLE) * line.gain:
+            break
+    if best is None:
+        return unmeasured("the noisy frame has too few flat, lit, unsaturated places")
+    if best[2].low <= 0:
+        return unmeasured("the noisy frame is too dark: its noise is hardly more than that of the dark frame")
+    return _estimate(*best, table, drift, darks)
+
+
+def _estimate(
+    cut: float, line: VarianceLine, posterior: Posterior, table: DetailTable, drift: float, darks: int
+) -> GainEstimate:
+    """Return a fit as an estimate whose interval allows for a drift of the zero and for texture.
+
+    The allowances for texture reach down only: what a contrast of ``HIDDEN_CONTRAST`` would do, and how much
+    the gain rises where places ``LOOSER`` times as rough are let in: what passed the cut is less than that.
+    """
+    gain, information = posterior.gain, line.weight * line.level**2
+    level = float(np.average(line.level, weights=information))
+    loose = fit_line(table.flattest(LOOSER * cut), gain, darks)
+    texture = HIDDEN_CONTRAST**2 * level + (max(0.0, loose.posterior().gain - gain) if loose else 0.0)
+    zero = gain * drift / level
+    down = math.hypot(gain - posterior.low, Z95 * zero) + texture
+    up = math.hypot(posterior.high - gain, Z95 * zero)
+    shot_share = gain * level / float(np.average(line.dark, weights=information))
+    snr = math.sqrt(level / gain)
+    return GainEstimate(
+        gain=gain,
+        standard_error=math.hypot(posterior.deviation, zero),
+        interval=(max(gain - down, 0.0), gain + up),
+        regime="high-snr" if snr > HIGH_SNR else "low-light" if shot_share < LOW_LIGHT else "good",
+        prnu=math.sqrt(posterior.square),
+        level=level,
+        places=line.places,
+        by_plane=tuple(_plane_gains(table.flattest(cut), gain, darks)),
+    )
+
+
+def _plane_gains(table: DetailTable, gain: float, darks: int) -> Iterator[tuple[float, float]]:
+    """Yield gain and standard error of each plane of a table [T, P, L]; NaN where it says too little."""
+    for plane in range(table.count.shape[1]):
+        alone = DetailTable(*(getattr(table, f.name)[:, [plane]] for f in dataclasses.fields(table)))
+        line = fit_line(alone, gain, darks)
+        posterior = line.posterior() if line else None
+        yield (posterior.gain, posterior.deviation) if posterior else (math.nan, math.nan)

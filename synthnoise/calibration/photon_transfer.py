@@ -1,0 +1,115 @@
+"""The gain by photon transfer: the variance of the difference of two frames of one scene, against its level.
+
+The difference of two exposures of a scene that stands still holds no texture, no fixed pattern and no
+photo response non-uniformity, so this is the reference that a single noisy image is judged against
+(Janesick 2007; EMVA 1288 release 4.0, section 6.6: variance = K level + variance of the dark).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.errors import InputError
+from synthnoise.raw.cfa import pack
+from synthnoise.raw.frame import Frame
+
+BLOCK = 32
+"""Side in packed pixels of the blocks that give one point each."""
+
+SATURATION = 0.8
+"""Share of the range above which blocks are left out."""
+
+HUBER = 2.5
+"""Standard deviations from the line beyond which a block counts less: something in it moved."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotonTransfer:
+    """Lines of variance over level, one per CFA position in row-major order.
+
+    Attributes
+    ----------
+    gain, gain_se
+        [C] DN per electron and its standard error.
+    dark_variance
+        [C] DN^2 at level 0, the rounding of the converter included.
+    blocks
+        [C] points behind each line.
+    """
+
+    gain: tuple[float, ...]
+    gain_se: tuple[float, ...]
+    dark_variance: tuple[float, ...]
+    blocks: tuple[int, ...]
+
+
+def photon_transfer(pairs: Sequence[tuple[Frame, Frame]]) -> PhotonTransfer:
+    """Return the photon transfer of pairs of frames, each pair of one unmoving scene or flat.
+
+    The two exposures of a pair may differ by a few per cent in brightness.
+
+    Raises
+    ------
+    InputError
+        The frames of a pair differ in size, or there are not two levels to draw a line through.
+    """
+    points = [_points(first, second) for first, second in pairs]
+    if not points:
+        raise InputError("photon transfer needs at least one pair of frames")
+    lines = [_line(np.concatenate([p[plane] for p in points])) for plane in range(len(points[0]))]
+    gain, error, dark, count = zip(*lines, strict=True)
+    return PhotonTransfer(gain=gain, gain_se=error, dark_variance=dark, blocks=count)
+
+
+def _points(first: Frame, second: Frame) -> list[NDArray[np.float64]]:
+    """Return per plane [n, 3]: level in DN above black, variance in DN^2, degrees of freedom."""
+    first, second = first.active(), second.active()
+    if first.mosaic.shape != second.mosaic.shape or not np.array_equal(first.cfa, second.cfa):
+        raise InputError(f"{second.path or 'the second frame'}: differs in size or CFA from its partner")
+    planes = [pack(frame.mosaic, frame.cfa.shape) for frame in (first, second)]
+    blacks = first.black.reshape(-1)
+    return [
+        _blocks(a.astype(np.float32), b.astype(np.float32), black, first.white)
+        for a, b, black in zip(*planes, blacks, strict=True)
+    ]
+
+
+def _blocks(
+    a: NDArray[np.float32], b: NDArray[np.float32], black: float, white: float
+) -> NDArray[np.float64]:
+    side = min(BLOCK, *a.shape)
+    rows, columns = a.shape[0] // side, a.shape[1] // side
+
+    def cut(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        whole = plane[: rows * side, : columns * side].reshape(rows, side, columns, side)
+        return whole.transpose(0, 2, 1, 3).reshape(rows * columns, side * side)
+
+    mean = (cut(a) + cut(b)).mean(1, dtype=np.float64) / 2 - black
+    variance = (cut(a) - cut(b)).var(1, ddof=1, dtype=np.float64) / 2
+    unsaturated = np.maximum(cut(a).max(1), cut(b).max(1)) < black + SATURATION * (white - black)
+    freedom = np.full(len(mean), side * side - 1.0)
+    points: NDArray[np.float64] = np.stack([mean, variance, freedom], axis=1)[unsaturated]
+    return points
+
+
+def _line(points: NDArray[np.float64]) -> tuple[float, float, float, int]:
+    """Return slope, its standard error, intercept and number of points, reweighted by the line's variance."""
+    x, y, freedom = points.T
+    if len(x) < 2 or np.ptp(x) <= 0:
+        raise InputError("photon transfer needs at least two levels below saturation")
+    weight = freedom / np.maximum(y, 1e-6) ** 2
+    for _ in range(10):
+        centre = np.average(x, weights=weight)
+        spread = float((weight * (x - centre) ** 2).sum())
+        slope = float((weight * (x - centre) * y).sum()) / spread
+        intercept = float(np.average(y, weights=weight)) - slope * centre
+        expected = np.maximum(intercept + slope * x, 0.05 * np.maximum(y, 1e-6))
+        precision = freedom / (2 * expected**2)
+        strange = np.abs(y - expected) * np.sqrt(precision)
+        weight = precision * np.minimum(1, HUBER / np.maximum(strange, 1e-9))
+    scatter = max(1.0, float((weight * (y - intercept - slope * x) ** 2).sum()) / max(len(x) - 2, 1))
+    return slope, float(np.sqrt(scatter / spread)), float(intercept), len(x)
