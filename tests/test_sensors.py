@@ -400,6 +400,18 @@ def test_a_tall_frame_is_made_band_by_band():
     assert peak < 1.6 * mosaic.nbytes + 8e6  # one float64 copy would be four times the mosaic
 
 
+@pytest.mark.slow
+def test_twenty_four_megapixels_fit_in_little_memory():
+    sensor = replace(SENSORS["hard"], size=(4000, 6000), masked_rows=32, masked_columns=64)
+    scene = np.full((3, 4000, 6000), 0.2, dtype=np.float32)
+    tracemalloc.start()
+    frame = VirtualCamera(sensor).shoot(scene, ratio=10.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert frame.active().mosaic.shape == (4000, 6000)
+    assert peak < 200e6  # 48 MB of which are the mosaic
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
