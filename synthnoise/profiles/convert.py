@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file, printable
+from synthnoise.profiles.document import read_cfa
 from synthnoise.profiles.noise_units import (
     from_emva,
     from_libcamera,
@@ -31,6 +32,8 @@ PISP_FACTOR = 1.4
 """How much larger the slopes of Raspberry Pi's own PiSP tuning files are than what was measured: their tool
 multiplies by it (raw_ecosystem.md 4)."""
 
+RGGB = (0, 1, 1, 2)
+
 Pair = tuple[float, float]
 
 
@@ -43,7 +46,7 @@ def profile_pairs(noise: IsoNoise) -> tuple[Pair, Pair, Pair]:
 def stated_noise(
     iso: float,
     pairs: Sequence[Pair],
-    profile_colours: Sequence[int],
+    colours: Sequence[int],
     scale: Sequence[float],
     *,
     exposure_time: float | None = None,
@@ -55,10 +58,10 @@ def stated_noise(
     ----------
     pairs
         (S, O) of red, green, blue.
-    profile_colours, scale
+    colours, scale
         Colour, and white - black in DN, of each CFA position.
     """
-    positions = list(zip(profile_colours, scale, strict=True))
+    positions = list(zip(colours, scale, strict=True))
     gains = [to_gain(*pairs[colour], d)[0] for colour, d in positions]
     gain = math.exp(sum(math.log(g) for g in gains) / len(gains))
     zeros = (0.0,) * len(positions)
@@ -176,10 +179,7 @@ def _read_json(
     table = TomlTable(_parse_json(path, text), str(path))
     if table.text("format", "") != kind:
         raise InputError(f"{path}: not {kind}: its format is {table.text('format', 'not stated')!r}")
-    rows = table.texts("cfa")
-    if not rows or not rows[0] or any(len(r) != len(rows[0]) or set(r) - set("RGB") for r in rows):
-        raise table.refuse("cfa", "is not made of equal rows of the letters R, G and B")
-    cfa = tuple(tuple("RGB".index(letter) for letter in row) for row in rows)
+    cfa = read_cfa(table)
     colours = [colour for row in cfa for colour in row]
     black = table.numbers("black", len(colours), low=0)
     white = table.number("white", low=max(black) + 1)
@@ -195,9 +195,9 @@ def _read_json(
 
 
 def _imported(
-    path: Path, kind: str, isos: dict[float, IsoNoise], note: str = "", **camera: Any
+    path: Path, kind: str, isos: dict[float, IsoNoise], *notes: str, **camera: Any
 ) -> CameraProfile:
-    provenance = f"imported from {kind}, {printable(path.name)}" + (f"; {note}" if note else "")
+    provenance = "; ".join((f"imported from {kind}, {printable(path.name)}", *notes))
     return CameraProfile(isos={iso: isos[iso] for iso in sorted(isos)}, provenance=provenance, **camera)
 
 
@@ -300,23 +300,14 @@ def _read_libcamera(path: Path, text: str, black: float | None, white: float | N
     noise = table.table("rpi.noise")
     level = table.table("rpi.black_level").number("black_level", low=0, high=60000)
     slope = noise.number("reference_slope", low=1e-9)
-    note = ""
+    notes = ["scaled to 16 bits", "CFA not stated: taken for RGGB", "ISO 100 stands for analogue gain 1"]
     if data.get("target") == "pisp":
-        slope, note = slope / PISP_FACTOR, f"slope of a PiSP file divided by {PISP_FACTOR:g}"
+        slope /= PISP_FACTOR
+        notes.append(f"slope of a PiSP file divided by {PISP_FACTOR:g}")
     pair = from_libcamera(noise.number("reference_constant", low=0), slope, level)
-    cfa = ((0, 1), (1, 2))
-    note = "; ".join(
-        filter(None, (note, "16-bit scale, CFA not stated: taken for RGGB, ISO for 100 at gain 1"))
-    )
-    isos = {LIBCAMERA_ISO: stated_noise(LIBCAMERA_ISO, [pair] * 3, (0, 1, 1, 2), [65535 - level] * 4)}
-    camera: dict[str, Any] = {
-        "make": "",
-        "model": path.stem,
-        "cfa": cfa,
-        "black": (level,) * 4,
-        "white": 65535.0,
-    }
-    return _imported(path, "libcamera", isos, note, **camera)
+    isos = {LIBCAMERA_ISO: stated_noise(LIBCAMERA_ISO, [pair] * 3, RGGB, [65535 - level] * 4)}
+    camera: dict[str, Any] = {"make": "", "model": path.stem, "cfa": (RGGB[:2], RGGB[2:])}
+    return _imported(path, "libcamera", isos, *notes, black=(level,) * 4, white=65535.0, **camera)
 
 
 def _export_vkdt(profile: CameraProfile, noises: list[IsoNoise]) -> str:
@@ -339,16 +330,13 @@ def _read_vkdt(path: Path, text: str, black: float | None, white: float | None) 
     if not (0 <= constant < math.inf and 0 < slope < math.inf):
         raise InputError(f"{path}: {constant:g} {slope:g} is no noise")
     if white is None or black is None or not white > black >= 0:
-        raise UsageError(
-            f"{path}: a vkdt profile does not state levels", hint="give --black and --white in DN"
-        )
+        raise UsageError(f"{path}: vkdt does not state black and white", hint="--black and --white, in DN")
     iso, scale = float(name["iso"]), white - black
     pair = from_vkdt(constant, slope, scale)
-    isos = {iso: stated_noise(iso, [pair] * 3, (0, 1, 1, 2), [scale] * 4)}
-    cfa = ((0, 1), (1, 2))
-    camera: dict[str, Any] = {"make": name["make"], "model": name["model"], "cfa": cfa, "white": white}
+    isos = {iso: stated_noise(iso, [pair] * 3, RGGB, [scale] * 4)}
+    camera: dict[str, Any] = {"make": name["make"], "model": name["model"], "cfa": (RGGB[:2], RGGB[2:])}
     note = "CFA not stated: taken for RGGB"
-    return _imported(path, "vkdt", isos, note, black=(black,) * 4, **camera)
+    return _imported(path, "vkdt", isos, note, black=(black,) * 4, white=white, **camera)
 
 
 FORMATS = {

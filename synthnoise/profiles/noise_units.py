@@ -16,7 +16,7 @@ ROOT_SLOPE, ROOT_OFFSET = 4 / 5, 4 / 15
 
 
 def from_gain(gain: float, read_noise: float, scale: float) -> tuple[float, float]:
-    """Return (S, O) of a gain in DN per electron and a read noise in DN, with ``scale`` = white - black in DN."""
+    """Return (S, O) of a gain in DN per electron and a read noise in DN; ``scale`` is white - black in DN."""
     return gain / scale, (read_noise / scale) ** 2
 
 
