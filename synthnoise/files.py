@@ -38,7 +38,8 @@ def atomic_write(path: Path | str, *, overwrite: bool = False) -> Iterator[Binar
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART_SUFFIX)
         partial = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
+        os.close(descriptor)
+        with partial.open("wb") as file:  # by its name, which some encoders want to know
             yield file
             file.flush()
             os.fsync(file.fileno())
