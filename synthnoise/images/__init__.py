@@ -1,0 +1,1 @@
+"""Models of clean scenes: (options, seed, number) to linear light."""
