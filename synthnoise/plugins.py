@@ -143,7 +143,7 @@ class Plugins:
             text = " ".join(str(error).split())[:PROBLEM_LENGTH]
             plugin.problems.append(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
-    def records(self, kind: Kind) -> list[specs.Spec]:
+    def records(self, kind: Kind) -> list[Any]:
         """Return every record of a kind, built-ins first; broken plugins are skipped and noted."""
         if kind not in self._records:
             self._records[kind] = [record for plugin in self.loaded for record in self._collect(kind, plugin)]

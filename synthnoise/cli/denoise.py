@@ -11,12 +11,14 @@ from synthnoise.cli.outcomes import report
 from synthnoise.cli.parameters import (
     DenoiserName,
     Device,
+    GeometryText,
     Inputs,
     Iso,
     Json,
     OnExisting,
     OutputOrOption,
     Profile,
+    parse_geometry,
     split_output,
 )
 from synthnoise.output import Output
@@ -41,6 +43,7 @@ def denoise(
     tile: Annotated[
         int | None, typer.Option("--tile", min=64, help="Tile edge in pixels; less needs less memory.")
     ] = None,
+    geometry: GeometryText = None,
     on_existing: OnExisting = "error",
     device: Device = "auto",
     json: Json = False,
@@ -66,6 +69,12 @@ def denoise(
         return
     with out.progress() as progress:
         outcomes = denoising.denoise_files(
-            inputs, place, settings=settings, format=file_format, on_existing=on_existing, progress=progress
+            inputs,
+            place,
+            settings,
+            format=file_format,
+            on_existing=on_existing,
+            geometry=parse_geometry(geometry),
+            progress=progress,
         )
     report(out, outcomes)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.raw.frame import Frame
 
+Sample = TypeVar("Sample", bound=np.generic)
 
-def pack(mosaic: NDArray[np.generic], period: tuple[int, int] = (2, 2)) -> NDArray[np.generic]:
+
+def pack(mosaic: NDArray[Sample], period: tuple[int, int] = (2, 2)) -> NDArray[Sample]:
     """Return the planes [h*w, H//h, W//w] of a mosaic [H, W] in row-major order of CFA positions.
 
     Rows and columns beyond a whole number of repeats are left out.
@@ -19,7 +23,7 @@ def pack(mosaic: NDArray[np.generic], period: tuple[int, int] = (2, 2)) -> NDArr
     return whole.reshape(rows, h, columns, w).transpose(1, 3, 0, 2).reshape(h * w, rows, columns)
 
 
-def unpack(planes: NDArray[np.generic], period: tuple[int, int] = (2, 2)) -> NDArray[np.generic]:
+def unpack(planes: NDArray[Sample], period: tuple[int, int] = (2, 2)) -> NDArray[Sample]:
     """Return the mosaic [H, W] of planes [h*w, H/h, W/w]: the inverse of :func:`pack`."""
     h, w = period
     _, rows, columns = planes.shape

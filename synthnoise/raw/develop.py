@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from synthnoise.raw.colour import balance, encode_srgb, exposure_gain, linear_srgb, srgb_from_camera
 from synthnoise.raw.demosaic import BAYER_HALO, convolution_halo, malvar, normalised_convolution
 from synthnoise.raw.frame import Frame
-from synthnoise.raw.preview import binned, picture_area
+from synthnoise.raw.preview import binned, picture_area, small_linear
 
 BAND_ROWS = 192
 METERING_SIZE = 512
@@ -33,31 +33,57 @@ def render(frame: Frame, *, half_size: bool = False) -> NDArray[np.uint8]:
     """Return what :func:`develop` does, as the sensor lies: not turned upright."""
     gain = metered_gain(frame)
     picture = frame.crop(picture_area(frame))
-    if half_size and picture.is_bayer:
-        camera = np.clip(binned(frame, max(picture.mosaic.shape) // 2 + 1), 0, 1)
-        return encode_srgb(linear_srgb(camera, frame), gain)
     step = 2 if half_size else 1
-    height, width = (side // step for side in picture.mosaic.shape)
+    height, width = (max(side // step, 1) for side in picture.mosaic.shape)
     image = np.empty((height, width, 3), np.uint8)
-    matrix = srgb_from_camera(frame).T
-    colourless = bool(np.all(frame.cfa == frame.cfa[0, 0]))
-    for top, band in _demosaiced_bands(picture):
-        linear = band if colourless else band @ matrix
-        if half_size:
+    bands = _binned_bands(picture) if half_size and picture.is_bayer else _demosaiced_bands(picture)
+    first = 0
+    for linear in bands:
+        if half_size and not picture.is_bayer:
             rows = linear.shape[0] // 2
             linear = linear[: 2 * rows, : 2 * width].reshape(rows, 2, width, 2, 3).mean((1, 3))
-        first = top // step
-        image[first : first + linear.shape[0]] = encode_srgb(linear[: height - first], gain)
+        last = first + linear.shape[0]
+        image[first:last] = encode_srgb(linear, gain)
+        first = last
     return image
 
 
 def metered_gain(frame: Frame) -> float:
     """Return the exposure gain that :func:`develop` applies; share it to compare two frames."""
-    return exposure_gain(linear_srgb(np.clip(binned(frame, METERING_SIZE), 0, 1), frame))
+    return exposure_gain(small_linear(frame, METERING_SIZE))
 
 
-def _demosaiced_bands(frame: Frame) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield (first row, white-balanced camera RGB float32 [rows, W, 3] in [0, 1])."""
+def _binned_bands(picture: Frame) -> Iterator[NDArray[np.float32]]:
+    """Yield linear sRGB [rows, W // 2, 3] of a Bayer picture, one pixel per repeat."""
+    height, width = picture.mosaic.shape
+    for top in range(0, height - 1, 2 * BAND_ROWS):
+        band = picture.crop((top, 0, min(top + 2 * BAND_ROWS, height), width))
+        yield linear_srgb(np.clip(binned(band, (2, 2)), 0, 1), picture)
+
+
+def camera_rgb(frame: Frame) -> NDArray[np.float32]:
+    """Return linear camera RGB [H, W, 3] in [0, 1] of the picture, 1 = white level, not white-balanced.
+
+    As the sensor lies: not turned upright. What a linear DNG holds.
+    """
+    picture = frame.crop(picture_area(frame))
+    # The largest gain 1, so that no channel clips before its white level.
+    gains = balance(picture) / balance(picture).max()
+    camera = np.concatenate(list(_camera_bands(picture, gains)))
+    camera /= gains
+    return np.clip(camera, 0, 1, out=camera)
+
+
+def _demosaiced_bands(frame: Frame) -> Iterator[NDArray[np.float32]]:
+    """Yield linear sRGB [rows, W, 3] of a picture, an even number of rows but for the last time."""
+    matrix = srgb_from_camera(frame).T
+    colourless = bool(np.all(frame.cfa == frame.cfa[0, 0]))
+    for camera in _camera_bands(frame, balance(frame)):
+        yield camera if colourless else camera @ matrix
+
+
+def _camera_bands(frame: Frame, gains: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield linear camera RGB [rows, W, 3] times ``gains`` [3], clipped to [0, 1]; rows as above."""
     height, width = frame.mosaic.shape
     period = frame.cfa.shape
     halo = BAYER_HALO if frame.is_bayer else convolution_halo(frame.cfa)
@@ -67,17 +93,18 @@ def _demosaiced_bands(frame: Frame) -> Iterator[tuple[int, NDArray[np.float32]]]
     for top in range(0, height, rows_per_band):
         bottom = min(top + rows_per_band, height)
         rows = np.arange(top - halo, bottom + halo + (bottom - top) % 2)
-        balanced = _balanced(
-            frame, nearest_in_phase(rows, height, period[0]), nearest_in_phase(columns, width, period[1])
+        samples = _balanced(
+            frame,
+            nearest_in_phase(rows, height, period[0]),
+            nearest_in_phase(columns, width, period[1]),
+            gains,
         )
         if frame.is_bayer:
-            rgb = malvar(balanced, frame.cfa)
+            rgb = malvar(samples, frame.cfa)
         else:
             corner = np.roll(frame.cfa, (halo % period[0], halo % period[1]), (0, 1))
-            rgb = normalised_convolution(balanced, corner)[
-                halo : rows.size - halo, halo : columns.size - halo
-            ]
-        yield top, np.clip(rgb[: bottom - top, :width], 0, 1)
+            rgb = normalised_convolution(samples, corner)[halo : rows.size - halo, halo : columns.size - halo]
+        yield np.clip(rgb[: bottom - top, :width], 0, 1)
 
 
 def nearest_in_phase(index: NDArray[np.int64], size: int, period: int) -> NDArray[np.int64]:
@@ -88,12 +115,14 @@ def nearest_in_phase(index: NDArray[np.int64], size: int, period: int) -> NDArra
     return np.where(index >= size, size - 1 - (size - 1 - index) % period, inside)
 
 
-def _balanced(frame: Frame, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return white-balanced samples float32 in [0, 1] (1 = white) of some rows and columns."""
+def _balanced(
+    frame: Frame, rows: NDArray[np.int64], columns: NDArray[np.int64], gains: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return samples times ``gains`` [3] float32 in [0, 1] (1 = white) of some rows and columns."""
     h, w = frame.cfa.shape
     values = frame.mosaic[rows][:, columns].astype(np.float32)
-    gains = balance(frame)[frame.cfa] if not np.all(frame.cfa == frame.cfa[0, 0]) else np.ones((h, w))
-    scale = (gains / (frame.white - frame.black)).astype(np.float32)
+    colourless = bool(np.all(frame.cfa == frame.cfa[0, 0]))
+    scale = ((1 if colourless else gains[frame.cfa]) / (frame.white - frame.black)).astype(np.float32)
     values -= frame.black.astype(np.float32)[(rows % h)[:, None], (columns % w)[None, :]]
     if frame.black_rows is not None:
         values -= frame.black_rows[rows, None].astype(np.float32)
