@@ -49,6 +49,7 @@ def write_dng(
     noise_profile: NoisePairs | None = None,
     noise_reduction: float | None = None,
     unique_camera_model: str | None = None,
+    date: str | None = None,
 ) -> None:
     """Write a frame as a CFA (or monochrome) DNG, lossless, with thumbnail and preview.
 
@@ -63,6 +64,9 @@ def write_dng(
         Strength in [0, 1] for NoiseReductionApplied; None writes no such tag.
     unique_camera_model
         Name that raw converters look colour profiles up by; default make and model.
+    date
+        EXIF date of the file itself, ``YYYY:MM:DD HH:MM:SS``; default now. Given, the same frame
+        makes the same bytes.
 
     Raises
     ------
@@ -83,6 +87,8 @@ def write_dng(
     raw = _raw_plan(frame, profile, noise_reduction)
     grid = TileGrid.of(frame.mosaic.shape, frame.cfa.shape)
     root = _root_plan(frame, profile, unique_camera_model)
+    if date is not None:
+        root.fields[Tag.DATE_TIME] = _V.text(date)
     components = 1 if _is_monochrome(frame) else 2
     with atomic_write(path, overwrite=overwrite) as file:
         _write_container(file, frame, root, raw, frame.mosaic.astype(np.uint16, copy=False), grid, components)

@@ -20,17 +20,13 @@ def picture_area(frame: Frame) -> Rectangle:
     return frame.default_crop or frame.area
 
 
-def binned(frame: Frame, longest: int) -> NDArray[np.float32]:
-    """Return camera RGB [h, w, 3] of the picture, 1 = white, by averaging each colour over square blocks.
+def binned(picture: Frame, block: tuple[int, int]) -> NDArray[np.float32]:
+    """Return camera RGB [H/block, W/block, 3], 1 = white: the mean of each colour over blocks of pixels.
 
-    Blocks hold whole CFA repeats and are just large enough for the longer side not to exceed
-    ``longest`` (so a small frame gives a smaller image). Not oriented.
+    ``block`` is (height, width), whole CFA repeats unless the picture itself is smaller. Not oriented.
     """
-    picture = frame.crop(picture_area(frame))
     height, width = picture.mosaic.shape
     period = picture.cfa.shape
-    steps = [p * max(1, math.ceil(max(height, width) / longest / p)) for p in period]
-    block = (min(steps[0], height), min(steps[1], width))
     rows, columns = height // block[0], width // block[1]
     whole = picture.mosaic[: rows * block[0], : columns * block[1]]
     row_offset, column_offset = _offsets(picture, (rows, columns), block)
@@ -51,6 +47,14 @@ def binned(frame: Frame, longest: int) -> NDArray[np.float32]:
     return np.moveaxis(total, 0, 2)
 
 
+def block_for(picture: Frame, longest: int) -> tuple[int, int]:
+    """Return the smallest block of whole CFA repeats that brings no side above ``longest``."""
+    height, width = picture.mosaic.shape
+    scale = max(height, width) / longest
+    tall, wide = (period * max(1, math.ceil(scale / period)) for period in picture.cfa.shape)
+    return min(tall, height), min(wide, width)
+
+
 def _offsets(
     frame: Frame, size: tuple[int, int], block: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -62,9 +66,15 @@ def _offsets(
     return offsets[0][:, None], offsets[1][None, :]
 
 
+def small_linear(frame: Frame, longest: int) -> NDArray[np.float32]:
+    """Return linear sRGB [h, w, 3] of the picture, no side above ``longest``; not oriented."""
+    picture = frame.crop(picture_area(frame))
+    return linear_srgb(np.clip(binned(picture, block_for(picture, longest)), 0, 1), frame)
+
+
 def render_preview(frame: Frame, longest: int) -> NDArray[np.uint8]:
     """Return uint8 sRGB [h, w, 3] of the picture, its longer side at most ``longest``; not oriented."""
-    linear = linear_srgb(np.clip(binned(frame, longest), 0, 1), frame)
+    linear = small_linear(frame, longest)
     return encode_srgb(linear, exposure_gain(linear))
 
 
