@@ -17,6 +17,7 @@ from synthnoise.raw import ljpeg
 
 TARGET_SIZE = 512
 TIFF_MULTIPLE = 16
+SMALLEST_SIDE = 22
 MAX_THREADS = 4
 
 
@@ -38,10 +39,12 @@ class TileGrid:
         Raises
         ------
         UsageError
-            The image is narrower than the smallest tile that TIFF allows.
+            The image is smaller than what LibRaw takes for a picture.
         """
-        if shape[1] < TIFF_MULTIPLE:
-            raise UsageError(f"an image {shape[1]} pixels wide is too small for a DNG: 16 at least")
+        if min(shape[:2]) < SMALLEST_SIDE:
+            raise UsageError(
+                f"{shape[1]} x {shape[0]} pixels are too few for a DNG: {SMALLEST_SIDE} each way at least"
+            )
         sides = []
         for length, repeat in zip(shape[:2], period, strict=True):
             unit = math.lcm(TIFF_MULTIPLE, repeat)
@@ -66,7 +69,7 @@ class TileGrid:
         missing_columns = self.tile_width - tile.shape[1]
         if missing_columns:
             # The last pixel of each of the two components goes on: all its differences are zero.
-            pair, repeats = tile[:, -2:], math.ceil(missing_columns / 2)
+            pair, repeats = tile[:, [-min(2, tile.shape[1]), -1]], math.ceil(missing_columns / 2)
             filler = np.concatenate([pair] * repeats, 1)[:, :missing_columns]
             tile = np.concatenate([tile, filler], 1)
         if missing_rows:
