@@ -206,6 +206,7 @@ def tabulate(
     zero: Zero,
     *,
     gain: float | None,
+    shift: float = 0.0,
     step: int = 1,
     progress: Progress = SILENT,
 ) -> DetailTable:
@@ -218,6 +219,8 @@ def tabulate(
     gain
         Gain in DN per electron that guards and flatness reckon with; None where nothing is known yet: then
         outliers of the noisy frame stay in, and flatness is in units of the dark alone.
+    shift
+        DN by which the zero of the noisy frame lies above that of the darks.
     step
         Take every ``step``-th band of rows.
     """
@@ -229,7 +232,8 @@ def tabulate(
     progress.start(f"measuring detail of {noisy.path.name if noisy.path else 'a frame'}", len(starts))
     for start in starts:
         stop = min(start + BAND_ROWS, rows - HALO)
-        light = lattice.planes(noisy.mosaic, start - HALO, stop + HALO) - zero.offset[:, None, None]
+        light = lattice.planes(noisy.mosaic, start - HALO, stop + HALO)
+        light -= zero.offset[:, None, None] + Real(shift)
         black = [lattice.planes(dark.mosaic, start - HALO, stop + HALO) for dark in darks]
         black = [planes - zero.offset[:, None, None] for planes in black]
         tiles = (np.arange(start, stop) * TILE_ROWS // rows * TILE_COLUMNS)[:, None] + tile_columns
@@ -253,9 +257,8 @@ def _band_sums(
     near, wide = sums[:, 4:-4, 4:-4] * Real(1 / 9), _box(sums)[:, 3:-3, 3:-3] * Real(1 / 81)
     use = np.broadcast_to((wide < limit[:, None, None]).all(0), near.shape)
     if gain is not None:
-        use = use & _quiet(
-            light, sums, zero.variance[:, None, None] + Real(gain / 9) * np.maximum(sums, Real(0))
-        )
+        expected = np.maximum(sums, 0) * (gain / 9) + zero.variance[:, None, None]
+        use = use & _quiet(light, sums, expected.astype(np.float32))
     dark_squares, dark_level = np.zeros_like(near), np.zeros_like(near)
     for planes in black:
         dark_sums = _box(planes)

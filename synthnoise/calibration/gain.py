@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthnoise.calibration.detail import DetailTable, Lattice, Zero, lattice_of, tabulate, zero_of
+from synthnoise.calibration.detail import BAND_ROWS, DetailTable, lattice_of, tabulate, zero_of
 from synthnoise.calibration.variance_line import CORRELATED, MINIMUM_PLACES, Posterior, VarianceLine, fit_line
 from synthnoise.errors import InputError
 from synthnoise.profiles.schema import GainRegime
@@ -97,6 +97,8 @@ def estimate_gain(
     darks: Sequence[Frame] = (),
     *,
     border: Frame | None = None,
+    shifts: Sequence[float] = (),
+    offset_drift: float = 0.0,
     row_noise: float = 0.0,
     progress: Progress = SILENT,
 ) -> GainEstimate:
@@ -107,7 +109,11 @@ def estimate_gain(
     noisy, darks
         Frames of one camera and ISO, all cropped to the same area.
     border
-        A masked area, cropped at a whole CFA repeat, where there are no darks.
+        A masked area, cropped where the CFA repeat of the noisy frames begins; used where there are no darks.
+    shifts
+        DN by which the zero of each noisy frame lies above that of the dark, where known.
+    offset_drift
+        Standard deviation in DN of the zero from frame to frame, where several darks have shown it.
     row_noise
         Standard deviation in DN of row means, which moves the zero of a frame.
 
@@ -116,38 +122,37 @@ def estimate_gain(
     InputError
         Sizes differ, or there is neither a dark nor a border.
     """
-    if not noisy or (not darks and border is None):
+    reference = list(darks) or ([border] if border is not None else [])
+    if not noisy or not reference:
         raise InputError("a gain needs a noisy frame, and a dark frame or a masked border")
     for frame in (*noisy, *darks):
         if frame.mosaic.shape != noisy[0].mosaic.shape:
             raise InputError(f"{frame.path or 'a frame'}: its size differs from that of the noisy frame")
     lattice = lattice_of(noisy[0].cfa)
-    zero = zero_of([frame.mosaic for frame in darks or (border,) if frame is not None], lattice)
-    guess = _combine(
-        [_tabulate(frame, darks, lattice, zero, None, progress) for frame in noisy]
-    ).flattest_share(0.1)
-    rough = _rough_gain(guess)
+    zero = zero_of([frame.mosaic for frame in reference], lattice)
+    rows, _ = lattice.size(noisy[0].mosaic)
+    lit = list(zip(noisy, shifts or [0.0] * len(noisy), strict=True))
+
+    def table(gain: float | None, step: int) -> DetailTable:
+        return _combine(
+            [
+                tabulate(f, darks, lattice, zero, gain=gain, shift=shift, step=step, progress=progress)
+                for f, shift in lit
+            ]
+        )
+
+    rough = _rough_gain(table(None, max(1, rows // (BAND_ROWS * PREVIEW_BANDS))).flattest_share(0.1))
     if rough is None:
         return unmeasured("the noisy frame has no flat, lit, unsaturated places")
-    table = _combine([_tabulate(frame, darks, lattice, zero, rough, progress) for frame in noisy])
-    rows, _ = lattice.size(noisy[0].mosaic)
-    drift = math.hypot(OFFSET_DRIFT * math.sqrt(zero.variance.mean()), row_noise / math.sqrt(rows))
-    return _choose_cut(table, rough, max(len(darks), 1), drift)
+    own_drift = OFFSET_DRIFT * math.sqrt(zero.variance.mean())
+    drift = math.hypot(own_drift, row_noise / math.sqrt(rows), offset_drift)
+    return _choose_cut(table(rough, 1), rough, len(reference), drift)
 
 
 def unmeasured(reason: str) -> GainEstimate:
     """Return the estimate that there is none."""
     nan = math.nan
     return GainEstimate(gain=nan, standard_error=nan, interval=(nan, nan), regime="unmeasured", reason=reason)
-
-
-def _tabulate(
-    frame: Frame, darks: Sequence[Frame], lattice: Lattice, zero: Zero, gain: float | None, progress: Progress
-) -> DetailTable:
-    step = 1
-    if gain is None:
-        step = max(1, lattice.size(frame.mosaic)[0] // (64 * PREVIEW_BANDS))
-    return tabulate(frame, darks, lattice, zero, gain=gain, step=step, progress=progress)
 
 
 def _combine(tables: Sequence[DetailTable]) -> DetailTable:

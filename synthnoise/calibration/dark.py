@@ -1,0 +1,296 @@
+"""What dark frames say of a camera: offset, read noise, rows and columns, shading, hot pixels, codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from synthnoise.calibration.codes import CodeStatistics, code_statistics
+from synthnoise.calibration.line_noise import LineNoise, half_means, interleave, line_noise
+from synthnoise.calibration.shading import coarse_grid, full_shading
+from synthnoise.errors import InputError
+from synthnoise.progress import SILENT, Progress
+from synthnoise.raw.frame import Frame
+
+Plane = NDArray[np.float32]
+
+HOT = 9.0
+"""Robust standard deviations from the local level beyond which a pixel is hot (or dead)."""
+
+MOST_HOT = 200_000
+"""Hot pixels that a profile lists; the hottest come first."""
+
+BANDS = 32
+"""Bands of rows whose scatter gives the standard error of the read noise."""
+
+PROBITS = np.linspace(-4.5, 4.5, 257)
+"""Standard normal quantiles at whose probabilities the marginal is kept."""
+
+SMALLEST = 16
+"""Packed rows and columns that a dark must at least have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaneNoise:
+    """The noise of one CFA position, mean over the darks.
+
+    Attributes
+    ----------
+    offset
+        DN above the nominal black level.
+    frame_offsets
+        The same of each dark.
+    variance, variance_se
+        DN^2 within a frame, shading and hot pixels apart.
+    fixed_variance
+        DN^2 of what all darks share, columns included; NaN with a single dark.
+    fixed_column_variance
+        DN^2 of the part of it that a column shares; NaN with a single dark.
+    correlation
+        Of horizontal and vertical neighbours in the plane, rows and columns taken out.
+    grid
+        float32 [gh, gw] DN, the shading about the offset.
+    hot
+        int32 [n, 3]: row and column in the plane, and DN above the local level.
+    marginal
+        float32 [257] DN, quantiles at the probabilities of ``PROBITS`` once rows and columns are out.
+    codes
+        What the codes of the first dark say.
+    histograms
+        float64 [2, m], counts per whole DN of two samples: two darks, or the halves of one.
+    """
+
+    offset: float
+    frame_offsets: tuple[float, ...]
+    variance: float
+    variance_se: float
+    fixed_variance: float
+    fixed_column_variance: float
+    correlation: tuple[float, float]
+    grid: NDArray[np.float32]
+    hot: NDArray[np.int32]
+    marginal: NDArray[np.float32]
+    codes: CodeStatistics
+    histograms: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DarkNoise:
+    """The noise of a camera without light at one ISO and exposure.
+
+    Attributes
+    ----------
+    planes
+        One per CFA position, row-major, at the corner of the active area.
+    rows, columns
+        Noise of whole sensor rows and columns.
+    frames
+        Number of darks.
+    rows_apart, columns_apart
+        Line noise of two samples, for the hold-out check: two darks, or the halves of one.
+    pixels
+        Pixels per plane.
+    """
+
+    planes: tuple[PlaneNoise, ...]
+    rows: LineNoise
+    columns: LineNoise
+    frames: int
+    rows_apart: tuple[float, float]
+    columns_apart: tuple[float, float]
+    pixels: int
+
+    @property
+    def offset_drift(self) -> float:
+        """Standard deviation in DN of the mean of a plane from dark to dark; 0 with a single dark."""
+        if self.frames < 2:
+            return 0.0
+        offsets = np.array([plane.frame_offsets for plane in self.planes])
+        return float(np.sqrt(offsets.var(1, ddof=1).mean()))
+
+    @property
+    def hot_pixels(self) -> int:
+        """Number of hot pixels of all planes."""
+        return sum(len(plane.hot) for plane in self.planes)
+
+
+def measure_darks(darks: Sequence[Frame], *, progress: Progress = SILENT) -> DarkNoise:
+    """Return the noise of one or more darks of one camera, ISO and exposure.
+
+    One plane of all darks is in memory at a time.
+
+    Raises
+    ------
+    InputError
+        There is none, sizes differ, or the frames are too small.
+    """
+    if not darks:
+        raise InputError("there is no dark frame to measure")
+    frames = [dark.active() for dark in darks]
+    h, w = frames[0].cfa.shape
+    if any(frame.mosaic.shape != frames[0].mosaic.shape for frame in frames):
+        raise InputError("the dark frames differ in size", hint="they must come from one camera and mode")
+    if min(frames[0].mosaic.shape[0] // h, frames[0].mosaic.shape[1] // w) < SMALLEST:
+        raise InputError(f"{darks[0].path or 'the dark'}: too small to measure noise in")
+    planes: list[PlaneNoise] = []
+    row_means: list[list[list[NDArray[np.float64]]]] = [[[] for _ in range(h)] for _ in frames]
+    column_means: list[list[list[NDArray[np.float64]]]] = [[[] for _ in range(w)] for _ in frames]
+    progress.start("measuring the dark", h * w)
+    for position in range(h * w):
+        row, column = divmod(position, w)
+        plane, residuals = _measure_plane(frames, row, column)
+        for index, residual in enumerate(residuals):
+            row_means[index][row].append(half_means(residual))
+            column_means[index][column].append(half_means(residual.T))
+        planes.append(plane)
+        progress.advance()
+    rows = [interleave(means) for means in row_means]
+    columns = [interleave(means) for means in column_means]
+    return DarkNoise(
+        planes=tuple(planes),
+        rows=line_noise(rows),
+        columns=line_noise(columns),
+        frames=len(frames),
+        rows_apart=_apart(rows),
+        columns_apart=_apart(columns),
+        pixels=residuals[0].size,
+    )
+
+
+def _apart(lines: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """Return the line noise of the first two frames, or of the two halves of the only one."""
+    first, second = lines[:2] if len(lines) > 1 else np.array_split(lines[0], 2, axis=1)
+    return line_noise([first]).deviation, line_noise([second]).deviation
+
+
+def _measure_plane(frames: Sequence[Frame], row: int, column: int) -> tuple[PlaneNoise, list[Plane]]:
+    """Return the noise of one position, and its residuals: shading taken out, outliers set to 0."""
+    h, w = frames[0].cfa.shape
+    codes = code_statistics(frames[0].mosaic[row::h, column::w], frames[0].white)
+    shape = frames[0].mosaic.shape[0] // h, frames[0].mosaic.shape[1] // w
+    planes = [_above_black(frame, row, column)[: shape[0], : shape[1]] for frame in frames]
+    mean: Plane = np.mean(planes, axis=0, dtype=np.float32)
+    shading = _shading(_without_tails(mean))
+    scale = _robust_deviation(planes[0] - shading)
+    outlier = np.zeros(shape, dtype=bool)
+    for plane in planes:
+        outlier |= np.abs(plane - shading) > HOT * scale
+    excess = mean - shading
+    mean = np.where(outlier, shading, mean)
+    offset, grid = float(mean.mean(dtype=np.float64)), coarse_grid(mean)
+    shading = full_shading(grid, shape)
+    frame_offsets = tuple(float(np.where(outlier, shading, p).mean(dtype=np.float64)) for p in planes)
+    residuals = [
+        np.where(outlier, np.float32(0), plane - shading - np.float32(level - offset))
+        for plane, level in zip(planes, frame_offsets, strict=True)
+    ]
+    variance, error = _variance(residuals)
+    return PlaneNoise(
+        offset=offset,
+        frame_offsets=frame_offsets,
+        variance=variance,
+        variance_se=error,
+        fixed_variance=_fixed_variance(residuals),
+        fixed_column_variance=_fixed_variance([residual.mean(0) for residual in residuals]),
+        correlation=_neighbour_correlation(residuals[0]),
+        grid=grid - np.float32(offset),
+        hot=_hot_list(excess, outlier & _always(planes, shading, HOT / 2 * scale)),
+        marginal=_marginal(residuals[0]),
+        codes=codes,
+        histograms=_histograms(residuals),
+    ), residuals
+
+
+def _above_black(frame: Frame, row: int, column: int) -> Plane:
+    """Return a plane in DN above the black level of the file, float32."""
+    h, w = frame.cfa.shape
+    plane = frame.mosaic[row::h, column::w].astype(np.float32)
+    plane -= np.float32(frame.black[row, column])
+    if frame.black_rows is not None:
+        plane -= frame.black_rows[row::h, None].astype(np.float32)
+    if frame.black_columns is not None:
+        plane -= frame.black_columns[column::w].astype(np.float32)
+    return plane
+
+
+def _without_tails(plane: Plane) -> Plane:
+    """Return a plane whose outliers are drawn in, so that hot pixels hardly move a mean."""
+    sample = plane[::3, ::3]
+    middle, bound = np.median(sample), 20 * _robust_deviation(sample)
+    return np.clip(plane, middle - bound, middle + bound)
+
+
+def _robust_deviation(plane: Plane) -> np.float32:
+    low, high = np.quantile(plane[::2, ::2], (0.1587, 0.8413))
+    return np.float32(max((high - low) / 2, 0.3))
+
+
+def _shading(plane: Plane) -> Plane:
+    return full_shading(coarse_grid(plane), plane.shape)
+
+
+def _always(planes: Sequence[Plane], shading: Plane, limit: np.float32) -> NDArray[np.bool_]:
+    """Return which pixels stand out in every dark; one that blinks does not."""
+    always = np.ones(shading.shape, dtype=bool)
+    for plane in planes:
+        always &= np.abs(plane - shading) > limit
+    return always
+
+
+def _hot_list(excess: Plane, hot: NDArray[np.bool_]) -> NDArray[np.int32]:
+    rows, columns = np.nonzero(hot)
+    amplitudes = excess[rows, columns]
+    order = np.argsort(-np.abs(amplitudes), kind="stable")[:MOST_HOT]
+    return np.stack([rows, columns, np.rint(amplitudes)], axis=1)[order].astype(np.int32)
+
+
+def _variance(residuals: Sequence[Plane]) -> tuple[float, float]:
+    """Return the mean square of residuals, and its standard error from bands of rows."""
+    squares = np.mean([np.square(r).mean(1, dtype=np.float64) for r in residuals], axis=0)
+    bands = [band.mean() for band in np.array_split(squares, BANDS)]
+    return float(squares.mean()), float(np.std(bands, ddof=1)) / math.sqrt(len(bands))
+
+
+def _fixed_variance(samples: Sequence[NDArray[np.float32]]) -> float:
+    """Return the variance that all samples share: Var(mean) = fixed + temporal / n, solved for it."""
+    n = len(samples)
+    if n < 2:
+        return math.nan
+    of_mean = float(np.mean(samples, axis=0, dtype=np.float32).var(dtype=np.float64))
+    single = float(np.mean([sample.var(dtype=np.float64) for sample in samples]))
+    return (n * of_mean - single) / (n - 1)
+
+
+def _unlined(residual: Plane) -> Plane:
+    """Return a residual without the means of its rows and columns."""
+    rowless = residual - residual.mean(1, keepdims=True)
+    return np.asarray(rowless - rowless.mean(0), dtype=np.float32)
+
+
+def _neighbour_correlation(residual: Plane) -> tuple[float, float]:
+    flat = _unlined(residual)
+    bound = 5 * _robust_deviation(flat)
+    flat = np.clip(flat, -bound, bound)
+    power = float(np.square(flat).mean(dtype=np.float64)) or 1.0
+    across = float((flat[:, 1:] * flat[:, :-1]).mean(dtype=np.float64))
+    down = float((flat[1:] * flat[:-1]).mean(dtype=np.float64))
+    return across / power, down / power
+
+
+def _marginal(residual: Plane) -> NDArray[np.float32]:
+    values = np.sort(_unlined(residual), axis=None)
+    place = ndtr(PROBITS) * values.size - 0.5
+    return np.interp(place, np.arange(values.size), values).astype(np.float32)
+
+
+def _histograms(residuals: Sequence[Plane]) -> NDArray[np.float64]:
+    """Return counts per whole DN [2, m] of the first two residuals, or of the halves of the only one."""
+    pair = residuals[:2] if len(residuals) > 1 else np.array_split(residuals[0], 2)
+    both = [np.rint(sample).astype(np.int64).ravel() for sample in pair]
+    low, high = min(int(s.min()) for s in both), max(int(s.max()) for s in both)
+    return np.stack([np.bincount(s - low, minlength=high - low + 1) for s in both]).astype(np.float64)
