@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,11 +24,13 @@ SHADING_SIGMA = 50.0
 SHADING_RADIUS = 150
 """Packed pixels."""
 
+STRIP_ROWS = 256
+
 CACHE_BYTES = 512 << 20
 
 
-def dark_shading(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the low frequencies of a dark, float32 [C, H, W] of any unit, plane by plane.
+def dark_shading(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the low frequencies of a plane of a dark, float32 [H, W] of any unit.
 
     A Gaussian of 50 packed pixels, cut off at 150, mirrored at the borders. The mean of a plane,
     hence the bias of its black level, is part of it.
@@ -35,19 +38,18 @@ def dark_shading(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     offsets = np.arange(-SHADING_RADIUS, SHADING_RADIUS + 1)
     kernel = np.exp(-0.5 * (offsets / SHADING_SIGMA) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
-    shading = np.empty_like(planes)
-    for plane, blurred in zip(planes, shading, strict=True):
-        blurred[:] = _blur(_blur(plane, kernel, 0), kernel, 1)
-    return shading
+    return _blur_rows(_blur_rows(plane, kernel).T, kernel).T
 
 
-def _blur(plane: NDArray[np.float32], kernel: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    border = [(0, 0), (0, 0)]
-    border[axis] = (SHADING_RADIUS, SHADING_RADIUS)
-    # A plane of a single row or column has nothing to be mirrored.
-    mirrored = np.pad(plane, border, "reflect" if plane.shape[axis] > 1 else "edge")
-    shape = (-1, 1) if axis == 0 else (1, -1)
-    blurred: NDArray[np.float32] = oaconvolve(mirrored, kernel.reshape(shape), "valid", axes=axis)
+def _blur_rows(plane: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the convolution of every row of a plane [H, W], some rows at a time."""
+    blurred = np.empty(plane.shape, np.float32)
+    # A row of a single pixel has nothing to be mirrored.
+    mode: Literal["reflect", "edge"] = "reflect" if plane.shape[1] > 1 else "edge"
+    for top in range(0, len(plane), STRIP_ROWS):
+        strip = slice(top, top + STRIP_ROWS)
+        mirrored = np.pad(plane[strip], ((0, 0), (SHADING_RADIUS, SHADING_RADIUS)), mode)
+        blurred[strip] = oaconvolve(mirrored, kernel[None], "valid", axes=1)
     return blurred
 
 
@@ -70,17 +72,18 @@ class Recipe:
 class DarkSynthesis:
     """Residuals of new darks, numbered; number n depends on (seed, n) alone.
 
-    A residual is a sample of a random field on a torus: Fourier synthesis knows no borders. Memory:
-    three times the dark at work, and up to 512 MiB of finished residuals, at least one.
+    A residual is a sample of a random field on a torus: Fourier synthesis knows no borders. Memory,
+    of float32 planes: all of them once for the dark and once for each residual that is kept (up to
+    512 MiB, at least one), and some eight of one plane at work.
 
     Parameters
     ----------
     residual
-        float32 [C, H, W], dark minus its shading; its unit is that of the results.
+        float32 [C, H, W], dark minus its shading, of mean zero; its unit is that of the results.
     """
 
     def __init__(self, residual: Tensor, recipe: Recipe = Recipe()) -> None:
-        self.residual = residual - residual.mean((1, 2), keepdim=True)
+        self.residual = residual
         self.recipe = recipe
         self._finished: OrderedDict[tuple[int, int, str], Tensor] = OrderedDict()
 
@@ -101,7 +104,7 @@ class DarkSynthesis:
         return self._finished[key]
 
     def _synthesise(self, rng: Rng) -> Tensor:
-        """Return a new residual [C, H, W] (section 3.2 of the paper)."""
+        """Return a new residual [C, H, W]."""
         planes = 1 if self.recipe.shared_phase else len(self.residual)
         fields = dataclasses.replace(rng, origin=(0, 0)).normal(Stream.PHASE, (planes, *self.size))[0]
         turn = _phase(torch.fft.rfft2(fields[0]))
@@ -111,7 +114,8 @@ class DarkSynthesis:
                 turn = _phase(torch.fft.rfft2(fields[number]))
             spectrum = torch.fft.rfft2(plane.to(rng.device))
             amplitude, ordered = spectrum.abs(), _sorted(plane.flatten()).to(rng.device)
-            field = torch.fft.irfft2(spectrum * turn, s=self.size)
+            field = torch.fft.irfft2(spectrum.mul_(turn), s=self.size)
+            del spectrum
             for _ in range(self.recipe.iterations):
                 field = match_histogram(field, ordered)
                 field = prescribe_spectrum(field, amplitude)
@@ -145,6 +149,6 @@ def prescribe_spectrum(field: Tensor, amplitude: Tensor) -> Tensor:
 
 
 def _phase(spectrum: Tensor) -> Tensor:
-    """Return ``spectrum`` divided by its modulus: unit complex numbers; 1 where it is 0."""
+    """Divide ``spectrum`` by its modulus, in place: unit complex numbers, 1 where it is 0."""
     modulus = spectrum.abs()
-    return torch.where(modulus > 0, spectrum / modulus, torch.ones_like(spectrum))
+    return spectrum.div_(modulus).masked_fill_(modulus == 0, 1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,9 +25,12 @@ from synthnoise.rng import Rng, Stream
 
 if TYPE_CHECKING:
     from synthnoise.profiles.schema import CameraProfile, IsoNoise
+    from synthnoise.raw.frame import Frame
 
 GAIN_RANGE = (0.7, 1.3)
 """Bounds of a gain that varies, as fractions of it."""
+
+BAND_ROWS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,16 +135,15 @@ class TwoShots:
                 "the dark frame is of another colour filter array than what is to get its noise",
                 hint="two-shots makes the noise of RAW frames of the camera that shot the dark",
             )
-        planes = linear_planes(frame)
-        shading = dark_shading(planes)
+        residual, shading = _split(active, keep_shading=self.options.shading or self.options.round_dark)
         black = torch.from_numpy(active.black.reshape(-1, 1, 1)).float()
         scale = active.white - black
         recipe = Recipe(iterations=self.options.iterations, shared_phase=self.options.shared_phase)
         return Parameters(
             shot=gain / scale,
             gain=gain,
-            darks=DarkSynthesis(torch.from_numpy(planes - shading), recipe),
-            shading=torch.from_numpy(shading) if self.options.shading or self.options.round_dark else None,
+            darks=DarkSynthesis(residual, recipe),
+            shading=shading,
             black=black,
             scale=scale,
         )
@@ -161,7 +164,7 @@ class TwoShots:
 
     def variance(self, clean: Tensor, parameters: Parameters) -> Tensor:
         """Return S x + variance of the residual per plane, [B, C, H, W]."""
-        dark = parameters.darks.residual.square().mean((1, 2)).view(-1, 1, 1)
+        dark = parameters.darks.residual.var((1, 2), correction=0).view(-1, 1, 1)
         return clean.clamp(min=0) * parameters.shot.to(clean.device) + dark.to(clean.device)
 
     def _dark_path(self, profile: CameraProfile | None, noise: IsoNoise | None) -> Path:
@@ -229,3 +232,22 @@ class TwoShots:
             codes = (dark * scale + black).round().clamp(min=0).minimum(black + scale)
             dark = (codes - black) / scale
         return dark if self.options.shading else dark - shading
+
+
+def _split(dark: Frame, *, keep_shading: bool) -> tuple[Tensor, Tensor | None]:
+    """Return residual and shading of a dark, float32 [C, H, W], white = 1; band by band, plane by plane."""
+    h, w = dark.cfa.shape
+    rows, columns = dark.mosaic.shape[0] // h, dark.mosaic.shape[1] // w
+    planes = np.empty((h * w, rows, columns), np.float32)
+    for top in range(0, rows, BAND_ROWS):
+        bottom = min(rows, top + BAND_ROWS)
+        planes[:, top:bottom] = linear_planes(dark.crop((top * h, 0, bottom * h, columns * w)))
+    shading = np.empty_like(planes) if keep_shading else None
+    for number, plane in enumerate(planes):
+        blurred = dark_shading(plane)
+        plane -= blurred
+        blurred += plane.mean()
+        plane -= plane.mean()
+        if shading is not None:
+            shading[number] = blurred
+    return torch.from_numpy(planes), None if shading is None else torch.from_numpy(shading)
