@@ -34,6 +34,12 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         factory="synthnoise.images.dead_leaves:DeadLeaves",
         options="synthnoise.images.dead_leaves:Options",
     )
+    yield ImageModelSpec(
+        name="folder",
+        summary="Random crops of a folder of photographs (-o path=DIR).",
+        factory="synthnoise.images.photographs:PhotographCrops",
+        options="synthnoise.images.photographs:Options",
+    )
 
 
 @hookimpl
@@ -69,6 +75,7 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         factory="synthnoise.denoisers.patch_dct:PatchDCT",
         options="synthnoise.denoisers.patch_dct:Options",
         stabilised=True,
+        halo=8,
         trainable=False,
     )
     yield DenoiserSpec(
@@ -112,7 +119,36 @@ def synthnoise_readers() -> Iterator[ReaderSpec]:
 @hookimpl
 def synthnoise_writers() -> Iterator[WriterSpec]:
     """Yield the writers."""
-    return iter(())
+    yield WriterSpec(
+        name="png",
+        summary="PNG files: 8-bit sRGB, or 16-bit mosaics in DN.",
+        factory="synthnoise.stream.writers:PngSink",
+        suffix=".png",
+    )
+    yield WriterSpec(
+        name="tiff",
+        summary="TIFF files of float32: linear light, or normalised mosaics.",
+        factory="synthnoise.stream.writers:TiffSink",
+        suffix=".tif",
+    )
+    yield WriterSpec(
+        name="npy",
+        summary="NumPy files of float32, planes first.",
+        factory="synthnoise.stream.writers:NpySink",
+        suffix=".npy",
+    )
+    yield WriterSpec(
+        name="dng",
+        summary="DNG mosaics as the camera would shoot them.",
+        factory="synthnoise.stream.writers:DngSink",
+        suffix=".dng",
+    )
+    yield WriterSpec(
+        name="webdataset",
+        summary="Tar shards of NumPy arrays, for streaming.",
+        factory="synthnoise.stream.writers:ShardSink",
+        suffix=".tar",
+    )
 
 
 @hookimpl

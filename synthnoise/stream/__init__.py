@@ -1,0 +1,1 @@
+"""Batches of samples: drawn, paired with noise, filed."""
