@@ -114,6 +114,15 @@ class DarkNoise:
         return float(np.sqrt(offsets.var(1, ddof=1).mean()))
 
     @property
+    def fixed_pattern(self) -> tuple[float, float]:
+        """Standard deviation in DN of what all darks share, and of its columns; NaN with a single dark."""
+        fixed, columns = (
+            float(np.mean([getattr(plane, name) for plane in self.planes]))
+            for name in ("fixed_variance", "fixed_column_variance")
+        )
+        return math.sqrt(max(fixed, 0.0)), math.sqrt(max(columns, 0.0))
+
+    @property
     def hot_pixels(self) -> int:
         """Number of hot pixels of all planes."""
         return sum(len(plane.hot) for plane in self.planes)

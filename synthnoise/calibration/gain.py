@@ -70,6 +70,9 @@ class GainEstimate:
         DN above black that carries the most weight.
     places
         Number of places used.
+    floor, floor_se
+        DN^2 by which the noise at black in the noisy frame exceeds that of the dark or border, and its
+        standard error.
     by_plane
         Gain and standard error of each plane of the lattice, DN per electron.
     reason
@@ -83,6 +86,8 @@ class GainEstimate:
     prnu: float = 0.0
     level: float = 0.0
     places: int = 0
+    floor: float = 0.0
+    floor_se: float = 0.0
     by_plane: tuple[tuple[float, float], ...] = ()
     reason: str = ""
 
@@ -146,7 +151,7 @@ def estimate_gain(
         return unmeasured("the noisy frame has no flat, lit, unsaturated places")
     own_drift = OFFSET_DRIFT * math.sqrt(zero.variance.mean())
     drift = math.hypot(own_drift, row_noise / math.sqrt(rows), offset_drift)
-    return _choose_cut(table(rough, 1), rough, len(reference), drift)
+    return _choose_cut(table(rough, 1), rough, len(reference), drift, floor=not darks)
 
 
 def unmeasured(reason: str) -> GainEstimate:
@@ -184,11 +189,11 @@ def _rough_gain(table: DetailTable) -> float | None:
     return max(float((weight * ratio).sum() / weight.sum()), 1e-6)
 
 
-def _choose_cut(table: DetailTable, rough: float, darks: int, drift: float) -> GainEstimate:
+def _choose_cut(table: DetailTable, rough: float, darks: int, drift: float, *, floor: bool) -> GainEstimate:
     """Return the estimate at the strictest cut that is precise."""
     best: tuple[float, VarianceLine, Posterior] | None = None
     for cut in CUTS:
-        line = fit_line(table.flattest(cut), rough, darks)
+        line = fit_line(table.flattest(cut), rough, darks, floor=floor)
         if line is None or line.gain <= 0:
             continue
         posterior = line.posterior()
@@ -200,11 +205,18 @@ def _choose_cut(table: DetailTable, rough: float, darks: int, drift: float) -> G
         return unmeasured("the noisy frame has too few flat, lit, unsaturated places")
     if best[2].low <= 0:
         return unmeasured("the noisy frame is too dark: its noise is hardly more than that of the dark frame")
-    return _estimate(*best, table, drift, darks)
+    return _estimate(*best, table, drift, darks, floor=floor)
 
 
 def _estimate(
-    cut: float, line: VarianceLine, posterior: Posterior, table: DetailTable, drift: float, darks: int
+    cut: float,
+    line: VarianceLine,
+    posterior: Posterior,
+    table: DetailTable,
+    drift: float,
+    darks: int,
+    *,
+    floor: bool,
 ) -> GainEstimate:
     """Return a fit as an estimate whose interval allows for a drift of the zero and for texture.
 
@@ -213,7 +225,8 @@ def _estimate(
     """
     gain, information = posterior.gain, line.weight * line.level**2
     level = float(np.average(line.level, weights=information))
-    loose = fit_line(table.flattest(LOOSER * cut), gain, darks)
+    loose = fit_line(table.flattest(LOOSER * cut), gain, darks, floor=floor)
+    free = fit_line(table.flattest(cut), gain, darks, floor=True) or line
     texture = HIDDEN_CONTRAST**2 * level + (max(0.0, loose.posterior().gain - gain) if loose else 0.0)
     zero = gain * drift / level
     down = math.hypot(gain - posterior.low, Z95 * zero) + texture
@@ -228,14 +241,18 @@ def _estimate(
         prnu=math.sqrt(posterior.square),
         level=level,
         places=line.places,
-        by_plane=tuple(_plane_gains(table.flattest(cut), gain, darks)),
+        floor=free.excess,
+        floor_se=free.excess_se,
+        by_plane=tuple(_plane_gains(table.flattest(cut), gain, darks, floor=floor)),
     )
 
 
-def _plane_gains(table: DetailTable, gain: float, darks: int) -> Iterator[tuple[float, float]]:
+def _plane_gains(
+    table: DetailTable, gain: float, darks: int, *, floor: bool
+) -> Iterator[tuple[float, float]]:
     """Yield gain and standard error of each plane of a table [T, P, L]; NaN where it says too little."""
     for plane in range(table.count.shape[1]):
         alone = DetailTable(*(getattr(table, f.name)[:, [plane]] for f in dataclasses.fields(table)))
-        line = fit_line(alone, gain, darks)
+        line = fit_line(alone, gain, darks, floor=floor)
         posterior = line.posterior() if line else None
         yield (posterior.gain, posterior.deviation) if posterior else (math.nan, math.nan)

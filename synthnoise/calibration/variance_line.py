@@ -1,4 +1,4 @@
-"""Variance against level, V = K x + q x^2 with q >= 0: the line through the origin and its uncertainty."""
+"""Variance above that of the dark against level, K x + q x^2 with q >= 0, and its uncertainty."""
 
 from __future__ import annotations
 
@@ -54,6 +54,9 @@ class VarianceLine:
         [n] inverse variance of the ordinate.
     dark
         [n] detail variance of the dark in DN^2.
+    excess, excess_se
+        DN^2 by which the noise at black in the picture exceeds that of the dark, and its standard error;
+        0 where the line was made to go through the origin.
     places
         Number of places in all bins.
     """
@@ -65,6 +68,8 @@ class VarianceLine:
     weight: NDArray[np.float64]
     dark: NDArray[np.float64]
     places: int
+    excess: float = 0.0
+    excess_se: float = 0.0
 
     def posterior(self) -> Posterior:
         """Return K with q >= 0 imposed and integrated out."""
@@ -100,10 +105,11 @@ def _mixture_quantile(
     return (low + high) / 2
 
 
-def fit_line(table: DetailTable, gain: float, darks: int) -> VarianceLine | None:
+def fit_line(table: DetailTable, gain: float, darks: int, *, floor: bool = False) -> VarianceLine | None:
     """Fit the line to a table [T, P, L] from ``darks`` dark frames; None where there is too little of it.
 
-    ``gain`` is where the weights start from.
+    ``gain`` is where the weights start from. With ``floor`` the line need not go through the origin: what
+    stood for the dark may have had another noise than the picture has at black.
     """
     sums = np.stack([table.count, table.level, table.noisy, table.dark]).reshape(4, len(table.count), -1)
     total = sums.sum(1)
@@ -112,19 +118,24 @@ def fit_line(table: DetailTable, gain: float, darks: int) -> VarianceLine | None
         return None
     sums, total = sums[..., kept], total[:, kept]
     level, dark = total[1] / total[0], total[3] / total[0]
-    square = 0.0
+    square, excess = 0.0, 0.0
+    ridge = np.array([0.0, (100 * SQUARE_SCALE) ** -2, dark.mean() ** -2])[: 2 + floor]
     for _ in range(6):
-        variance = dark + gain * np.maximum(level, 0) + square * level**2
+        variance = np.maximum(dark + excess, dark / 10) + gain * np.maximum(level, 0) + square * level**2
         weight = total[0] / (CORRELATED * (variance**2 + dark**2 / darks))
-        solved = _solve(total, weight)
+        solved = _solve(total, weight, ridge)
         gain, square = max(solved[0], 1e-9), max(solved[1], 0.0)
-    left_out = _solve(total[:, None] - sums, weight)
+        excess = float(solved[2]) if floor else 0.0
+    left_out = _solve(total[:, None] - sums, weight, ridge)
     spread = left_out - left_out.mean(0)
     tiles = int((sums[0].sum(-1) > 0).sum())
+    covariance = (tiles - 1) / tiles * spread.T @ spread
     return VarianceLine(
         gain=float(solved[0]),
         square=float(solved[1]),
-        covariance=(tiles - 1) / tiles * spread.T @ spread,
+        covariance=covariance[:2, :2],
+        excess=excess,
+        excess_se=math.sqrt(covariance[2, 2]) if floor else 0.0,
         level=level,
         weight=weight,
         dark=dark,
@@ -132,13 +143,18 @@ def fit_line(table: DetailTable, gain: float, darks: int) -> VarianceLine | None
     )
 
 
-def _solve(sums: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weighted least-squares (K, q) [..., 2] of sums [4, ..., bins]."""
+def _solve(
+    sums: NDArray[np.float64], weight: NDArray[np.float64], ridge: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weighted least-squares (K, q[, excess]) [..., p] of sums [4, ..., bins].
+
+    ``ridge`` [p] is the precision of each parameter about 0 before looking.
+    """
     count = np.maximum(sums[0], 1)
     w = weight * (sums[0] > 20)
     x, y = sums[1] / count, (sums[2] - sums[3]) / count
-    a, b = (w * x**2).sum(-1), (w * x**3).sum(-1)
-    c = (w * x**4).sum(-1) + (100 * SQUARE_SCALE) ** -2
-    d, e = (w * x * y).sum(-1), (w * x**2 * y).sum(-1)
-    solved: NDArray[np.float64] = np.stack([c * d - b * e, a * e - b * d], -1) / (a * c - b**2)[..., None]
+    columns = [x, x**2, np.ones_like(x)][: len(ridge)]
+    normal = np.stack([np.stack([(w * a * b).sum(-1) for b in columns], -1) for a in columns], -1)
+    right = np.stack([(w * a * y).sum(-1) for a in columns], -1)
+    solved: NDArray[np.float64] = np.linalg.solve(normal + np.diag(ridge), right[..., None])[..., 0]
     return solved

@@ -1,0 +1,185 @@
+"""The measurement of one ISO: which frames stand for the dark, are they sound, and what do they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.calibration.agreement import check_dark, check_exposures, check_light, label
+from synthnoise.calibration.dark import DarkNoise, measure_darks
+from synthnoise.calibration.gain import GainEstimate, estimate_gain
+from synthnoise.calibration.holdout import HoldOut, hold_out
+from synthnoise.errors import InputError
+from synthnoise.profiles.schema import SourceRole
+from synthnoise.progress import Progress
+from synthnoise.raw.frame import Frame, Rectangle
+
+SMALLEST_BORDER = 24
+"""CFA repeats that a masked border must have in both directions to stand in for a dark."""
+
+FLOOR_DISAGREEMENT = 0.15
+"""Relative difference between the noise of dark and picture at black that is worth a warning."""
+
+PLANE_DISAGREEMENT = 0.05
+"""Relative difference of a plane's gain from the common one that is worth a warning, if significant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What frames gave: the dark, the gain, and how held-back data agreed."""
+
+    dark: DarkNoise
+    gain: GainEstimate
+    check: HoldOut
+
+
+@dataclass(frozen=True, kw_only=True)
+class IsoCalibration:
+    """What is known of one ISO.
+
+    Attributes
+    ----------
+    role
+        Where what is known of the dark comes from.
+    black
+        float64 [C] level in DN that offsets are counted from.
+    measured
+        None where a tag had to do; then ``pairs`` is its (S, O) of red, green and blue.
+    """
+
+    iso: float
+    role: SourceRole
+    black: NDArray[np.float64]
+    measured: Measured | None = None
+    exposure_time: float | None = None
+    pairs: tuple[tuple[float, float], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def calibrate_iso(darks: Sequence[Frame], noisy: Sequence[Frame], *, progress: Progress) -> IsoCalibration:
+    """Measure one ISO from frames of one camera.
+
+    Raises
+    ------
+    InputError
+        The frames are not what they are said to be; or there is no dark, no masked border and no tag.
+    """
+    rectangle = None if darks else masked_border(noisy[0])
+    if not darks and rectangle is None:
+        return _from_tag(noisy[0])
+    border = [] if rectangle is None else [frame.crop(rectangle) for frame in noisy]
+    dark = measure_darks(darks or border, progress=progress)
+    warnings = [*check_dark((darks or noisy)[0], dark), *check_exposures(darks, noisy)]
+    for frame in noisy:
+        warnings += check_light(frame, dark)
+    gain = estimate_gain(
+        [frame.active() for frame in noisy],
+        [frame.active() for frame in darks],
+        border=border[0] if border else None,
+        shifts=[zero_shift(frame, darks[0]) if darks else 0.0 for frame in noisy],
+        offset_drift=dark.offset_drift,
+        row_noise=dark.rows.deviation,
+        progress=progress,
+    )
+    if gain.regime == "unmeasured":
+        raise InputError(
+            f"{label(noisy[0])}: {gain.reason}",
+            hint="take a picture with smooth, well-lit areas instead",
+        )
+    source = (darks or noisy)[0]
+    return IsoCalibration(
+        iso=float(source.iso or 0),
+        role="dark" if darks else "masked border",
+        black=source.active().black.reshape(-1),
+        measured=Measured(dark=dark, gain=gain, check=hold_out(dark)),
+        exposure_time=source.exposure_time,
+        warnings=(*warnings, *_floor_warnings(gain, dark, border=not darks), *_gain_warnings(gain, noisy[0])),
+    )
+
+
+def _from_tag(frame: Frame) -> IsoCalibration:
+    if frame.noise_profile is None:
+        raise InputError(
+            f"{label(frame)}: no dark frame, and the file has neither a masked border nor a NoiseProfile",
+            hint="photograph with the lens cap on, at the same ISO and exposure time, and pass it as --dark",
+        )
+    pairs = tuple((float(s), float(o)) for s, o in frame.noise_profile)
+    pairs = pairs * 3 if len(pairs) == 1 else pairs
+    return IsoCalibration(
+        iso=float(frame.iso or 0),
+        role="tag",
+        black=frame.active().black.reshape(-1),
+        exposure_time=frame.exposure_time,
+        pairs=pairs,
+        warnings=("no dark frame: the noise is what the file's tag says, nothing was measured",),
+    )
+
+
+def masked_border(frame: Frame) -> Rectangle | None:
+    """Return the largest masked area, cut so that it begins where the CFA repeat of the active area does."""
+    (top, left, _, _), (h, w) = frame.area, frame.cfa.shape
+    best: Rectangle | None = None
+    for area in frame.masked_areas:
+        start = area[0] + (top - area[0]) % h, area[1] + (left - area[1]) % w
+        rows, columns = (area[2] - start[0]) // h, (area[3] - start[1]) // w
+        rectangle = (*start, start[0] + rows * h, start[1] + columns * w)
+        if min(rows, columns) >= SMALLEST_BORDER and _size(rectangle) > (_size(best) if best else 0):
+            best = rectangle
+    return best
+
+
+def _size(rectangle: Rectangle) -> int:
+    top, left, bottom, right = rectangle
+    return (bottom - top) * (right - left)
+
+
+def zero_shift(noisy: Frame, dark: Frame) -> float:
+    """Return by how many DN the zero of a noisy frame lies above that of a dark.
+
+    Measured in their masked borders if both have them, otherwise what their black levels say.
+    """
+    if noisy.masked_areas and noisy.masked_areas == dark.masked_areas:
+        means = [
+            [float(frame.mosaic[t:b, left:right].mean(dtype=np.float64)) for frame in (noisy, dark)]
+            for t, left, b, right in noisy.masked_areas
+        ]
+        weights = [_size(area) for area in noisy.masked_areas]
+        return float(np.average([lit - black for lit, black in means], weights=weights))
+    return float(noisy.black.mean() - dark.black.mean())
+
+
+def _floor_warnings(gain: GainEstimate, dark: DarkNoise, *, border: bool) -> list[str]:
+    """Return a warning where the noisy frame's own noise at black is not that of the dark or border."""
+    there = float(np.mean([plane.variance for plane in dark.planes]))
+    if abs(gain.floor) < max(5 * gain.floor_se, FLOOR_DISAGREEMENT * there):
+        return []
+    here = max(there + gain.floor, there / 10)
+    values = f"{np.sqrt(here):.3g} DN at black in the picture, {np.sqrt(there):.3g} DN"
+    if border:
+        return [f"the masked border is not like the picture: {values} in the border; the picture's is used"]
+    return [f"the dark is not like the picture: {values} in the dark; was it as warm, and exposed as long?"]
+
+
+def _gain_warnings(gain: GainEstimate, noisy: Frame) -> list[str]:
+    warnings = []
+    low, _ = gain.interval
+    if gain.regime == "high-snr":
+        warnings.append(
+            f"{label(noisy)}: bright and clean, so fine texture may pass for shot noise (gain perhaps as low"
+            f" as {low:.3g}); a darker photograph at this ISO would be surer"
+        )
+    if gain.regime == "low-light":
+        warnings.append(
+            f"{label(noisy)}: hardly brighter than the dark frame; a brighter photograph would be surer"
+        )
+    for value, error in gain.by_plane:
+        apart = abs(value - gain.gain)
+        if apart > max(PLANE_DISAGREEMENT * gain.gain, 5 * error):
+            warnings.append(
+                f"{label(noisy)}: the gain of one colour is {value:.3g}, of all {gain.gain:.3g}:"
+                " the camera may have multiplied colours"
+            )
+    return warnings

@@ -1,0 +1,133 @@
+"""The measurement of one ISO as the profile of its camera writes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.calibration.dark import DarkNoise
+from synthnoise.calibration.gain import GainEstimate
+from synthnoise.calibration.holdout import HoldOut
+from synthnoise.calibration.one_iso import IsoCalibration, Measured
+from synthnoise.profiles.convert import stated_noise
+from synthnoise.profiles.schema import CameraProfile, IsoNoise
+
+
+def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
+    """Return the noise at one ISO, normalised by the levels of the profile."""
+    if one.measured is None:
+        scale = [float(d) for d in profile.scale]
+        return stated_noise(one.iso, one.pairs, profile.colours, scale, exposure_time=one.exposure_time)
+    dark, gain, check = one.measured.dark, one.measured.gain, one.measured.check
+    planes = dark.planes
+    variances, variance_errors = _variances(one.measured, border=one.role == "masked border")
+    deviations = np.sqrt(variances)
+    errors = variance_errors / (2 * deviations)
+    shot, read = _by_colour(gain, variances, variance_errors, profile)
+    offsets = np.array([plane.offset for plane in planes]) + one.black - np.array(profile.black)
+    return IsoNoise(
+        iso=one.iso,
+        gain=gain.gain,
+        gain_se=gain.standard_error,
+        gain_interval=gain.interval,
+        gain_regime=gain.regime,
+        offset=tuple(offsets.tolist()),
+        read_noise=tuple(deviations.tolist()),
+        read_noise_se=tuple(errors.tolist()),
+        row_noise=dark.rows.deviation,
+        row_noise_se=dark.rows.deviation_se,
+        column_noise=dark.columns.deviation,
+        column_noise_se=dark.columns.deviation_se,
+        shot=tuple(value for value, _ in shot),
+        shot_se=tuple(error for _, error in shot),
+        read=tuple(value for value, _ in read),
+        read_se=tuple(error for _, error in read),
+        quantisation_step=min(plane.codes.step for plane in planes),
+        hot_pixel_fraction=dark.hot_pixels / (dark.pixels * len(planes)),
+        exposure_time=one.exposure_time,
+        arrays=_arrays(dark, profile, whole=one.role == "dark"),
+        diagnostics=_diagnostics(dark, gain, check, one.warnings),
+    )
+
+
+def _variances(measured: Measured, *, border: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return variance per position in DN^2 and its standard error.
+
+    Masked pixels are often built or read out differently, so a border lends its rows, columns and shape, and
+    the picture's own noise at black the variance.
+    """
+    variances, errors = np.array([(plane.variance, plane.variance_se) for plane in measured.dark.planes]).T
+    if not border:
+        return variances, errors
+    corrected = np.maximum(variances + measured.gain.floor, variances / 10)
+    return corrected, np.hypot(errors, measured.gain.floor_se)
+
+
+def _by_colour(
+    gain: GainEstimate,
+    variances: NDArray[np.float64],
+    variance_errors: NDArray[np.float64],
+    profile: CameraProfile,
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Return S and O of red, green and blue, each with its standard error.
+
+    A colour that the sensor lacks gets the mean of all positions.
+    """
+    colours, scales = np.array(profile.colours), profile.scale
+    shot, read = [], []
+    for colour in range(3):
+        chosen = colours == colour if (colours == colour).any() else np.ones(len(colours), dtype=bool)
+        scale = float(scales[chosen].mean())
+        shot.append((gain.gain / scale, gain.standard_error / scale))
+        value, error = ((v[chosen] / scales[chosen] ** 2).mean() for v in (variances, variance_errors))
+        read.append((float(value), float(error)))
+    return shot, read
+
+
+def _arrays(dark: DarkNoise, profile: CameraProfile, *, whole: bool) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the profile; a border says nothing of shading and hot pixels of the frame."""
+    arrays: dict[str, NDArray[Any]] = {
+        "row_spectrum": dark.rows.spectrum,
+        "column_spectrum": dark.columns.spectrum,
+        "marginal": np.stack([plane.marginal for plane in dark.planes]),
+    }
+    if whole:
+        h, w = len(profile.cfa), len(profile.cfa[0])
+        arrays["shading"] = np.stack([plane.grid for plane in dark.planes])
+        arrays["hot_pixels"] = np.concatenate(
+            [
+                plane.hot * np.array([h, w, 1], np.int32) + np.array([*divmod(position, w), 0], np.int32)
+                for position, plane in enumerate(dark.planes)
+            ]
+        ).astype(np.int32)
+    return arrays
+
+
+def _diagnostics(
+    dark: DarkNoise, gain: GainEstimate, check: HoldOut, warnings: Sequence[str]
+) -> dict[str, Any]:
+    fixed, columns = dark.fixed_pattern
+    values: dict[str, Any] = {
+        "dark_frames": dark.frames,
+        "gain_places": gain.places,
+        "gain_level": gain.level,
+        "gain_by_plane": [value for value, _ in gain.by_plane if math.isfinite(value)],
+        "square_noise": gain.prnu,
+        "neighbour_correlation": max(max(plane.correlation) for plane in dark.planes),
+        "lowest_code_share": max(plane.codes.lowest_share for plane in dark.planes),
+        "code_gaps": max(plane.codes.gaps for plane in dark.planes),
+        "offset_drift": dark.offset_drift,
+        "fixed_pattern": fixed,
+        "fixed_columns": columns,
+        "held_back": check.against,
+        "held_back_kl": check.kl,
+        "held_back_variance_ratio": check.variance,
+        "held_back_row_ratio": check.rows,
+        "held_back_column_ratio": check.columns,
+        "warnings": list(warnings),
+    }
+    return {k: v for k, v in values.items() if not isinstance(v, float) or math.isfinite(v)}

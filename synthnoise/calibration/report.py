@@ -1,0 +1,75 @@
+"""A calibration in plain language."""
+
+from __future__ import annotations
+
+import math
+
+from synthnoise.calibration.dark import DarkNoise
+from synthnoise.calibration.gain import GainEstimate
+from synthnoise.calibration.holdout import HoldOut
+from synthnoise.calibration.one_iso import IsoCalibration
+from synthnoise.profiles.schema import IsoNoise
+
+
+def report_lines(one: IsoCalibration, noise: IsoNoise) -> list[str]:
+    """Return what was measured at one ISO, how sure it is, and how the hold-out check went."""
+    if one.measured is None:
+        return [
+            f"ISO {one.iso:g}: taken from the NoiseProfile tag of the file, nothing was measured",
+            f"  gain {noise.gain:.4g} DN/e-, read noise {noise.read_noise[0]:.3g} DN",
+            "  a dark frame would show rows, columns, hot pixels and the shape of the noise",
+        ]
+    measured = one.measured
+    return [
+        f"ISO {one.iso:g}",
+        *_gain_lines(measured.gain),
+        *_dark_lines(noise, measured.dark, border=one.role == "masked border"),
+        *_check_lines(measured.check, measured.dark),
+    ]
+
+
+def _gain_lines(gain: GainEstimate) -> list[str]:
+    low, high = gain.interval
+    down, up = gain.gain - low, high - gain.gain
+    lines = [
+        f"  gain {gain.gain:.4g} DN/e-, 95 % sure between {low:.4g} and {high:.4g}"
+        f" (-{down / gain.gain:.1%} +{up / gain.gain:.1%})",
+        f"  from {gain.places:,} flat places, mostly around {gain.level:.0f} DN"
+        f" = {gain.level / gain.gain:.3g} e- (SNR {gain.snr:.3g})",
+    ]
+    if gain.regime == "high-snr":
+        lines.append("  the image is so clean that fine texture may pass for noise: the gain may be lower")
+    if gain.regime == "low-light":
+        lines.append("  the image is so dark that the gain rests on a small difference to the dark frame")
+    return lines
+
+
+def _dark_lines(noise: IsoNoise, dark: DarkNoise, *, border: bool) -> list[str]:
+    read = sum(noise.read_noise) / len(noise.read_noise)
+    error = max(noise.read_noise_se)
+    offsets = ", ".join(f"{offset:+.2f}" for offset in noise.offset[:4])
+    lines = [
+        f"  read noise {read:.3g} +- {error:.2g} DN = {read / noise.gain:.3g} e-; offset {offsets} DN",
+        f"  rows {noise.row_noise:.3g} +- {noise.row_noise_se:.2g} DN,"
+        f" columns {noise.column_noise:.3g} +- {noise.column_noise_se:.2g} DN,"
+        f" {dark.hot_pixels:,} hot pixels ({noise.hot_pixel_fraction:.2e} of all)",
+    ]
+    if border:
+        lines.append("  measured in the masked border: shading and hot pixels of the picture stay unknown")
+    if dark.frames > 1:
+        fixed, columns = dark.fixed_pattern
+        temporal = math.sqrt(max(read**2 - fixed**2, 0.0))
+        lines.append(
+            f"  {dark.frames} darks: {temporal:.3g} DN change from frame to frame, {fixed:.3g} DN stay"
+            f" (columns {columns:.2g} DN); the zero drifts by {dark.offset_drift:.2g} DN"
+        )
+    return lines
+
+
+def _check_lines(check: HoldOut, dark: DarkNoise) -> list[str]:
+    ratios = [("variance", check.variance), ("rows", check.rows), ("columns", check.columns)]
+    text = ", ".join(f"{name} x{ratio:.2f}" for name, ratio in ratios if math.isfinite(ratio))
+    lines = [f"  hold-out, against {check.against}: KL {check.kl:.1e}, {text} (1 is right)"]
+    if dark.frames == 1:
+        lines.append("  a second dark frame would tell fixed pattern from noise, and banding from its luck")
+    return lines
