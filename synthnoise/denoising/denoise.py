@@ -27,7 +27,7 @@ from synthnoise.raw.develop import nearest_in_phase
 from synthnoise.raw.frame import Frame
 from synthnoise.specs import DenoiserSpec
 
-DEFAULT_TILE = 1024
+DEFAULT_TILE = 2048
 """Mosaic pixels: small enough for 1 GB on any frame, large enough that the context costs little."""
 RESIDUAL_FLOOR = 0.02
 """Smallest ratio of residual to original noise (standard deviations) that is written to a file."""

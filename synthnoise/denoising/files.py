@@ -167,10 +167,9 @@ def _write_dng(path: Path, target: Path, result: DenoiseResult, strength: float,
 
 
 def _write_linear(_path: Path, target: Path, result: DenoiseResult, strength: float, overwrite: bool) -> None:
-    rgb = np.rint(camera_rgb(result.frame) * 65535).astype(np.uint16)
     write_linear_dng(
         target,
-        rgb,
+        camera_rgb(result.frame),
         result.frame,
         noise_profile=result.residual_profile,
         noise_reduction=strength,
