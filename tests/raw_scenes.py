@@ -83,9 +83,7 @@ def foreign_dng(path: Path, mosaic: NDArray[Any], *, byteorder: str = "<", **tag
         50778: ("H", 1, 21),
     }
     base |= {int(name[1:]): value for name, value in tags.items()}
-    extra = [
-        (tag, kind, count, value, True) for tag, (kind, count, value) in base.items() if value is not None
-    ]
+    extra = [(tag, *value, True) for tag, value in base.items() if value is not None]
     tifffile.imwrite(
         path, mosaic, photometric="cfa", byteorder=byteorder, extratags=extra, metadata=None, software="other"
     )

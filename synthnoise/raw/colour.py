@@ -53,7 +53,12 @@ def srgb_from_camera(frame: Frame) -> NDArray[np.float32]:
 
 
 def balance(frame: Frame) -> NDArray[np.float32]:
-    """Return the channel gains float32 [3] that make the as-shot neutral grey, the smallest being 1."""
+    """Return the channel gains float32 [3] that make the as-shot neutral grey, the smallest being 1.
+
+    A monochrome frame has nothing to balance: ones.
+    """
+    if frame.is_monochrome:
+        return np.ones(3, np.float32)
     gains = 1 / neutral(frame)
     return np.asarray(gains / gains.min(), np.float32)
 
@@ -69,7 +74,7 @@ def linear_srgb(camera: NDArray[np.float32], frame: Frame) -> NDArray[np.float32
 
     Channels are clipped at white after balancing, so blown highlights stay neutral.
     """
-    if np.all(frame.cfa == 1):
+    if frame.is_monochrome:
         return np.clip(camera, 0, 1)
     balanced = np.clip(camera * balance(frame), 0, 1)
     return np.asarray(balanced @ srgb_from_camera(frame).T, np.float32)

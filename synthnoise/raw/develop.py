@@ -61,25 +61,27 @@ def _binned_bands(picture: Frame) -> Iterator[NDArray[np.float32]]:
         yield linear_srgb(np.clip(binned(band, (2, 2)), 0, 1), picture)
 
 
-def camera_rgb(frame: Frame) -> NDArray[np.float32]:
-    """Return linear camera RGB [H, W, 3] in [0, 1] of the picture, 1 = white level, not white-balanced.
+def camera_rgb(frame: Frame) -> NDArray[np.uint16]:
+    """Return linear camera RGB [H, W, 3] of the picture, 65535 = white level, not white-balanced.
 
     As the sensor lies: not turned upright. What a linear DNG holds.
     """
     picture = frame.crop(picture_area(frame))
-    # The largest gain 1, so that no channel clips before its white level.
+    # The largest gain is 1, so that no channel clips before its white level.
     gains = balance(picture) / balance(picture).max()
-    camera = np.concatenate(list(_camera_bands(picture, gains)))
-    camera /= gains
-    return np.clip(camera, 0, 1, out=camera)
+    image = np.empty((*picture.mosaic.shape, 3), np.uint16)
+    first = 0
+    for camera in _camera_bands(picture, gains):
+        image[first : first + len(camera)] = np.rint(np.minimum(camera / gains, 1) * 65535)
+        first += len(camera)
+    return image
 
 
 def _demosaiced_bands(frame: Frame) -> Iterator[NDArray[np.float32]]:
     """Yield linear sRGB [rows, W, 3] of a picture, an even number of rows but for the last time."""
-    matrix = srgb_from_camera(frame).T
-    colourless = bool(np.all(frame.cfa == frame.cfa[0, 0]))
+    matrix = np.eye(3, dtype=np.float32) if frame.is_monochrome else srgb_from_camera(frame).T
     for camera in _camera_bands(frame, balance(frame)):
-        yield camera if colourless else camera @ matrix
+        yield camera @ matrix
 
 
 def _camera_bands(frame: Frame, gains: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
@@ -99,7 +101,9 @@ def _camera_bands(frame: Frame, gains: NDArray[np.float32]) -> Iterator[NDArray[
             nearest_in_phase(columns, width, period[1]),
             gains,
         )
-        if frame.is_bayer:
+        if frame.is_monochrome:
+            rgb = np.repeat(samples[halo:, halo:, None], 3, axis=2)
+        elif frame.is_bayer:
             rgb = malvar(samples, frame.cfa)
         else:
             corner = np.roll(frame.cfa, (halo % period[0], halo % period[1]), (0, 1))
@@ -121,8 +125,7 @@ def _balanced(
     """Return samples times ``gains`` [3] float32 in [0, 1] (1 = white) of some rows and columns."""
     h, w = frame.cfa.shape
     values = frame.mosaic[rows][:, columns].astype(np.float32)
-    colourless = bool(np.all(frame.cfa == frame.cfa[0, 0]))
-    scale = ((1 if colourless else gains[frame.cfa]) / (frame.white - frame.black)).astype(np.float32)
+    scale = (gains[frame.cfa] / (frame.white - frame.black)).astype(np.float32)
     values -= frame.black.astype(np.float32)[(rows % h)[:, None], (columns % w)[None, :]]
     if frame.black_rows is not None:
         values -= frame.black_rows[rows, None].astype(np.float32)

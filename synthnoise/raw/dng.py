@@ -89,7 +89,7 @@ def write_dng(
     root = _root_plan(frame, profile, unique_camera_model)
     if date is not None:
         root.fields[Tag.DATE_TIME] = _V.text(date)
-    components = 1 if _is_monochrome(frame) else 2
+    components = 1 if frame.is_monochrome else 2
     with atomic_write(path, overwrite=overwrite) as file:
         _write_container(file, frame, root, raw, frame.mosaic.astype(np.uint16, copy=False), grid, components)
 
@@ -238,10 +238,6 @@ def _noise_fields(profile: NoisePairs | None, noise_reduction: float | None) -> 
     return fields
 
 
-def _is_monochrome(frame: Frame) -> bool:
-    return bool(np.all(frame.cfa == frame.cfa[0, 0]))
-
-
 def _common_raw_fields(shape: tuple[int, ...], samples: int) -> dict[int, Field]:
     return {
         Tag.NEW_SUBFILE_TYPE: _V.long(Subfile.MAIN),
@@ -259,7 +255,7 @@ def _raw_plan(frame: Frame, profile: NoisePairs | None, noise_reduction: float |
     """Return the directory of the mosaic; CFA and black levels are phased to the active area's corner."""
     top, left, bottom, right = frame.area
     fields = _common_raw_fields(frame.mosaic.shape, 1)
-    if not _is_monochrome(frame):
+    if not frame.is_monochrome:
         pattern = np.roll(frame.cfa, (-top, -left), (0, 1))
         fields[Tag.PHOTOMETRIC] = _V.short(Photometric.CFA)
         fields[Tag.CFA_REPEAT_PATTERN_DIM] = _V.short(*pattern.shape)
@@ -343,7 +339,7 @@ def _root_plan(frame: Frame, profile: NoisePairs | None, unique_camera_model: st
     for tag, text in ((Tag.MAKE, frame.make), (Tag.MODEL, frame.model)):
         if text:
             fields[tag] = _V.text(text)
-    if not _is_monochrome(frame):
+    if not frame.is_monochrome:
         fields[Tag.COLOR_MATRIX_1] = _V.srational(*colour_matrix(frame).reshape(-1).tolist())
         fields[Tag.CALIBRATION_ILLUMINANT_1] = _V.short(D65)
         fields[Tag.AS_SHOT_NEUTRAL] = _V.rational(*neutral(frame).tolist())

@@ -34,7 +34,7 @@ class TileGrid:
     def of(cls, shape: tuple[int, ...], period: tuple[int, int]) -> TileGrid:
         """Return the grid of an image [H, W, ...]: sides are multiples of 16, and of the CFA if possible.
 
-        LibRaw and dcraw misread a tile wider than its image, so no tile is.
+        LibRaw and dcraw misread tiles wider than the image, and those half as wide; no tile is.
 
         Raises
         ------
@@ -51,6 +51,8 @@ class TileGrid:
             unit = unit if unit <= length else TIFF_MULTIPLE
             even = math.ceil(length / math.ceil(length / TARGET_SIZE))
             sides.append(max(unit, min(math.ceil(even / unit), length // unit) * unit))
+        if 2 * sides[1] == shape[1]:
+            sides[1] += unit
         return cls(shape[0], shape[1], sides[0], sides[1])
 
     def __len__(self) -> int:

@@ -116,6 +116,11 @@ class Frame:
         )
 
     @property
+    def is_monochrome(self) -> bool:
+        """Whether all pixels see the same colour."""
+        return bool(np.all(self.cfa == self.cfa[0, 0]))
+
+    @property
     def area(self) -> Rectangle:
         """The active area, in mosaic coordinates."""
         return self.active_area or (0, 0, *self.mosaic.shape)

@@ -260,9 +260,13 @@ def _open_fits(path: Path, limits: ReadLimits) -> Iterator[Any]:
     except ImportError:
         raise MissingExtraError("astropy", "fits") from None
     try:
-        with warnings.catch_warnings(), fits.open(path, memmap=True, lazy_load_hdus=True) as units:
-            # Damage is told by the checks below; astropy's warnings would only precede them.
-            warnings.simplefilter("ignore")
+        # A file opened here is closed here, whatever astropy makes of its content; damage is told by
+        # the checks below, which its warnings would only precede.
+        with (
+            path.open("rb") as file,
+            warnings.catch_warnings(action="ignore"),
+            fits.open(file, memmap=False, lazy_load_hdus=True) as units,
+        ):
             unit = next((u for u in units if u.is_image and u.header.get("NAXIS", 0) >= 2), None)
             if unit is None:
                 raise InputError(f"{path}: holds no image")
