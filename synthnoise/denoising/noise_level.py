@@ -1,156 +1,252 @@
-"""The noise level function of a frame, estimated from that frame alone.
+"""The noise level of a single frame of anything: S and O of variance = S x + O, without calibration.
 
-Within small blocks of one CFA plane, rows are shared out: even rows are measured, odd rows decide
-whether the block is flat. So choosing the flattest blocks does not choose lucky noise, which is
-what biases estimators that select and measure on the same pixels (cf. Foi et al., IEEE TIP 17(10),
-2008, on clipped Poissonian-Gaussian fits; the line is theirs, the selection is ours).
+Every 8 x 8 block of a CFA plane is transformed by the DCT. The sixteen coefficients that are high in
+both directions carry the least texture and give the variance. Which blocks are flat is judged by the
+other AC coefficients of the *other* planes: their noise is independent, so the choice does not bias the
+variance (choosing by the variance itself would; Foi et al., "Practical Poissonian-Gaussian noise
+modeling and fitting for single-image raw-data", IEEE TIP 17(10), 2008, segment the frame for the same
+reason). White noise is as strong at middle as at high frequencies, and texture is not: what the chosen
+blocks have more at middle ones tells how much texture is left in them, and is taken off. The blocks
+of every brightness give one point each on the line.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from synthnoise.raw.cfa import pack
-from synthnoise.raw.frame import Frame
+from synthnoise.raw.frame import BLUE, GREEN, RED, Frame
 
-BLOCK = 8
+Real = NDArray[np.float64]
+
+EDGE = 8
+HIGH = 4
+"""Coefficients from this frequency on, in both directions, measure the noise."""
+FREEDOM = (EDGE - HIGH) ** 2
+MIDDLE_FREEDOM = EDGE**2 - 1 - FREEDOM
+MOST_BLOCKS = 40_000
+"""Blocks per plane: more would not make the line better known than the texture lets it be."""
 LEVELS = 24
-"""Classes of equal numbers of blocks, by mean level."""
-FLATTEST = 0.12
-"""Share of a class that counts as flat."""
-LEAST_BLOCKS = 200
-ROUNDS = 8
-BAND_ROWS = 512
-"""Packed rows that are worked on at a time."""
+FLATTEST = 0.1
+"""Share of the blocks of a brightness that counts as flat."""
+ROUGHEST = 0.5
+"""Share of all blocks in which the texture's fall from middle to high frequencies is measured."""
+CLIPPED = 0.05
+"""Share of a block's pixels that may be black or white without much changing its variance."""
+FEWEST_FLAT = 12
+"""Flat blocks below which a brightness gives no point."""
+MEDIAN_OVER_MEAN = (1 - 2 / (9 * FREEDOM)) ** 3
+"""Of chi-square with ``FREEDOM`` degrees (Wilson and Hilferty 1931)."""
+PASSES = 2
+"""Flatness is in units of the noise, so the line is drawn once without and then with it."""
+ROUNDS = 20
+DOUBT = 2.0
+"""Standard errors above the line at which half of a point is taken for texture."""
+OWN_LINE = 0.1
+"""Relative standard error of S up to which a colour is given its own line, not that of all colours."""
+UNSURE = 0.3
+"""Relative standard error of S from which the user is warned."""
+TEXTURED = 4.0
+"""Scatter about the line, in that of pure noise, from which the user is warned."""
 
 
 @dataclass(frozen=True)
 class NoiseLevel:
-    """An estimated noise level function, variance = shot x + read on normalised signal.
+    """What a frame says of its own noise.
 
-    ``shot_se`` and ``read_se`` are standard errors of the fit; they do not cover texture, which can
-    only raise the estimate. ``warnings`` say when it should not be trusted.
+    Attributes
+    ----------
+    pairs
+        (S, O) for R, G, B on black-subtracted signal over (white - black).
+    errors
+        Their standard errors, in the same order.
+    scatter
+        Root mean square distance of the points from the line, in standard errors of pure noise: near
+        1 where the frame has flat places, above where texture passes for noise.
+    points
+        float64 [n, 4]: colour, level, variance and its standard error, all normalised.
     """
 
-    shot: float
-    read: float
-    shot_se: float
-    read_se: float
-    warnings: tuple[str, ...] = ()
+    pairs: tuple[tuple[float, float], ...]
+    errors: tuple[tuple[float, float], ...]
+    scatter: float
+    points: Real
 
     @property
-    def pairs(self) -> tuple[tuple[float, float], ...]:
-        """(S, O) for R, G, B: the colours share one converter, so they share one line."""
-        return ((self.shot, self.read),) * 3
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know before relying on it."""
+        if len(self.points) < 2:
+            return ("the frame is too small or too clipped to show its noise: a guess is used",)
+        found = []
+        if any(error > UNSURE * s for (s, _), (error, _) in zip(self.pairs, self.errors, strict=True)):
+            found.append("the noise estimate is uncertain: the frame has few flat places")
+        if self.scatter > TEXTURED:
+            found.append("texture may pass for noise in the estimate")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Per block [planes, blocks]: mean level, mean energy of the middle and of the high coefficients, and
+    whether nearly all of its pixels lie between black and white.
+    """
+
+    mean: Real
+    middle: Real
+    high: Real
+    usable: NDArray[np.bool_]
 
 
 def estimate_noise(frame: Frame) -> NoiseLevel:
-    """Return the noise level of a frame from its flat blocks."""
-    active = frame.active()
-    floor = _quantisation(active)
-    level, measured, texture = _blocks(active)
-    if len(level) < LEAST_BLOCKS:
-        return NoiseLevel(
-            0.0, max(floor, 1e-9), np.inf, np.inf, ("too few pixels to estimate the noise from",)
-        )
-    x, variance, weight = _classes(level, measured, texture)
-    shot, read, shot_se, read_se = fit_line(x, variance, weight)
-    warnings = []
-    if shot == 0 and read <= floor:
-        warnings.append("no noise could be found above the rounding to integers")
-    if x[-1] - x[0] < 0.02:
-        warnings.append("the frame spans few light levels, so shot and read noise cannot be told apart well")
-    return NoiseLevel(shot, max(read, floor), shot_se, read_se, tuple(warnings))
+    """Return the noise level of a frame, from its flattest places.
 
-
-def _quantisation(active: Frame) -> float:
-    """Return the variance of rounding to whole DN, normalised."""
-    return float(1 / 12 / np.min(active.white - active.black) ** 2)
-
-
-def _blocks(active: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return level, measured variance and texture of every unclipped block of every plane."""
-    h, w = active.cfa.shape
-    rows = active.mosaic.shape[0] // h
-    found: list[NDArray[np.float64]] = []
-    for top in range(0, rows - BLOCK + 1, BAND_ROWS):
-        bottom = min(top + BAND_ROWS, rows)
-        band = active.crop((top * h, 0, bottom * h, active.mosaic.shape[1]))
-        dark = pack(band.black_map().astype(np.float32), (h, w))
-        raw = pack(band.mosaic.astype(np.float32), (h, w))
-        scale = (active.white - active.black.reshape(-1)).astype(np.float32)[:, None, None]
-        clipped = (raw >= active.white) | (raw <= 0)
-        found.extend(
-            _plane_blocks((r - d) / s, c) for r, d, s, c in zip(raw, dark, scale, clipped, strict=True)
-        )
-    if not found:
-        return np.empty(0), np.empty(0), np.empty(0)
-    level, measured, texture = np.concatenate(found, axis=1)
-    return level, measured, texture
-
-
-def _plane_blocks(plane: NDArray[np.float32], clipped: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return [3, n]: level, measured variance, texture of the blocks of one plane."""
-    rows, columns = plane.shape[0] // BLOCK, (plane.shape[1] - 2) // BLOCK
-    if rows < 1 or columns < 1:
-        return np.empty((3, 0))
-    # A second difference along the row is blind to ramps and to row noise.
-    difference = (plane[:, :-2] - 2 * plane[:, 1:-1] + plane[:, 2:]) / np.float32(6**0.5)
-    whole = (slice(0, rows * BLOCK), slice(0, columns * BLOCK))
-    shape = (rows, BLOCK, columns, BLOCK)
-    energy = (difference[whole] ** 2).reshape(shape)
-    values = plane[:, 1:-1][whole].reshape(shape)
-    row_means = values.mean(3)
-    # Slopes count as texture: they move the level within the block.
-    slope = (row_means[:, : BLOCK // 2].mean(1) - row_means[:, BLOCK // 2 :].mean(1)) ** 2
-    measured = energy[:, 0::2].mean((1, 3))
-    texture = energy[:, 1::2].mean((1, 3)) + slope
-    good = ~clipped[:, 1:-1][whole].reshape(shape).any((1, 3))
-    return np.stack([values[:, 0::2].mean((1, 3))[good], measured[good], texture[good]]).astype(np.float64)
-
-
-def _classes(
-    level: NDArray[np.float64], measured: NDArray[np.float64], texture: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean level, mean variance and number of blocks of the flat blocks of each class."""
-    order = np.argsort(level, kind="stable")
-    points = []
-    for members in np.array_split(order, LEVELS):
-        count = max(int(FLATTEST * len(members)), min(len(members), 8))
-        flat = members[np.argpartition(texture[members], count - 1)[:count]]
-        points.append((level[flat].mean(), measured[flat].mean(), count))
-    x, variance, weight = np.array(points).T
-    return x, variance, weight
-
-
-def fit_line(
-    x: NDArray[np.float64], variance: NDArray[np.float64], weight: NDArray[np.float64]
-) -> tuple[float, float, float, float]:
-    """Return S, O and their standard errors of ``variance = S x + O``, both not negative.
-
-    Weighted by the sampling error of a variance (proportional to the variance itself), and
-    one-sided: points above the line, where texture is left, lose their weight.
+    Any frame gives a result; ``warnings`` and ``errors`` tell how far to trust it. Costs well under a
+    CPU-second for any frame.
     """
-    design = np.stack([np.maximum(x, 0), np.ones_like(x)], axis=1)
-    trust = np.ones_like(x)
-    fitted = np.maximum(variance, variance.max() * 1e-6)
-    degrees = weight * BLOCK * BLOCK / 2 / 1.9  # second differences correlate along the row
+    active = frame.active()
+    colours = np.array([int(c) for c in active.cfa.reshape(-1)])
+    blocks = _blocks(active)
+    floor = float(1 / 12 / np.max(active.white - active.black) ** 2)
+    shared, shared_error, scatter = (0.0, 1.0), (np.inf, np.inf), 0.0
+    for _ in range(PASSES):
+        noise = np.maximum(shared[0] * blocks.mean + shared[1], floor)
+        points = [point for plane in range(len(colours)) for point in _points(blocks, noise, plane)]
+        table = np.array(points, dtype=np.float64).reshape(-1, 4)
+        shared, shared_error, scatter = _line(table[:, 1:], floor)
+    table[:, 0] = colours[table[:, 0].astype(int)]
+    pairs, errors = [], []
+    for colour in (RED, GREEN, BLUE):
+        own, own_error, _ = _line(table[table[:, 0] == colour, 1:], floor)
+        sure = own_error[0] < OWN_LINE * own[0] and own_error[1] < max(OWN_LINE * own[1], shared_error[1])
+        pairs.append(own if sure else shared)
+        errors.append(own_error if sure else shared_error)
+    return NoiseLevel(tuple(pairs), tuple(errors), scatter, table)
+
+
+def _blocks(active: Frame) -> _Blocks:
+    """Return the statistics of blocks all over the frame."""
+    cosines = np.cos((2 * np.arange(EDGE) + 1) * np.arange(EDGE)[:, None] * np.pi / (2 * EDGE)) / 2
+    cosines[0] /= np.sqrt(2)
+    nothing = np.zeros((active.cfa.size, 0))
+    parts: list[tuple[NDArray[Any], ...]] = [(nothing, nothing, nothing, nothing.astype(bool))]
+    for values, usable in _bands(active):
+        planes, rows, columns = values.shape
+        cut = values.reshape(planes, rows // EDGE, EDGE, columns // EDGE, EDGE).swapaxes(2, 3)
+        cut = cut.reshape(planes, -1, EDGE, EDGE)
+        energy = (cosines @ cut @ cosines.T) ** 2
+        energy[..., 0, 0] = 0
+        high = energy[..., HIGH:, HIGH:].sum((-2, -1))
+        middle = energy.sum((-2, -1)) - high
+        fine = usable.reshape(planes, rows // EDGE, EDGE, columns // EDGE, EDGE).mean((2, 4)) >= 1 - CLIPPED
+        parts.append((cut.mean((-2, -1)), middle / MIDDLE_FREEDOM, high / FREEDOM, fine.reshape(planes, -1)))
+    return _Blocks(*(np.concatenate(values, axis=1) for values in zip(*parts, strict=True)))
+
+
+def _bands(active: Frame) -> Iterator[tuple[Real, NDArray[np.bool_]]]:
+    """Yield bands of whole blocks, normalised [planes, 8, columns], and where they are not clipped."""
+    h, w = active.cfa.shape
+    rows, columns = (active.mosaic.shape[0] // h // EDGE, active.mosaic.shape[1] // w // EDGE * EDGE)
+    step = max(1, -(-rows * (columns // EDGE) // MOST_BLOCKS))
+    for row in range(0, rows if columns else 0, step):
+        area = (row * EDGE * h, 0, (row + 1) * EDGE * h, columns * w)
+        source = active.mosaic[area[0] : area[2], : area[3]]
+        black = active.black_map(area)
+        usable = (source < active.white) & (source > 0)
+        yield pack((source - black) / (active.white - black), (h, w)), pack(usable, (h, w))
+
+
+def _points(blocks: _Blocks, noise: Real, plane: int) -> list[tuple[float, ...]]:
+    """Return (plane, level, variance, standard error) of the flattest blocks of every brightness.
+
+    ``noise`` is the variance expected of each block.
+    """
+    others = np.arange(len(noise)) != plane if len(noise) > 1 else np.array([True])
+    usable = blocks.usable.all(0)
+    rough = (blocks.middle / noise)[others][:, usable].sum(0)
+    mean, middle, high = (values[plane, usable] for values in (blocks.mean, blocks.middle, blocks.high))
+    if len(mean) < FEWEST_FLAT:
+        return []
+    fall = _texture_fall(middle / noise[plane, usable], high / noise[plane, usable])
+    levels = int(np.clip(len(mean) // (4 * FEWEST_FLAT), 1, LEVELS))
+    edges = np.linspace(0, 1, levels + 1) ** 2 * max(float(mean.max()), 1e-6)
+    level = np.searchsorted(edges[1:-1], mean, side="right")
+    found: list[tuple[float, ...]] = []
+    for number in range(levels):
+        inside = np.flatnonzero(level == number)
+        count = min(max(int(FLATTEST * len(inside)), FEWEST_FLAT), len(inside))
+        if count < FEWEST_FLAT:
+            continue
+        flat = inside[np.argpartition(rough[inside], count - 1)[:count]]
+        # The median costs pi / 2 in efficiency; a mean square of n normal values varies by 2 / n.
+        variance = float(np.median(high[flat])) / MEDIAN_OVER_MEAN
+        error = variance * np.sqrt(np.pi / 2 * 2 / FREEDOM / count)
+        texture = max(float(np.median(middle[flat])) - variance, 0.0) * fall
+        if texture < variance:
+            found.append((float(plane), float(np.mean(mean[flat])), variance - texture, error + texture))
+    return found
+
+
+def _texture_fall(middle: Real, high: Real) -> float:
+    """Return by what factor texture at high frequencies is weaker than at middle ones, from rough blocks."""
+    rough = middle >= np.quantile(middle, 1 - ROUGHEST)
+    excess = float(np.median(middle[rough])) - 1
+    return float(np.clip((np.median(high[rough]) - 1) / excess, 0, 1)) if excess > 1 else 0.0
+
+
+def _line(points: Real, floor: float) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """Return (S, O), their standard errors and the scatter about the line, from [n, 3] points.
+
+    Texture only ever adds: points above the line are doubted (Cauchy), points below it are not
+    (normal). Starts from the likeliest of the lines through two points; S >= 0 and O >= ``floor``.
+    """
+    unknown = (np.inf, np.inf)
+    if len(points) < 2:
+        guess = float(points[0, 1]) if len(points) else 1e-6
+        return (guess, max(guess * 0.01, floor)), unknown, 0.0
+    level, variance, error = points.T
+    relative = error / variance
+    s, o = _likeliest(level, variance, relative, floor)
     for _ in range(ROUNDS):
-        error = fitted * np.sqrt(2 / degrees)
-        scale = np.sqrt(trust) / error
-        solution, _ = nnls(design * scale[:, None], variance * scale)
-        fitted = np.maximum(design @ solution, fitted.max() * 1e-6)
-        excess = (variance - fitted) / (fitted * np.sqrt(2 / degrees) + 0.03 * fitted)
-        trust = np.where(excess > 1, 1 / np.maximum(excess, 1) ** 2, 1.0)
-    weighted = design * (np.sqrt(trust) / (fitted * np.sqrt(2 / degrees)))[:, None]
-    covariance = np.linalg.pinv(weighted.T @ weighted)
-    return (
-        float(solution[0]),
-        float(solution[1]),
-        float(covariance[0, 0] ** 0.5),
-        float(covariance[1, 1] ** 0.5),
-    )
+        deviation = np.maximum(s * level + o, floor) * relative
+        residual = (variance - s * level - o) / deviation
+        trust = 1 / (1 + (np.maximum(residual, 0) / DOUBT) ** 2)
+        s, o = _least_squares(level, variance, trust / deviation**2, floor)
+    scatter = float(np.sqrt(np.average(residual**2, weights=trust)))
+    design = np.stack([level, np.ones(len(level))]) * np.sqrt(trust) / deviation
+    covariance = np.linalg.pinv(design @ design.T) * max(scatter, 1.0) ** 2
+    s_error, o_error = np.sqrt(np.maximum(np.diag(covariance), 0))
+    return (s, o), (float(s_error), float(o_error)), scatter
+
+
+def _likeliest(level: Real, variance: Real, relative: Real, floor: float) -> tuple[float, float]:
+    """Return the best rising line through two of the points."""
+    first, second = np.triu_indices(len(level), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        s = (variance[second] - variance[first]) / (level[second] - level[first])
+    s = np.maximum(np.where(np.isfinite(s), s, 0), 0)
+    o = np.maximum(variance[first] - s * level[first], floor)
+    expected = np.maximum(np.outer(s, level) + o[:, None], floor)
+    residual = (variance - expected) / (expected * relative)
+    loss = np.where(residual > 0, np.log1p((residual / DOUBT) ** 2) * DOUBT**2, residual**2)
+    best = int(np.argmin((loss + 2 * np.log(expected)).sum(1)))
+    return float(s[best]), float(o[best])
+
+
+def _least_squares(level: Real, variance: Real, weight: Real, floor: float) -> tuple[float, float]:
+    """Return the weighted line with S >= 0 and O >= ``floor``."""
+    total, mean_level = weight.sum(), (weight * level).sum() / weight.sum()
+    mean_variance = (weight * variance).sum() / total
+    spread = (weight * (level - mean_level) ** 2).sum()
+    s = (weight * (level - mean_level) * (variance - mean_variance)).sum() / spread if spread > 0 else 0.0
+    o = mean_variance - s * mean_level
+    if o < floor:
+        o, square = floor, (weight * level**2).sum()
+        s = (weight * level * (variance - o)).sum() / square if square > 0 else 0.0
+    if s <= 0:
+        s, o = 1e-9, max(mean_variance, floor)
+    return float(s), float(o)
