@@ -8,6 +8,7 @@ to the histogram and to the Fourier amplitudes of the original.
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal
@@ -72,9 +73,9 @@ class Recipe:
 class DarkSynthesis:
     """Residuals of new darks, numbered; number n depends on (seed, n) alone.
 
-    A residual is a sample of a random field on a torus: Fourier synthesis knows no borders. Memory,
-    of float32 planes: all of them once for the dark and once for each residual that is kept (up to
-    512 MiB, at least one), and some eight of one plane at work.
+    A residual is a sample of a random field on a torus: Fourier synthesis knows no borders. Threads may
+    draw side by side. Memory, of float32 planes: all of them once for the dark and once for each
+    residual that is kept (up to 512 MiB, at least one), and some eight of one plane at work.
 
     Parameters
     ----------
@@ -85,6 +86,7 @@ class DarkSynthesis:
     def __init__(self, residual: Tensor, recipe: Recipe = Recipe()) -> None:
         self.residual = residual
         self.recipe = recipe
+        self._lock = threading.Lock()
         self._finished: OrderedDict[tuple[int, int, str], Tensor] = OrderedDict()
 
     @property
@@ -95,13 +97,17 @@ class DarkSynthesis:
     def draw(self, rng: Rng) -> Tensor:
         """Return the residual float32 [C, H, W] of the one number in ``rng.indices``."""
         key = (rng.seed, int(rng.indices), str(rng.device))
-        if key not in self._finished:
-            room = CACHE_BYTES // (4 * self.residual.numel())
-            while len(self._finished) >= max(1, room):
+        with self._lock:
+            if key in self._finished:
+                self._finished.move_to_end(key)
+                return self._finished[key]
+        residual = self._synthesise(rng)
+        room = max(1, CACHE_BYTES // (4 * residual.numel()))
+        with self._lock:
+            self._finished[key] = residual
+            while len(self._finished) > room:
                 self._finished.popitem(last=False)
-            self._finished[key] = self._synthesise(rng)
-        self._finished.move_to_end(key)
-        return self._finished[key]
+        return residual
 
     def _synthesise(self, rng: Rng) -> Tensor:
         """Return a new residual [C, H, W]."""
