@@ -7,6 +7,7 @@ every pixel is covered, which samples the process exactly (Kendall and Thoennes 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass, field
@@ -115,18 +116,21 @@ class DeadLeaves:
         ``rng.indices`` [B] names the images; image i depends on (options, seed, i, size) alone.
         Another size is another image of the same law, not a crop.
         """
+        device = torch.device(rng.device)
+        on_gpu = device.type == "cuda"
+        if not on_gpu:  # other accelerators lack the double precision that all share
+            rng = dataclasses.replace(rng, device="cpu")
         images = torch.empty((len(rng.indices), 3, *size), device=rng.device)
         # What a processor computes for one element may hang on its place in a vector register,
         # so there images are drawn one by one; together they would not be faster.
-        on_cpu = torch.device(rng.device).type == "cpu"
-        most = 1 if on_cpu else max(1, _CANVAS_PIXELS // (size[0] * size[1] * self.options.reduction**2))
-        paint = self._paint_bitmap if on_cpu else self.paint_tensors
+        most = max(1, _CANVAS_PIXELS // (size[0] * size[1] * self.options.reduction**2)) if on_gpu else 1
+        paint = self.paint_tensors if on_gpu else self._paint_bitmap
         chosen = rng.integers(Stream.LEAF_RADIUS, (1,), 0, len(self.options.r_min))[:, 0]
         for which, r_min in enumerate(self.options.r_min):
             law = self._law(size, r_min)
             for part in torch.split((chosen == which).nonzero()[:, 0], most):
                 images[part] = paint(law, rng.at(rng.indices[part]))
-        return images
+        return images.to(device)
 
     def _law(self, size: tuple[int, int], r_min: float) -> LeafLaw:
         options = self.options
