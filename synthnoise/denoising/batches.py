@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def denoise_stream(
     batches: Iterable[tuple[list[int], dict[str, Tensor]]], settings: Settings
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
-    """Yield batches with a field ``denoised``, from fields ``noisy``, ``shot`` and ``read``.
+    """Yield batches with a field ``denoised``, from fields ``noisy`` and ``noise_profile``.
 
-    ``noisy`` is [B, C, H, W]; ``shot`` and ``read`` are [B, C], its variance being shot x + read.
+    ``noisy`` is [B, C, H, W]; ``noise_profile`` is [B, C, 2], S and O of each plane, its variance
+    being S x + O.
 
     Raises
     ------
@@ -28,14 +29,14 @@ def denoise_stream(
     """
     denoiser = Denoiser(settings)
     for indices, fields in batches:
-        missing = [name for name in ("noisy", "shot", "read") if name not in fields]
+        missing = [name for name in ("noisy", "noise_profile") if name not in fields]
         if missing:
             raise InputError(
                 f"the stream has no {' and '.join(missing)}",
                 hint="let it pass through synthnoise noise first",
             )
-        restored = [
-            denoiser(noisy[None], tuple(shot.tolist()), tuple(read.tolist()))[0]
-            for noisy, shot, read in zip(fields["noisy"], fields["shot"], fields["read"], strict=True)
-        ]
+        restored = []
+        for noisy, profile in zip(fields["noisy"], fields["noise_profile"], strict=True):
+            shot, read = profile.T.tolist()
+            restored.append(denoiser(noisy[None], tuple(shot), tuple(read))[0])
         yield indices, {**fields, "denoised": torch.stack(restored)}
