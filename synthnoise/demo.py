@@ -156,18 +156,19 @@ def run_demo(
     folder, progress, started = Path(folder), progress or SILENT, time.process_time()
     if (folder / REPORT).exists() and not overwrite:
         raise OutputExistsError(folder / REPORT)
-    progress.start("demo", 5)
+    progress.start("shooting")
     shots = _shoot(folder, seed, overwrite=overwrite)
-    progress.advance()
     calibrate(
         [folder / "dark.dng"], [folder / "photograph.dng"], output=folder / PROFILE, overwrite=overwrite
     )
     profile = load_profile(folder / PROFILE)
-    progress.advance()
-    synthetic = {name: _add_noise(name, shots, profile, seed) for name in NOISE_MODELS}
-    progress.advance()
-    denoised = _denoise(folder, overwrite=overwrite)
-    progress.advance()
+    progress.start("adding noise", len(NOISE_MODELS))
+    synthetic = {}
+    for name in NOISE_MODELS:
+        synthetic[name] = _add_noise(name, shots, profile, seed)
+        progress.advance()
+    denoised = _denoise(folder, progress, overwrite=overwrite)
+    progress.start("checking")
     checks = (
         *calibration_checks(shots, profile),
         *(check for name in NOISE_MODELS for check in noise_checks(name, synthetic[name], shots)),
@@ -178,7 +179,6 @@ def run_demo(
     report = DemoReport(folder, files, checks, time.process_time() - started)
     document = json.dumps(jsonable(report.as_dict()), indent=2, ensure_ascii=False)
     write_bytes(folder / REPORT, (document + "\n").encode(), overwrite=overwrite)
-    progress.advance()
     return report
 
 
@@ -216,7 +216,7 @@ def _add_noise(name: str, shots: Shots, profile: CameraProfile, seed: int) -> di
     return made
 
 
-def _denoise(folder: Path, *, overwrite: bool) -> Frame:
+def _denoise(folder: Path, progress: Progress, *, overwrite: bool) -> Frame:
     """Denoise the night shot to a DNG, with the profile that was just made, and return it as read back."""
     target = folder / "night-denoised.dng"
     policy = "overwrite" if overwrite else "error"
