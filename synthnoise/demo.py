@@ -158,9 +158,8 @@ def run_demo(
         raise OutputExistsError(folder / REPORT)
     progress.start("shooting")
     shots = _shoot(folder, seed, overwrite=overwrite)
-    calibrate(
-        [folder / "dark.dng"], [folder / "photograph.dng"], output=folder / PROFILE, overwrite=overwrite
-    )
+    two_shots = [folder / "dark.dng"], [folder / "photograph.dng"]
+    calibrate(*two_shots, output=folder / PROFILE, overwrite=overwrite, progress=progress)
     profile = load_profile(folder / PROFILE)
     progress.start("adding noise", len(NOISE_MODELS))
     synthetic = {}
@@ -220,8 +219,9 @@ def _denoise(folder: Path, progress: Progress, *, overwrite: bool) -> Frame:
     """Denoise the night shot to a DNG, with the profile that was just made, and return it as read back."""
     target = folder / "night-denoised.dng"
     policy = "overwrite" if overwrite else "error"
+    settings = Settings(profile=folder / PROFILE, device="cpu")
     (outcome,) = denoise_files(
-        [folder / "night.dng"], target, Settings(profile=folder / PROFILE, device="cpu"), on_existing=policy
+        [folder / "night.dng"], target, settings, on_existing=policy, progress=progress
     )
     if outcome.error is not None:
         raise outcome.error
@@ -255,13 +255,13 @@ def noise_checks(name: str, made: dict[str, Frame], shots: Shots) -> Iterator[Ch
     limit = OUTLIER * np.sqrt(sensor.gain * truth + sensor.dark_noise() ** 2)
     ordinary = (np.abs(real) < limit) & (np.abs(synthetic) < limit)
     ratio = synthetic[ordinary].var() / real[ordinary].var()
-    yield _near(f"{name}: variance", "× camera", ratio, 1.0, 0.06)
+    yield _near(f"{name}: variance", "of the camera's", ratio, 1.0, 0.06)
     shift = synthetic[ordinary].mean() / truth.mean()
-    yield Check(f"{name}: mean level", "× clean", 1 + shift, 1.0, "within 2 %", abs(shift) <= 0.02)
+    yield Check(f"{name}: mean level", "of the truth", 1 + shift, 1.0, "within 2 %", abs(shift) <= 0.02)
     if name == "two-shots":
         other = shots.camera.dark(index=1)
         banding = _banding(made["dark"]) / _banding(other)
-        yield _near(f"{name}: banding", "× camera", banding, 1.0, 0.2)
+        yield _near(f"{name}: banding", "of the camera's", banding, 1.0, 0.2)
 
 
 def denoising_checks(folder: Path, denoised: Frame, shots: Shots) -> Iterator[Check]:
@@ -270,7 +270,7 @@ def denoising_checks(folder: Path, denoised: Frame, shots: Shots) -> Iterator[Ch
     peak = (shots.clean.white - shots.clean.black.min()) / NIGHT
     before, after = (_psnr(picture, truth, peak) for picture in (noisy, result))
     yield Check("PSNR that denoising adds", "dB", after - before, None, "at least 6 dB", after - before >= 6)
-    yield _near("denoised mean level", "× noisy", result.mean() / noisy.mean(), 1.0, 0.01)
+    yield _near("denoised mean level", "of the noisy", result.mean() / noisy.mean(), 1.0, 0.01)
     with rawpy.imread(str(folder / "night-denoised.dng")) as raw:
         different = float(np.count_nonzero(raw.raw_image_visible != denoised.active().mosaic))
     yield Check("read otherwise by LibRaw", "pixels", different, 0.0, "none", different == 0)
@@ -320,7 +320,7 @@ def _sheet(
     blacks = [Panel(_grey(frame, window, contrast), *_dark_label(name)) for name, frame in darks.items()]
     lines = [(check.line, check.passed) for check in checks]
     subtitle = (
-        f"A virtual {shots.night.model.lower()} camera at ISO {shots.night.iso:g}: all it is, is known."
+        f"{shots.night.camera}, ISO {shots.night.iso:g}: a simulated camera, so that the truth is known"
     )
     return contact_sheet(
         "synthnoise: two shots of a camera become a denoiser for it",
