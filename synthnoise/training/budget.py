@@ -1,0 +1,59 @@
+"""How long to train, and the learning rate that anneals to the end of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from synthnoise.errors import UsageError
+
+WARM_UP = 0.02
+"""Share of the budget over which the rate rises linearly: Adam's second moments are noise at first."""
+
+FINAL_RATE = 0.01
+"""Rate at the end over the highest one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Steps, or minutes of wall clock, or both: whichever ends first.
+
+    Raises
+    ------
+    UsageError
+        Neither is given, or one is not positive.
+    """
+
+    steps: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.minutes is None:
+            raise UsageError("how long shall it train?", hint="give --steps or --minutes")
+        if (self.steps is not None and self.steps < 1) or (self.minutes is not None and not self.minutes > 0):
+            raise UsageError(
+                f"cannot train for {self.steps} steps, {self.minutes} minutes", hint="use more than 0"
+            )
+
+    def __str__(self) -> str:
+        parts = [f"{self.steps} steps"] if self.steps is not None else []
+        parts += [f"{self.minutes:g} minutes"] if self.minutes is not None else []
+        return " or ".join(parts)
+
+    def spent(self, step: int, seconds: float) -> float:
+        """Return the share of the budget used after ``step`` steps and ``seconds``; 1 or more is the end."""
+        by_steps = step / self.steps if self.steps is not None else 0.0
+        by_time = seconds / (60 * self.minutes) if self.minutes is not None else 0.0
+        return max(by_steps, by_time)
+
+
+def learning_rate(highest: float, spent: float) -> float:
+    """Return the rate at a share of the budget: linear warm-up, then a cosine down to 1 % of ``highest``.
+
+    Loshchilov and Hutter, ICLR 2017, eq. 5, without restarts.
+    """
+    if spent < WARM_UP:
+        # Never zero, so that the first step of a long run counts.
+        return highest * max(spent / WARM_UP, FINAL_RATE)
+    angle = math.pi * min(1.0, (spent - WARM_UP) / (1 - WARM_UP))
+    return highest * (FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(angle)) / 2)

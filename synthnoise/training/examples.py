@@ -1,0 +1,181 @@
+"""What the network sees and what it should say: pairs of a camera, in the domain the network works in.
+
+For RAW that is the variance-stabilised one, where every camera's noise is white with standard
+deviation 1, so that one network serves every ISO and every exposure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synthnoise.errors import UsageError
+from synthnoise.noise.stabilise import Stabiliser
+from synthnoise.plugins import Plugins
+from synthnoise.profiles.store import load_profile
+from synthnoise.rng import Rng
+from synthnoise.specs import DenoiserSpec
+from synthnoise.stream.pairs import Pair, PairCamera, PairSource, pair_camera
+from synthnoise.training.plan import TrainingPlan
+
+_TABLE_SIZE = 8192
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Example:
+    """A batch for one step, all in the network's domain.
+
+    Attributes
+    ----------
+    noisy, clean
+        float32 [B, C, H, W]: input and target.
+    sigma
+        float32 [B, 1, H, W], standard deviation of the noise in ``noisy``.
+    pair
+        The same as the camera delivers it.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    sigma: Tensor
+    pair: Pair
+
+
+class Examples:
+    """Draws the examples of a plan by number.
+
+    Attributes
+    ----------
+    spec
+        Record of the denoiser.
+    domain
+        ``"bayer"``, ``"linear-rgb"`` or ``"srgb"``, for the weights file.
+    channels
+        Planes of an example.
+    stabilised
+        Whether examples are variance-stabilised.
+
+    Raises
+    ------
+    UsageError
+        The denoiser has nothing to train, or noise, profile and options do not fit together.
+    PluginError
+        A name is unknown.
+    """
+
+    def __init__(self, plan: TrainingPlan, device: torch.device, plugins: Plugins) -> None:
+        self.spec: DenoiserSpec = plugins.find("denoisers", plan.denoiser)
+        if not self.spec.trainable:
+            raise UsageError(
+                f"{plan.denoiser} has nothing to train", hint="choose a network: synthnoise models"
+            )
+        self._seed, self._device = plan.seed, device
+        camera = _camera(plan, plugins)
+        rows, columns = (len(camera.cfa), len(camera.cfa[0])) if camera.cfa else (1, 1)
+        images = plugins.create("image_models", plan.images, plan.image_options)
+        self._source = PairSource(images=images, camera=camera, size=(plan.crop * rows, plan.crop * columns))
+        self.channels = rows * columns if camera.cfa else 3
+        self.domain = "bayer" if camera.cfa else "srgb"
+        self.stabilised = self.spec.stabilised and camera.cfa is not None
+        self._stabiliser = _stabiliser(camera, self.channels) if self.stabilised else None
+        self._table = _expectation(self._stabiliser, device) if self._stabiliser else None
+        self.network_options = _network_options(self.spec, plan.denoiser_options, self.channels)
+
+    def draw(self, first: int, count: int) -> Example:
+        """Return the examples numbered ``first`` to ``first + count - 1``."""
+        indices = torch.arange(first, first + count, device=self._device)
+        pair = self._source.draw(Rng(seed=self._seed, indices=indices, device=self._device))
+        if self._stabiliser is None:
+            # One level for all planes of a pixel: their mean variance.
+            sigma = pair.variance.mean(1, keepdim=True).sqrt()
+            return Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, pair=pair)
+        gain = pair.ratio.view(-1, 1, 1, 1)
+        return Example(
+            noisy=self._stabiliser.forward(pair.noisy / gain),
+            clean=self._expected(pair.clean / gain),
+            sigma=torch.ones_like(pair.noisy[:, :1]),
+            pair=pair,
+        )
+
+    def psnr(self, denoised: Tensor, example: Example) -> float:
+        """Return the PSNR in dB of images [B, C, H, W] in the network's domain, mean over the batch.
+
+        Measured where the picture is: on linear RAW at its gain or in sRGB, clipped to [0, 1].
+        """
+        picture = denoised
+        if self._stabiliser is not None:
+            picture = self._stabiliser.inverse(denoised) * example.pair.ratio.view(-1, 1, 1, 1)
+        error = picture.clamp(0, 1) - example.pair.clean.clamp(0, 1)
+        return float(-10 * error.double().square().mean((1, 2, 3)).log10().mean())
+
+    def _expected(self, clean: Tensor) -> Tensor:
+        """Return the expected transform of noisy pixels with these means: what the unbiased inverse undoes.
+
+        The transform of the mean itself would teach the network a bias in the shadows.
+        """
+        assert self._table is not None
+        stabilised, means = self._table
+        planes = []
+        for plane, nodes in zip(clean.unbind(1), means, strict=True):
+            right = torch.searchsorted(nodes, plane.contiguous()).clamp(1, len(nodes) - 1)
+            low, high = nodes[right - 1], nodes[right]
+            share = (plane - low) / (high - low).clamp_min(torch.finfo(torch.float32).tiny)
+            planes.append(torch.lerp(stabilised[right - 1], stabilised[right], share.clamp(0, 1)))
+        return torch.stack(planes, 1)
+
+
+def _camera(plan: TrainingPlan, plugins: Plugins) -> PairCamera:
+    rendered = plugins.find("noise_models", plan.noise).domain == "srgb"
+    profile = load_profile(plan.profile) if plan.profile is not None else None
+    return pair_camera(
+        plan.noise,
+        plan.noise_options,
+        profile=profile,
+        isos=() if plan.iso is None else (plan.iso,),
+        ratio=1.0 if rendered else plan.ratio,
+        rounded=profile is not None and not rendered,
+        plugins=plugins,
+    )
+
+
+def _stabiliser(camera: PairCamera, channels: int) -> Stabiliser:
+    """Return the transform for the noise that the model states: variance S x + O at any signal x."""
+    levels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, channels, 1, 1)
+    dark, bright = camera.noise.variance(levels, camera.parameters[0]).flatten(1).tolist()
+    shot = tuple(max(b - d, 0.0) for d, b in zip(dark, bright, strict=True))
+    return Stabiliser(shot=shot, read=tuple(dark))
+
+
+def _expectation(stabiliser: Stabiliser, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return transformed values [n] and, per plane, the means [C, n] that the unbiased inverse gives them."""
+    channels = len(stabiliser.shot)
+    brightest = stabiliser.forward(torch.ones(channels, 1, 1)).max().item()
+    darkest = stabiliser.forward(torch.zeros(channels, 1, 1)).min().item()
+    stabilised = torch.linspace(min(0.0, darkest) - 1, brightest + 1, _TABLE_SIZE)
+    means = stabiliser.inverse(stabilised.expand(channels, 1, -1)).flatten(1)
+    return stabilised.to(device), means.cummax(1).values.to(device)
+
+
+def _network_options(spec: DenoiserSpec, chosen: dict[str, Any], channels: int) -> dict[str, Any]:
+    """Return the options with the number of planes filled in where the network asks for it.
+
+    Raises
+    ------
+    UsageError
+        The network is for another number of planes.
+    """
+    if spec.channels not in (0, channels):
+        raise UsageError(f"{spec.name} takes {spec.channels} planes, the examples have {channels}")
+    options = spec.load_options()
+    if options is None or "channels" not in {field.name for field in dataclasses.fields(options)}:
+        return dict(chosen)
+    if int(chosen.get("channels", channels)) != channels:
+        raise UsageError(
+            f"{spec.name}: channels is {chosen['channels']}, the examples have {channels}",
+            hint="leave the option out",
+        )
+    return dict(chosen) | {"channels": channels}

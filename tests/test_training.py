@@ -1,0 +1,311 @@
+"""Training: it learns, it resumes to the same bytes, it stops when told, and it says when it fails."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from synthnoise.denoisers.weights import load_weights
+from synthnoise.errors import InputError, OutputExistsError, PluginError, SynthnoiseError, UsageError
+from synthnoise.noise.stabilise import Stabiliser
+from synthnoise.plugins import default_plugins
+from synthnoise.training import TrainingInterrupted, train
+from synthnoise.training.budget import Budget, learning_rate
+from synthnoise.training.checkpoint import checkpoint_path
+from synthnoise.training.examples import Example, Examples
+from synthnoise.training.plan import TrainingPlan
+
+RAW: dict[str, Any] = {
+    "noise": "poisson-gaussian",
+    "noise_options": {"shot": 4e-3, "read": 1e-5},
+    "denoiser_options": {"depth": 4, "width": 8},
+    "ratio": (5.0, 20.0),
+    "batch": 4,
+    "crop": 16,
+    "lr": 5e-3,
+    "device": "cpu",
+}
+RGB = RAW | {"noise": "gaussian", "noise_options": {"sigma": 10, "sigma_max": 50}, "ratio": (1.0, 1.0)}
+
+
+class Listener:
+    """Progress that does something at a report."""
+
+    def __init__(self, at: int, act: Any) -> None:
+        self.left, self.act, self.total, self.done = at, act, 0.0, 0.0
+
+    def start(self, title: str, total: float | None = None) -> None:
+        self.total = total or 0.0
+
+    def advance(self, steps: float = 1) -> None:
+        self.done += steps
+
+    def note(self, text: str) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.act()
+
+
+def rows(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize(("domain", "settings", "margin"), [("bayer", RAW, 2.0), ("srgb", RGB, 2.0)])
+def test_it_learns_to_denoise_what_it_never_saw(
+    tmp_path: Path, domain: str, settings: dict[str, Any], margin: float
+) -> None:
+    """The loss falls well below that of doing nothing, and images of another seed gain ``margin`` dB."""
+    summary = train(output=tmp_path / "net.safetensors", steps=120, seed=1, **settings)
+    course = rows(summary.log)
+    assert [row["step"] for row in course] == list(range(6, 121, 6))
+    assert course[0]["loss"] == pytest.approx(1, abs=0.15)
+    assert course[-1]["loss"] < 0.6
+    assert summary.psnr > summary.noisy_psnr + margin
+
+    network, record = load_weights(summary.output)
+    assert (record.domain, record.stabilised) == (domain, domain == "bayer")
+    assert (record.steps, record.seed, record.halo) == (120, 1, 4)
+    assert record.figures == {"psnr": summary.psnr, "noisy_psnr": summary.noisy_psnr}
+    plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **plan_of(settings))
+    fresh = Examples(plan, torch.device("cpu"), default_plugins())
+    example = fresh.draw(0, 16)
+    assert record.noise_range[0] <= example.sigma.min() * 1.1
+    assert record.noise_range[1] >= example.sigma.max() * 0.9
+    with torch.no_grad():
+        denoised = network(example.noisy, example.sigma)
+    assert fresh.psnr(denoised, example) > fresh.psnr(example.noisy, example) + margin
+
+
+def plan_of(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != "device"} | {"seed": 99}
+
+
+def test_same_arguments_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        train(output=tmp_path / name, steps=4, **RAW)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    train(output=tmp_path / "three", steps=4, **RAW, seed=1)
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "three").read_bytes()
+
+
+@pytest.mark.parametrize(("stop", "batch_norm"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_stopped_and_resumed_it_ends_with_the_same_bytes(
+    tmp_path: Path, stop: signal.Signals, batch_norm: bool
+) -> None:
+    options = RAW["denoiser_options"] | {"batch_norm": batch_norm, "bias_free": not batch_norm}
+    settings = RAW | {"steps": 23, "denoiser_options": options}
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    train(output=whole, **settings)
+    resume = False
+    for at in (3, 9):
+        listener = Listener(at, lambda: os.kill(os.getpid(), stop))
+        with pytest.raises(TrainingInterrupted, match="stopped after step") as interruption:
+            train(output=parts, resume=resume, progress=listener, **settings)
+        assert interruption.value.exit_code == 128 + stop
+        assert "--resume" in str(interruption.value.hint)
+        assert not parts.exists()
+        resume = True
+    train(output=parts, resume=True, **settings)
+    assert parts.read_bytes() == whole.read_bytes()
+    drop = {"seconds"}
+    logs = [
+        [{k: v for k, v in row.items() if k not in drop} for row in rows(tmp_path / f"{p.name}.csv")]
+        for p in (whole, parts)
+    ]
+    assert logs[0] == logs[1]
+    assert not checkpoint_path(parts).exists()
+    assert signal.getsignal(stop) in (signal.default_int_handler, signal.SIG_DFL)
+
+
+def interrupted(output: Path, **changes: Any) -> None:
+    with pytest.raises(TrainingInterrupted):
+        train(
+            output=output,
+            steps=20,
+            progress=Listener(2, lambda: os.kill(os.getpid(), signal.SIGINT)),
+            **RAW | changes,
+        )
+
+
+def test_a_run_resumes_only_as_what_it_was(tmp_path: Path) -> None:
+    output = tmp_path / "net"
+    with pytest.raises(InputError, match="nothing to resume"):
+        train(output=output, steps=20, resume=True, **RAW)
+    interrupted(output)
+    with pytest.raises(UsageError, match="was begun with batch 4, not 5"):
+        train(output=output, steps=20, resume=True, **RAW | {"batch": 5})
+    with pytest.raises(UsageError, match="was begun with steps 20, not 21"):
+        train(output=output, steps=21, resume=True, **RAW)
+    with pytest.raises(OutputExistsError) as refusal:
+        train(output=output, steps=20, **RAW)
+    assert "--resume" in str(refusal.value.hint)
+
+
+@pytest.mark.parametrize("harm", ["truncate", "weights", "junk"])
+def test_a_damaged_state_is_refused(tmp_path: Path, harm: str) -> None:
+    output = tmp_path / "net"
+    interrupted(output)
+    state = checkpoint_path(output)
+    if harm == "truncate":
+        state.write_bytes(state.read_bytes()[:-100])
+    elif harm == "junk":
+        state.write_bytes(os.urandom(1000))
+    else:
+        train(output=tmp_path / "other", steps=1, **RAW)
+        state.write_bytes((tmp_path / "other").read_bytes())
+    with pytest.raises(InputError):
+        train(output=output, steps=20, resume=True, **RAW)
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    (tmp_path / "net").write_text("precious")
+    with pytest.raises(OutputExistsError):
+        train(output=tmp_path / "net", steps=1, **RAW)
+    assert (tmp_path / "net").read_text() == "precious"
+    train(output=tmp_path / "net", steps=1, overwrite=True, **RAW)
+    load_weights(tmp_path / "net")
+
+
+def poisoned(harm: Callable[[Example], Any], at: int) -> Callable[[Examples, int, int], Example]:
+    """Return a source of examples that does harm to the batch of step ``at``."""
+    draw = Examples.draw
+
+    def spoilt(self: Examples, first: int, count: int) -> Example:
+        example = draw(self, first, count)
+        if first == (at - 1) * count:
+            harm(example)
+        return example
+
+    return spoilt
+
+
+def test_a_run_that_diverges_says_so_and_keeps_the_last_good_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Examples, "draw", poisoned(lambda example: example.noisy.fill_(torch.nan), 10))
+    message = r"diverged: the loss of step 10 is nan; the weights of step 9 are in"
+    with pytest.raises(SynthnoiseError, match=message) as end:
+        train(output=tmp_path / "net", steps=20, **RAW)
+    assert "--lr" in str(end.value.hint)
+    _, record = load_weights(tmp_path / "net")
+    assert record.steps == 9
+    assert not checkpoint_path(tmp_path / "net").exists()
+
+
+def test_weights_that_are_not_finite_are_not_kept_though_the_loss_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So large a signal that batch normalisation's running variance overflows, and the noise is none."""
+
+    def blow_up(example: Example) -> None:
+        example.noisy.mul_(1e25)
+        example.clean.copy_(example.noisy)
+
+    monkeypatch.setattr(Examples, "draw", poisoned(blow_up, 10))
+    options = RAW["denoiser_options"] | {"batch_norm": True, "bias_free": False}
+    message = r"the weights are not finite after step 10; the weights of step 9 are in"
+    with pytest.raises(SynthnoiseError, match=message):
+        train(output=tmp_path / "net", steps=20, **RAW | {"denoiser_options": options})
+    load_weights(tmp_path / "net")
+
+
+def test_a_run_that_diverges_at_once_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Examples, "draw", poisoned(lambda example: example.clean.fill_(torch.inf), 1))
+    with pytest.raises(SynthnoiseError, match="the loss of step 1 is inf; nothing was written"):
+        train(output=tmp_path / "net", steps=5, **RAW)
+    assert not list(tmp_path.iterdir())
+
+
+def test_minutes_end_a_run_with_its_rate_annealed(tmp_path: Path) -> None:
+    summary = train(output=tmp_path / "net", minutes=1 / 30, **RAW)
+    assert 2 <= summary.seconds < 4
+    assert rows(summary.log)[-1]["lr"] < 0.1 * RAW["lr"]
+
+
+def test_progress_is_told_all_of_it(tmp_path: Path) -> None:
+    listener = Listener(-1, None)
+    train(output=tmp_path / "net", steps=7, progress=listener, **RAW)
+    assert listener.done == pytest.approx(listener.total)
+
+
+def test_other_threads_can_train(tmp_path: Path) -> None:
+    """Signals belong to the main thread: elsewhere training leaves them alone."""
+    worker = threading.Thread(target=train, kwargs={"output": tmp_path / "net", "steps": 1, **RAW})
+    worker.start()
+    worker.join()
+    load_weights(tmp_path / "net")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"steps": None}, UsageError),
+        ({"steps": 0}, UsageError),
+        ({"minutes": -1}, UsageError),
+        ({"batch": 0}, UsageError),
+        ({"crop": 4}, UsageError),
+        ({"lr": 0}, UsageError),
+        ({"ratio": (2.0, 1.0)}, UsageError),
+        ({"seed": -1}, UsageError),
+        ({"noise_options": {}}, UsageError),
+        ({"denoiser_options": {"channels": 3}}, UsageError),
+        ({"denoiser": "patch-dct"}, UsageError),
+        ({"denoiser": "no-such"}, PluginError),
+        ({"images": "no-such"}, PluginError),
+        ({"profile": "no-such-camera"}, SynthnoiseError),
+    ],
+)
+def test_requests_without_sense_are_refused_before_anything_is_written(
+    tmp_path: Path, changes: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        train(output=tmp_path / "net", **{"steps": 1, **RAW, **changes})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_rate_warms_up_and_falls_to_a_hundredth() -> None:
+    rates = [learning_rate(1.0, spent) for spent in np.linspace(0, 1, 201)]
+    peak = int(np.argmax(rates))
+    assert rates[peak] == pytest.approx(1.0)
+    assert peak == 4
+    assert all(np.diff(rates[:peak]) > 0)
+    assert all(np.diff(rates[peak:]) < 0)
+    assert rates[-1] == pytest.approx(0.01)
+    assert rates[0] > 0
+
+
+def test_targets_are_what_the_unbiased_inverse_undoes() -> None:
+    """The inverse of the target is the clean image: a perfect network has no colour cast in the shadows."""
+    plan = TrainingPlan(
+        images="dead-leaves",
+        denoiser="dncnn",
+        budget=Budget(steps=1),
+        **plan_of(RAW | {"ratio": (1.0, 300.0)}),
+    )
+    examples = Examples(plan, torch.device("cpu"), default_plugins())
+    example = examples.draw(0, 32)
+    options = RAW["noise_options"]
+    inverse = Stabiliser(shot=(options["shot"],) * 4, read=(options["read"],) * 4).inverse(example.clean)
+    latent = example.pair.clean / example.pair.ratio.view(-1, 1, 1, 1)
+    torch.testing.assert_close(inverse, latent, rtol=2e-3, atol=2e-3 * options["shot"])
+    residual = example.noisy - example.clean
+    assert abs(float(residual.mean())) < 5 * float(residual.std()) / residual.numel() ** 0.5
+    assert examples.psnr(example.clean, example) > 60
+
+
+def test_the_noise_of_an_example_has_the_sigma_it_is_given() -> None:
+    plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **plan_of(RGB))
+    example = Examples(plan, torch.device("cpu"), default_plugins()).draw(0, 32)
+    assert example.sigma.unique().numel() > 20
+    scaled = (example.noisy - example.clean) / example.sigma
+    assert float(scaled.var()) == pytest.approx(1, abs=5 * (2 / scaled.numel()) ** 0.5)
