@@ -1,9 +1,11 @@
 """DnCNN: a plain stack of 3x3 convolutions that predicts the noise.
 
 Zhang, Zuo, Chen, Meng, Zhang: "Beyond a Gaussian denoiser: residual learning of deep CNN for image
-denoising", IEEE TIP 2017. Two things are not in that paper: the noise level enters as further input
-planes (as in FFDNet, Zhang, Zuo, Zhang, IEEE TIP 2018), and the network can do without biases,
-which makes it scale with its input (Mohan, Kadkhodaie, Simoncelli, Fernandez-Granda, ICLR 2020).
+denoising", IEEE TIP 2017. Three things are not in that paper. The noise level enters as further input
+planes (as in FFDNet, Zhang, Zuo, Zhang, IEEE TIP 2018). The network can do without biases, which makes
+it scale with its input (Mohan, Kadkhodaie, Simoncelli, Fernandez-Granda, ICLR 2020). And its first
+kernels can sum to zero, which makes it shift with its input: both together are the equivariance of
+Herbreteau, Moebel and Kervrann (NeurIPS 2023), by other means.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from synthnoise.errors import UsageError
 
@@ -19,12 +22,12 @@ from synthnoise.errors import UsageError
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The shape of the network. The defaults suit a CPU; the paper's DnCNN-S is
-    ``channels=1 depth=17 width=64 sigma_planes=0 bias_free=false batch_norm=true``.
+    ``channels=1 depth=17 width=64 sigma_planes=0 centred=false bias_free=false batch_norm=true``.
 
     Raises
     ------
     UsageError
-        A value is out of its range, or the combination makes no sense.
+        The values make no sense together.
     """
 
     channels: int = field(default=4, metadata={"help": "image planes in and out", "range": (1, 64)})
@@ -41,16 +44,15 @@ class Options:
             "range": (0, 64),
         },
     )
+    centred: bool = field(
+        default=True, metadata={"help": "first kernels sum to zero: output shifts with input, plane by plane"}
+    )
     bias_free: bool = field(
         default=True, metadata={"help": "no additive constants: output scales with input"}
     )
     batch_norm: bool = field(default=False, metadata={"help": "batch normalisation as in the paper"})
 
     def __post_init__(self) -> None:
-        for name, low, high in (("channels", 1, 64), ("depth", 2, 64), ("width", 1, 512)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise UsageError(f"dncnn: {name} is {value}", hint=f"use {low} to {high}")
         if self.sigma_planes not in (0, 1, self.channels):
             raise UsageError(
                 f"dncnn: sigma_planes is {self.sigma_planes}",
@@ -63,10 +65,12 @@ class Options:
 
 
 class DnCNN(nn.Module):
-    """Subtracts the noise that its convolutions find.
+    """Subtracts the noise that its convolutions find; untrained, it finds none.
 
     Attributes
     ----------
+    channels
+        Image planes in and out.
     halo
         Receptive radius in pixels: one per convolution.
     """
@@ -74,17 +78,17 @@ class DnCNN(nn.Module):
     def __init__(self, options: Options | None = None) -> None:
         super().__init__()
         self.options = options = options or Options()
-        self.halo = options.depth
+        self.channels, self.halo = options.channels, options.depth
         bias, width = not options.bias_free, options.width
-        layers: list[nn.Module] = [
-            _convolution(options.channels + options.sigma_planes, width, bias),
-            nn.ReLU(),
-        ]
+        planes = options.channels + options.sigma_planes
+        first = _convolution(planes, width, bias)
+        layers: list[nn.Module] = [_Centred(first, options.channels) if options.centred else first, nn.ReLU()]
         for _ in range(options.depth - 2):
             layers.append(_convolution(width, width, bias and not options.batch_norm))
             layers += [nn.BatchNorm2d(width), nn.ReLU()] if options.batch_norm else [nn.ReLU()]
-        layers.append(_convolution(width, options.channels, bias))
-        self.layers = nn.Sequential(*layers)
+        last = _convolution(width, options.channels, bias)
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(*layers, last)
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return the denoised image, [B, C, H, W] in the unit of ``noisy``.
@@ -104,6 +108,25 @@ class DnCNN(nn.Module):
         seen = torch.cat((noisy, sigma), 1) if planes else noisy
         noise: Tensor = self.layers(seen)
         return noisy - noise
+
+
+class _Centred(nn.Module):
+    """A convolution whose kernels for the image planes sum to zero, so that it does not see their level.
+
+    The level of stabilised RAW is many times its noise: kernels that see it spend most of a training on
+    not seeing it. Borders are replicated, as a border of zeros would be an edge as high as the level.
+    """
+
+    def __init__(self, convolution: nn.Conv2d, image_planes: int) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.image_planes = image_planes
+
+    def forward(self, seen: Tensor) -> Tensor:
+        image, sigma = self.convolution.weight.tensor_split([self.image_planes], 1)
+        weight = torch.cat((image - image.mean((2, 3), keepdim=True), sigma), 1)
+        padded = functional.pad(seen, (1, 1, 1, 1), mode="replicate")
+        return functional.conv2d(padded, weight, self.convolution.bias)
 
 
 def _convolution(planes_in: int, planes_out: int, bias: bool) -> nn.Conv2d:
