@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import stirred
 from safetensors.torch import save
 
 from synthnoise.denoisers.weights import (
     WeightsRecord,
     build_network,
     content_hash,
+    denoiser_spec,
+    describe_weights,
     load_weights,
     read_record,
     save_weights,
@@ -41,7 +44,7 @@ RECORD = WeightsRecord(
 
 @pytest.fixture
 def network() -> torch.nn.Module:
-    return build_network("dncnn", OPTIONS, seed=7)
+    return stirred(OPTIONS, seed=7)
 
 
 @pytest.fixture
@@ -57,6 +60,13 @@ def test_round_trip(good: Path, network: torch.nn.Module) -> None:
     noisy, sigma = torch.rand(1, 4, 9, 11), torch.ones(1, 1, 9, 11)
     assert torch.equal(loaded(noisy, sigma), network(noisy, sigma))
     assert not loaded.training
+
+
+def test_the_file_says_what_it_is_and_how_to_run_it(good: Path) -> None:
+    facts = describe_weights(good)
+    assert (facts["denoiser"], facts["noise range"], facts["recipe: crop"]) == ("dncnn", (1.0, 1.0), 64)
+    spec = denoiser_spec(RECORD)
+    assert (spec.name, spec.halo, spec.channels, spec.stabilised) == ("dncnn", 3, 4, True)
 
 
 def test_same_network_same_bytes(good: Path, network: torch.nn.Module, tmp_path: Path) -> None:
@@ -155,7 +165,7 @@ def test_a_record_that_is_none_is_refused(tmp_path: Path, network: torch.nn.Modu
 def test_tensors_of_another_shape_are_named(tmp_path: Path) -> None:
     wider = build_network("dncnn", OPTIONS | {"width": 9}, seed=0)
     path = write(tmp_path / "bad.safetensors", dict(wider.state_dict()), json.loads(RECORD.as_json()))
-    with pytest.raises(InputError, match=r"layers\.0\.weight has shape \(9, 5, 3, 3\)"):
+    with pytest.raises(InputError, match=r"layers\.0\.convolution\.weight has shape \(9, 5, 3, 3\)"):
         load_weights(path)
 
 

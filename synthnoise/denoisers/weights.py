@@ -25,6 +25,7 @@ import synthnoise
 from synthnoise.errors import InputError, PluginError, UsageError
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins, default_plugins
+from synthnoise.specs import DenoiserSpec
 
 KEY = "synthnoise"
 SCHEMA = 1
@@ -64,7 +65,7 @@ class WeightsRecord:
     recipe
         Arguments of the training run, JSON values.
     figures
-        Validation results, such as ``{"psnr": ..., "noisy_psnr": ...}`` in dB.
+        Validation results in dB, such as ``{"psnr": ..., "noisy_psnr": ...}``.
     version
         The synthnoise that wrote the file.
     """
@@ -135,6 +136,39 @@ def read_record(path: Path | str) -> WeightsRecord:
     """
     path = existing_file(path)
     return _parse_record(path, _read_header(path))
+
+
+def describe_weights(path: Path | str) -> dict[str, Any]:
+    """Return what a weights file says of itself, for people, without reading its tensors.
+
+    Raises
+    ------
+    InputError
+        It is not a weights file.
+    """
+    record = read_record(path)
+    facts = dataclasses.asdict(record)
+    facts |= {f"recipe: {key}": value for key, value in facts.pop("recipe").items()}
+    facts |= {f"{key} dB": value for key, value in facts.pop("figures").items()}
+    return {key.replace("_", " "): value for key, value in facts.items()}
+
+
+def denoiser_spec(record: WeightsRecord, *, plugins: Plugins | None = None) -> DenoiserSpec:
+    """Return the record of a network with these weights: halo and domain are theirs, not the architecture's.
+
+    Raises
+    ------
+    PluginError
+        No installed plugin offers that denoiser.
+    """
+    spec: DenoiserSpec = (plugins or default_plugins()).find("denoisers", record.denoiser)
+    return dataclasses.replace(
+        spec,
+        channels=record.channels,
+        stabilised=record.stabilised,
+        halo=record.halo,
+        multiple_of=record.multiple_of,
+    )
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

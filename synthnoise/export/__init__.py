@@ -1,5 +1,5 @@
 """Networks leave as files that other programs run."""
 
-from synthnoise.export.onnx import OnnxSummary, export_onnx
+from synthnoise.export.onnx import OnnxSummary, describe_onnx, export_onnx
 
-__all__ = ["OnnxSummary", "export_onnx"]
+__all__ = ["OnnxSummary", "describe_onnx", "export_onnx"]

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthnoise.denoisers.weights import WeightsRecord, content_hash, load_weights
-from synthnoise.errors import MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
-from synthnoise.files import write_bytes
+from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
 
 OPSETS = range(18, 24)
@@ -171,6 +171,43 @@ def describe(network: nn.Module, record: WeightsRecord) -> dict[str, Any]:
             "version": record.version,
         },
     }
+
+
+def describe_onnx(path: Path | str) -> dict[str, Any]:
+    """Return what an ONNX file takes and gives, and what :func:`export_onnx` noted in it, if it did.
+
+    Raises
+    ------
+    InputError
+        It is not an ONNX file.
+    MissingExtraError
+        The package onnx is not installed.
+    """
+    if util.find_spec("onnx") is None:
+        raise MissingExtraError("onnx", _EXTRA)
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    path = existing_file(path)
+    try:
+        # Weights in further files stay there: their paths are the file's to choose, not ours to follow.
+        model = onnx.load(path, load_external_data=False)
+    except (DecodeError, ValueError) as error:
+        raise InputError(f"{path}: not an ONNX file", hint="it may be truncated") from error
+    if not model.graph.node:
+        raise InputError(f"{path}: not an ONNX file, or one without operations")
+    facts: dict[str, Any] = {}
+    for kind, values in (("input", model.graph.input), ("output", model.graph.output)):
+        for value in values:
+            axes = [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+            facts[f"{kind} {printable(value.name)}"] = " x ".join(printable(axis) for axis in axes)
+    facts["opset"] = max((entry.version for entry in model.opset_import if not entry.domain), default=0)
+    noted = {entry.key: entry.value for entry in model.metadata_props}.get("synthnoise", "{}")
+    try:
+        facts |= {str(key): value for key, value in json.loads(noted).items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: its synthnoise metadata is damaged") from error
+    return facts
 
 
 def _trace(network: nn.Module, record: WeightsRecord, opset: int) -> Any:
