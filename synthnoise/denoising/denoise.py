@@ -102,6 +102,11 @@ class Denoiser:
     @torch.inference_mode()
     def __call__(self, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
         """Return denoised [B, C, H, W] of planes with variance ``shot x + read`` per plane."""
+        if self.record.channels not in (0, noisy.shape[-3]):
+            raise UsageError(
+                f"{self.record.name} takes {self.record.channels} planes, not {noisy.shape[-3]}",
+                hint="RAW has one per CFA position, pictures have three: take a denoiser for such",
+            )
         noisy = noisy.to(self.device)
         if not self.record.stabilised:
             sigma = _sigma_map(noisy, shot, read)
@@ -129,10 +134,10 @@ def _load(settings: Settings) -> tuple[DenoiserSpec, nn.Module]:
     """Return the record and the network of a name or a weights file."""
     plugins = default_plugins()
     if settings.denoiser.endswith(".safetensors"):
-        from synthnoise.denoisers.weights import load_weights
+        from synthnoise.denoisers.weights import denoiser_spec, load_weights
 
         network, card = load_weights(Path(settings.denoiser))
-        return plugins.find("denoisers", card.denoiser), network
+        return denoiser_spec(card), network
     if settings.denoiser.endswith(".onnx"):
         raise UsageError(
             f"{settings.denoiser}: running ONNX files is not supported here",

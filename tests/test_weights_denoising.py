@@ -1,0 +1,48 @@
+"""Trained weights in use: tiles without seams, and no network on what it was not made for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import stirred
+
+from synthnoise.denoisers.weights import WeightsRecord, save_weights
+from synthnoise.denoising import denoise_frame
+from synthnoise.errors import UsageError
+from synthnoise.raw.frame import Frame
+from synthnoise.sensors.presets import PHONE
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+
+
+@pytest.fixture(scope="module")
+def noisy() -> Frame:
+    camera = VirtualCamera(PHONE)
+    return camera.shoot(dead_leaves(PHONE.size))
+
+
+def weights(folder: Path, *, channels: int) -> str:
+    options = {"channels": channels, "depth": 8, "width": 4}
+    record = WeightsRecord(
+        denoiser="dncnn", options=options, domain="bayer", channels=channels, stabilised=True, halo=8
+    )
+    path = folder / "net.safetensors"
+    save_weights(path, stirred(options), record)
+    return str(path)
+
+
+def test_tiles_make_the_same_frame_as_the_whole(tmp_path: Path, noisy: Frame) -> None:
+    net = weights(tmp_path, channels=4)
+    whole = denoise_frame(noisy, denoiser=net, tile=4096, device="cpu").frame.mosaic.astype(np.int32)
+    tiled = denoise_frame(noisy, denoiser=net, tile=64, device="cpu").frame.mosaic.astype(np.int32)
+    assert np.abs(whole - noisy.mosaic).max() > 5
+    # Sums in another order may fall on the other side of a rounding.
+    assert np.abs(whole - tiled).max() <= 1
+    assert np.mean(whole != tiled) < 1e-3
+
+
+def test_weights_for_pictures_are_refused_on_raw(tmp_path: Path, noisy: Frame) -> None:
+    with pytest.raises(UsageError, match="takes 3 planes, not 4"):
+        denoise_frame(noisy, denoiser=weights(tmp_path, channels=3), device="cpu")
