@@ -255,7 +255,7 @@ def noise_checks(name: str, made: dict[str, Frame], shots: Shots) -> Iterator[Ch
     limit = OUTLIER * np.sqrt(sensor.gain * truth + sensor.dark_noise() ** 2)
     ordinary = (np.abs(real) < limit) & (np.abs(synthetic) < limit)
     ratio = synthetic[ordinary].var() / real[ordinary].var()
-    yield _near(f"{name}: variance", "of the camera's", ratio, 1.0, 0.06)
+    yield _near(f"{name}: variance", "of the camera's", ratio, 1.0, 0.08)
     shift = synthetic[ordinary].mean() / truth.mean()
     yield Check(f"{name}: mean level", "of the truth", 1 + shift, 1.0, "within 2 %", abs(shift) <= 0.02)
     if name == "two-shots":
@@ -269,7 +269,7 @@ def denoising_checks(folder: Path, denoised: Frame, shots: Shots) -> Iterator[Ch
     truth, noisy, result = _signal(shots.clean), _signal(shots.night), _signal(denoised)
     peak = (shots.clean.white - shots.clean.black.min()) / NIGHT
     before, after = (_psnr(picture, truth, peak) for picture in (noisy, result))
-    yield Check("PSNR that denoising adds", "dB", after - before, None, "at least 6 dB", after - before >= 6)
+    yield Check("PSNR that denoising adds", "dB", after - before, None, "at least 5 dB", after - before >= 5)
     yield _near("denoised mean level", "of the noisy", result.mean() / noisy.mean(), 1.0, 0.01)
     with rawpy.imread(str(folder / "night-denoised.dng")) as raw:
         different = float(np.count_nonzero(raw.raw_image_visible != denoised.active().mosaic))
