@@ -294,3 +294,16 @@ def test_settings_that_cannot_work_fail_before_any_file(tmp_path):
         add_noise_files([tmp_path / "*.none"], settings=Settings(options=plain()))
     (outcome,) = add_noise_files([source], tmp_path / "out.jpg", settings=Settings(options=plain()))
     assert isinstance(outcome.error, UsageError)
+
+
+def test_bands_do_not_show(tmp_path, monkeypatch):
+    from synthnoise.stream import noising
+
+    image = picture(tmp_path)
+    write_dng(tmp_path / "clean.dng", clean_frame(RGGB, size=(101, 134)))
+    settings = Settings(options=plain(1e-3, 1e-5))
+    whole = add_noise_files([image, tmp_path / "clean.dng"], tmp_path / "whole", settings=settings)
+    monkeypatch.setattr(noising, "BAND_SAMPLES", 3000)
+    banded = add_noise_files([image, tmp_path / "clean.dng"], tmp_path / "banded", settings=settings)
+    assert whole[0].output.read_bytes() == banded[0].output.read_bytes()
+    assert np.array_equal(read_frame(whole[1].output).mosaic, read_frame(banded[1].output).mosaic)

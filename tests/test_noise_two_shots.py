@@ -20,6 +20,7 @@ from synthnoise.noise.two_shots import Options, TwoShots
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.dng import write_dng
+from synthnoise.raw.reading import read_frame
 from synthnoise.rng import Rng
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.virtual_camera import VirtualCamera
@@ -199,6 +200,9 @@ def test_shading_stays_where_it_is_on_the_sensor(dark_file, model, parameters):
     place = rng(2).cropped(30, 50)
     clean = torch.zeros(1, 4, 60, 70)
     known = shaded.parameters()
+    # Nothing is lost on the way: the two parts are the dark that was shot.
+    whole = torch.from_numpy(linear_planes(read_frame(dark_file)))
+    assert torch.allclose(known.shading + known.darks.residual, whole, atol=1e-8)
     added = shaded.sample(clean, known, place) - model.sample(clean, parameters, place)
     assert torch.allclose(added[0], known.shading[:, 30:90, 50:120], atol=1e-7)
     # The true biases of the black levels; a mean of 49152 pixels of 7 DN shows them to 0.03 DN.
