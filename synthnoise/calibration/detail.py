@@ -4,6 +4,7 @@ Detail is the response of one CFA plane to the outer product of two second diffe
 (1, -2, 1) x (1, -2, 1) / 6, on the lattice of that plane. Its taps sum to zero along every row and every
 column, so row noise, column noise and linear shading are gone; its squares sum to one, so white noise
 keeps its variance. At equal selection it passes a third to a half of the texture that (1, -2, 1) passes.
+Coarse detail is the same with (1, 0, -2, 0, 1): equal for white noise, but texture weighs more in it.
 
 How bright and how flat a place is, is judged on the *other* planes, whose noise is independent of the
 detail. A choice made that way cannot bias the detail, in whichever direction its noise went.
@@ -122,14 +123,15 @@ class Zero:
         [P] variance in DN^2 of a pixel, rows, columns and outliers aside.
     unevenness
         [P] what :func:`_unevenness` gives, in DN^2, where the other planes guide: row noise included.
-    detail
-        [P] variance in DN^2 of detail, outliers aside.
+    detail, coarse
+        [P] variance in DN^2 of detail and of coarse detail, outliers aside.
     """
 
     offset: Planes
     variance: Planes
     unevenness: Planes
     detail: Planes
+    coarse: Planes
 
 
 def zero_of(mosaics: Sequence[Mosaic], lattice: Lattice) -> Zero:
@@ -148,15 +150,18 @@ def zero_of(mosaics: Sequence[Mosaic], lattice: Lattice) -> Zero:
     low, high = np.quantile(apart, (0.1587, 0.8413), axis=1)
     # Half a code is what rounding alone leaves of a noise that never leaves its code.
     variance = (np.maximum((high - low) / 2, 0.3) ** 2 / APART).astype(np.float32)
-    uneven, squares, count = np.zeros(len(offset)), np.zeros(len(offset)), np.zeros(len(offset))
+    uneven, fine, coarse, count = np.zeros((4, len(offset)))
     for band in bands:
         sums = _box(band)
         use = _quiet(band, sums, variance[:, None, None])
         count += use.sum((1, 2))
-        squares += (use * _detail(band)[:, 4:-4, 4:-4] ** 2).sum((1, 2))
+        fine += (use * _detail(band, 1) ** 2).sum((1, 2))
+        coarse += (use * _detail(band, 2) ** 2).sum((1, 2))
         calm = use.all(0)
         uneven += (_unevenness(sums.sum(0) - sums) * calm).sum((1, 2)) / max(calm.sum(), 1) / len(bands)
-    single = (values.astype(np.float32) for values in (offset, variance, uneven, squares / count))
+    single = (
+        values.astype(np.float32) for values in (offset, variance, uneven, fine / count, coarse / count)
+    )
     return Zero(*single)
 
 
@@ -180,23 +185,34 @@ class DetailTable:
         Sum of the signal in DN above the dark.
     noisy, dark
         Sums of squared detail in DN^2: of the noisy frame, and of the dark (mean over the darks).
+    coarse
+        Sum of squared coarse detail of the noisy frame, less that of the dark.
     """
 
     count: NDArray[np.float64]
     level: NDArray[np.float64]
     noisy: NDArray[np.float64]
     dark: NDArray[np.float64]
+    coarse: NDArray[np.float64]
+
+    def parts(self) -> Iterator[NDArray[np.float64]]:
+        """Yield the sums in the order of the fields."""
+        yield from (self.count, self.level, self.noisy, self.dark, self.coarse)
 
     def flattest(self, edge: float) -> DetailTable:
         """Return the table [T, P, L] of the places whose flatness is below ``edge``."""
         n = int(np.searchsorted(FLATNESS_EDGES, edge * 1.001))
-        return DetailTable(*(a[..., :n].sum(-1) for a in (self.count, self.level, self.noisy, self.dark)))
+        return DetailTable(*(part[..., :n].sum(-1) for part in self.parts()))
 
     def flattest_share(self, share: float) -> DetailTable:
         """Return the table [T, P, L] of about the flattest ``share`` of each plane and level."""
         total = self.count.sum(0)
         chosen = np.cumsum(total, -1) - total < share * total.sum(-1, keepdims=True)
-        return DetailTable(*((a * chosen).sum(-1) for a in (self.count, self.level, self.noisy, self.dark)))
+        return DetailTable(*((part * chosen).sum(-1) for part in self.parts()))
+
+    def plane(self, index: int) -> DetailTable:
+        """Return the table of one plane."""
+        return DetailTable(*(part[:, [index]] for part in self.parts()))
 
 
 def tabulate(
@@ -226,7 +242,7 @@ def tabulate(
     """
     rows, columns = lattice.size(noisy.mosaic)
     shape = (TILE_ROWS * TILE_COLUMNS, len(lattice.positions), LEVELS, len(FLATNESS_EDGES) + 1)
-    sums = np.zeros((4, int(np.prod(shape))))
+    sums = np.zeros((5, int(np.prod(shape))))
     starts = range(HALO, rows - HALO, BAND_ROWS)[::step]
     tile_columns = np.arange(HALO, columns - HALO) * TILE_COLUMNS // columns
     progress.start(f"measuring detail of {noisy.path.name if noisy.path else 'a frame'}", len(starts))
@@ -240,7 +256,7 @@ def tabulate(
         limit = Real(SATURATION) * (Real(noisy.white) - zero.offset)
         sums += _band_sums(light, black, tiles, zero, gain, limit, shape)
         progress.advance()
-    return DetailTable(*sums.reshape(4, *shape))
+    return DetailTable(*sums.reshape(5, *shape))
 
 
 def _band_sums(
@@ -252,23 +268,26 @@ def _band_sums(
     limit: Planes,
     shape: tuple[int, ...],
 ) -> NDArray[np.float64]:
-    """Return the four sums of a band, [4, T P L F]; planes are DN above zero, [P, rows, columns]."""
+    """Return the sums of a band, [5, T P L F]; planes are DN above zero, [P, rows, columns]."""
     sums = _box(light)
     near, wide = sums[:, 4:-4, 4:-4] * Real(1 / 9), _box(sums)[:, 3:-3, 3:-3] * Real(1 / 81)
     use = np.broadcast_to((wide < limit[:, None, None]).all(0), near.shape)
     if gain is not None:
         expected = np.maximum(sums, 0) * (gain / 9) + zero.variance[:, None, None]
         use = use & _quiet(light, sums, expected.astype(np.float32))
-    dark_squares, dark_level = np.zeros_like(near), np.zeros_like(near)
+    dark_level, dark_fine, dark_coarse = (np.zeros_like(near) for _ in range(3))
     for planes in black:
         dark_sums = _box(planes)
         use = use & _quiet(planes, dark_sums, zero.variance[:, None, None])
-        dark_squares += _detail(planes)[:, 4:-4, 4:-4] ** 2 / len(black)
+        dark_fine += _detail(planes, 1) ** 2 / len(black)
+        dark_coarse += _detail(planes, 2) ** 2 / len(black)
         dark_level += dark_sums[:, 4:-4, 4:-4] / (9 * len(black))
     if not black:
-        dark_squares += zero.detail[:, None, None]
+        dark_fine += zero.detail[:, None, None]
+        dark_coarse += zero.coarse[:, None, None]
     chosen = np.flatnonzero(use)
-    values = (near - dark_level, _detail(light)[:, 4:-4, 4:-4] ** 2, dark_squares)
+    coarse = _detail(light, 2) ** 2 - dark_coarse
+    values = (near - dark_level, _detail(light, 1) ** 2, dark_fine, coarse)
     keys = _keys(sums, wide, zero, gain or 0.0, shape) + tiles * (shape[1] * shape[2] * shape[3])
     key, size = keys.ravel()[chosen], int(np.prod(shape))
     return np.stack(
@@ -302,11 +321,13 @@ def _box(planes: Planes) -> Planes:
     return sums
 
 
-def _detail(planes: Planes) -> Planes:
-    """Return the detail, [P, r, c] to [P, r - 2, c - 2]."""
-    rows = planes[:, :-2] - 2 * planes[:, 1:-1] + planes[:, 2:]
-    detail: Planes = (rows[..., :-2] - 2 * rows[..., 1:-1] + rows[..., 2:]) * Real(1 / 6)
-    return detail
+def _detail(planes: Planes, step: int) -> Planes:
+    """Return detail (step 1) or coarse detail (step 2) of the core, [P, r, c] to [P, r - 10, c - 10]."""
+    inner = slice(HALO - step, -HALO + step)
+    planes = planes[:, inner, inner]
+    rows = planes[:, : -2 * step] - 2 * planes[:, step:-step] + planes[:, 2 * step :]
+    detail = rows[..., : -2 * step] - 2 * rows[..., step:-step] + rows[..., 2 * step :]
+    return np.asarray(detail * Real(1 / 6), dtype=Real)
 
 
 def _unevenness(guide: Planes) -> Planes:
@@ -327,7 +348,8 @@ def _apart(planes: Planes, sums: Planes) -> Planes:
 
 
 def _quiet(planes: Planes, sums: Planes, variance: Planes) -> NDArray[np.bool_]:
-    """Return where no pixel of the 3x3 stands out from its neighbours, [P, r, c] to [P, r - 10, c - 10]."""
+    """Return where no pixel of the 5x5 stands out from its neighbours, [P, r, c] to [P, r - 10, c - 10]."""
     loud = _apart(planes, sums) ** 2 > Real(GUARD**2 * APART) * variance
-    loud = loud[:, 4:-4] | loud[:, 3:-5] | loud[:, 5:-3]
-    return ~(loud[..., 4:-4] | loud[..., 3:-5] | loud[..., 5:-3])
+    _, rows, columns = loud.shape
+    near = np.logical_or.reduce([loud[:, i : rows - 8 + i] for i in range(2, 7)])
+    return ~np.logical_or.reduce([near[..., i : columns - 8 + i] for i in range(2, 7)])

@@ -13,7 +13,6 @@ allows. How far that is, is part of the interval.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,8 +32,8 @@ CUTS = (1.0, math.sqrt(2), 2.0, math.sqrt(8), 4.0)
 PRECISE, TOLERABLE = 0.01, 0.05
 """Relative standard errors of K: ``PRECISE`` settles a cut, above ``TOLERABLE`` cuts beyond 2 are tried."""
 
-LOOSER = 4.0
-"""Factor on the cut at which the interval looks for what texture can do."""
+PASSED_RANGE = (0.35, 0.05)
+"""Shares of texture in the detail, most and least, that the interval reckons with: blurs of 0.5 to 1.2 pixels."""
 
 HIDDEN_CONTRAST = 0.007
 """Contrast of texture or grain, finest scale, that the flatness of the other planes may not show."""
@@ -163,7 +162,7 @@ def unmeasured(reason: str) -> GainEstimate:
 def _combine(tables: Sequence[DetailTable]) -> DetailTable:
     """Return tables of several frames as one: their tiles side by side."""
     return DetailTable(
-        *(np.concatenate([getattr(t, f.name) for t in tables]) for f in dataclasses.fields(DetailTable))
+        *(np.concatenate(parts) for parts in zip(*(table.parts() for table in tables), strict=True))
     )
 
 
@@ -173,7 +172,7 @@ def _rough_gain(table: DetailTable) -> float | None:
     Texture raises the ratio of variance to level, never lowers it, so where ratios are precise a low
     quantile of theirs is near the truth; where they are not, texture is buried and their mean will do.
     """
-    count, level, noisy, dark = (getattr(table, f.name).sum(0).ravel() for f in dataclasses.fields(table))
+    count, level, noisy, dark, _ = (part.sum(0).ravel() for part in table.parts())
     kept = (count > 100) & (level > 0)
     if count[kept].sum() < MINIMUM_PLACES:
         return None
@@ -220,17 +219,23 @@ def _estimate(
 ) -> GainEstimate:
     """Return a fit as an estimate whose interval allows for a drift of the zero and for texture.
 
-    The allowances for texture reach down only: what a contrast of ``HIDDEN_CONTRAST`` would do, and how much
-    the gain rises where places ``LOOSER`` times as rough are let in: what passed the cut is less than that.
+    Texture is allowed for by what less and what more of it in the detail would give than the mean share, and,
+    downwards only, by what a contrast of ``HIDDEN_CONTRAST`` would do that neither flatness nor coarse detail
+    tells from noise.
     """
     gain, information = posterior.gain, line.weight * line.level**2
     level = float(np.average(line.level, weights=information))
-    loose = fit_line(table.flattest(LOOSER * cut), gain, darks, floor=floor)
-    free = fit_line(table.flattest(cut), gain, darks, floor=True) or line
-    texture = HIDDEN_CONTRAST**2 * level + (max(0.0, loose.posterior().gain - gain) if loose else 0.0)
+    places = table.flattest(cut)
+    more, less = (fit_line(places, gain, darks, floor=floor, passed=share) for share in PASSED_RANGE)
+    free = fit_line(places, gain, darks, floor=True)
+    assert more is not None
+    assert less is not None
+    assert free is not None
+    texture_down = max(0.0, gain - more.posterior().gain) + HIDDEN_CONTRAST**2 * level
+    texture_up = max(0.0, less.posterior().gain - gain)
     zero = gain * drift / level
-    down = math.hypot(gain - posterior.low, Z95 * zero) + texture
-    up = math.hypot(posterior.high - gain, Z95 * zero)
+    down = math.hypot(gain - posterior.low, Z95 * zero) + texture_down
+    up = math.hypot(posterior.high - gain, Z95 * zero) + texture_up
     shot_share = gain * level / float(np.average(line.dark, weights=information))
     snr = math.sqrt(level / gain)
     return GainEstimate(
@@ -243,7 +248,7 @@ def _estimate(
         places=line.places,
         floor=free.excess,
         floor_se=free.excess_se,
-        by_plane=tuple(_plane_gains(table.flattest(cut), gain, darks, floor=floor)),
+        by_plane=tuple(_plane_gains(places, gain, darks, floor=floor)),
     )
 
 
@@ -252,7 +257,6 @@ def _plane_gains(
 ) -> Iterator[tuple[float, float]]:
     """Yield gain and standard error of each plane of a table [T, P, L]; NaN where it says too little."""
     for plane in range(table.count.shape[1]):
-        alone = DetailTable(*(getattr(table, f.name)[:, [plane]] for f in dataclasses.fields(table)))
-        line = fit_line(alone, gain, darks, floor=floor)
+        line = fit_line(table.plane(plane), gain, darks, floor=floor)
         posterior = line.posterior() if line else None
         yield (posterior.gain, posterior.deviation) if posterior else (math.nan, math.nan)
