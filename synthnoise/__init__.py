@@ -61,6 +61,7 @@ _LAZY = {
     "rewrite_dng": "synthnoise.raw.rewrite",
     "run_demo": "synthnoise.demo",
     "save_profile": "synthnoise.profiles.store",
+    "DatasetRequest": "synthnoise.stream.dataset",
     "synthesize": "synthnoise.stream.dataset",
     "train": "synthnoise.training",
     "write_dng": "synthnoise.raw.dng",
