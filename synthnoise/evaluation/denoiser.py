@@ -1,0 +1,242 @@
+"""Denoisers beside each other: on clean images with known noise, and on the frames of virtual cameras."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from synthnoise.calibration import calibrate
+from synthnoise.denoising import Denoiser, Settings, denoise_frame
+from synthnoise.denoising.denoise import DEFAULT_TILE
+from synthnoise.denoising.tiles import tiles
+from synthnoise.errors import InputError, UsageError
+from synthnoise.evaluation.metrics import psnr, ssim
+from synthnoise.evaluation.table import Cell, Table
+from synthnoise.profiles.schema import CameraProfile
+from synthnoise.progress import SILENT, Progress
+from synthnoise.raw.cfa import linear_planes
+from synthnoise.raw.frame import Frame
+from synthnoise.raw.images import read_image
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+
+NOISY = "noisy"
+COLUMNS = ("denoiser", "on", "PSNR dB", "SSIM", "CPU-s/MPix")
+IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+DEFAULT_SIGMAS = (25.0, 50.0)
+DEFAULT_SENSORS = ("mild",)
+DEFAULT_RATIOS = (1.0, 10.0, 100.0)
+
+_WARM_UP = 64
+"""Edge in pixels of what a denoiser does before its time is taken: compiling is not its cost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Quality of one image.
+
+    ``psnr`` in dB and ``ssim`` on [0, 1] with both images clipped to it; ``seconds`` of CPU;
+    ``megapixels`` of the image or the sensor.
+    """
+
+    psnr: float
+    ssim: float
+    seconds: float
+    megapixels: float
+
+
+def evaluate_denoisers(
+    denoisers: Sequence[str],
+    *,
+    folder: Path | str | None = None,
+    sigmas: Sequence[float] | None = None,
+    sensors: Sequence[str] | None = None,
+    ratios: Sequence[float] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress = SILENT,
+) -> Table:
+    """Return PSNR, SSIM and cost of denoisers, one row for each on each noise, the noisy image first.
+
+    With ``folder``, on its clean images with white Gaussian noise in sRGB, neither clipped nor
+    quantised, of generator ``seed`` begun anew for each image. Otherwise on scenes shot by virtual
+    cameras and calibrated from one dark and the noisy frame itself; compared as CFA planes at
+    their digital gain.
+
+    Parameters
+    ----------
+    denoisers
+        Names, or weights files.
+    sigmas
+        Noise levels for images, of 255.
+    sensors, ratios
+        Virtual cameras and their underexposures.
+
+    Raises
+    ------
+    UsageError
+        There is no such sensor or denoiser, or it does not fit what it is to denoise.
+    InputError
+        The folder holds no images.
+    """
+    if folder is not None and (sensors or ratios):
+        raise UsageError(
+            "images have no sensor and no ratio", hint="give a folder and sigmas, or sensors and ratios"
+        )
+    if folder is not None:
+        return _on_images(denoisers, Path(folder), sigmas or DEFAULT_SIGMAS, seed, device, progress)
+    return _on_cameras(
+        denoisers, sensors or DEFAULT_SENSORS, ratios or DEFAULT_RATIOS, seed, device, progress
+    )
+
+
+def _on_images(
+    denoisers: Sequence[str],
+    folder: Path,
+    sigmas: Sequence[float],
+    seed: int,
+    device: str,
+    progress: Progress,
+) -> Table:
+    paths = _image_files(folder)
+    ready = {name: Denoiser(Settings(denoiser=name, device=device)) for name in denoisers}
+    for denoiser in ready.values():
+        _denoise_tiled(denoiser, torch.full((1, 3, _WARM_UP, _WARM_UP), 0.5), 0.1)
+    rows = []
+    progress.start("denoisers", total=len(sigmas) * (1 + len(ready)) * len(paths))
+    for level in sigmas:
+        scores: dict[str, list[Score]] = {NOISY: [], **{name: [] for name in ready}}
+        for path in paths:
+            clean = _read_clean(path)
+            noise = np.random.default_rng(seed).standard_normal(clean.shape) * (level / 255)
+            noisy = torch.from_numpy((clean + noise).transpose(2, 0, 1)[None]).float()
+            target = torch.from_numpy(clean.transpose(2, 0, 1)[None])
+            scores[NOISY].append(_score(noisy.clone, target))
+            for name, denoiser in ready.items():
+                scores[name].append(_score(partial(_denoise_tiled, denoiser, noisy, level / 255), target))
+            progress.advance(1 + len(ready))
+        rows += [_row(name, f"sigma {level:g}", found) for name, found in scores.items()]
+    return Table(title=f"{len(paths)} images of {folder.name}", columns=COLUMNS, rows=tuple(rows))
+
+
+def _on_cameras(
+    denoisers: Sequence[str],
+    sensors: Sequence[str],
+    ratios: Sequence[float],
+    seed: int,
+    device: str,
+    progress: Progress,
+) -> Table:
+    rows = []
+    progress.start("denoisers", total=len(sensors) * len(ratios) * (1 + len(denoisers)))
+    for sensor in sensors:
+        for ratio in ratios:
+            shot = _shoot(sensor, ratio, seed)
+            for name in (NOISY, *denoisers):
+                rows.append(_row(name, f"{sensor} x{ratio:g}", [shot.score(name, device)]))
+                progress.advance()
+    return Table(title="one scene on virtual cameras", columns=COLUMNS, rows=tuple(rows))
+
+
+def _row(name: str, noise: str, scores: Sequence[Score]) -> tuple[Cell, ...]:
+    cost = sum(s.seconds for s in scores) / sum(s.megapixels for s in scores)
+    label = Path(name).name if name.endswith(".safetensors") else name
+    return (
+        label,
+        noise,
+        float(np.mean([s.psnr for s in scores])),
+        float(np.mean([s.ssim for s in scores])),
+        cost,
+    )
+
+
+def _score(run: Callable[[], Tensor], clean: Tensor, *, pixels: int | None = None) -> Score:
+    """Return the score of what ``run`` returns, [1, C, H, W]; ``pixels`` are those of the plane or given."""
+    before = time.process_time()
+    denoised = run()
+    seconds = time.process_time() - before
+    denoised, clean = denoised.clamp(0, 1), clean.clamp(0, 1)
+    return Score(
+        psnr=float(psnr(denoised, clean)),
+        ssim=float(ssim(denoised, clean)),
+        seconds=seconds,
+        megapixels=(pixels or clean.shape[2] * clean.shape[3]) / 1e6,
+    )
+
+
+def _denoise_tiled(denoiser: Denoiser, noisy: Tensor, sigma: float) -> Tensor:
+    """Return an image [1, C, H, W] denoised of white noise, tile by tile."""
+    channels = noisy.shape[1]
+    denoised = torch.empty_like(noisy)
+    for tile in tiles((noisy.shape[2], noisy.shape[3]), DEFAULT_TILE, denoiser.record.halo):
+        top, left, bottom, right = tile.outer
+        part = denoiser(noisy[..., top:bottom, left:right], (0.0,) * channels, (sigma**2,) * channels)
+        top, left, bottom, right = tile.inner
+        denoised[..., top:bottom, left:right] = part[(..., *tile.kept)].cpu()
+    return denoised
+
+
+def _image_files(folder: Path) -> list[Path]:
+    found = (
+        sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    )
+    if not found:
+        raise InputError(f"{folder}: no images there", hint=f"a folder of {', '.join(IMAGE_SUFFIXES)} files")
+    return found
+
+
+def _read_clean(path: Path) -> NDArray[np.float64]:
+    pixels = read_image(path)
+    largest = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
+    return pixels / np.float64(largest)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Shot:
+    """One noisy frame, the same without noise, and the profile that a user would have."""
+
+    noisy: Frame
+    clean: Frame
+    profile: CameraProfile
+    ratio: float
+
+    def score(self, name: str, device: str) -> Score:
+        """Return the score of a denoiser on the CFA planes at the digital gain."""
+
+        def run() -> Tensor:
+            if name == NOISY:
+                return self._planes(self.noisy)
+            return self._planes(self._denoise(self.noisy, name, device))
+
+        if name != NOISY:
+            self._denoise(self.noisy.crop((0, 0, _WARM_UP, _WARM_UP)), name, device)
+        return _score(run, self._planes(self.clean), pixels=self.noisy.active().mosaic.size)
+
+    def _denoise(self, frame: Frame, name: str, device: str) -> Frame:
+        return denoise_frame(frame, denoiser=name, profile=self.profile, device=device).frame
+
+    def _planes(self, frame: Frame) -> Tensor:
+        return torch.from_numpy(linear_planes(frame)[None] * np.float32(self.ratio))
+
+
+def _shoot(sensor: str, ratio: float, seed: int) -> _Shot:
+    if sensor not in SENSORS:
+        raise UsageError(f"there is no virtual camera called {sensor!r}", hint=f"one of {', '.join(SENSORS)}")
+    camera = VirtualCamera(SENSORS[sensor], seed=seed)
+    scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed))
+    noisy = camera.shoot(scene, ratio=ratio)
+    return _Shot(
+        noisy=noisy,
+        clean=camera.shoot(scene, ratio=ratio, clean=True),
+        profile=calibrate([camera.dark()], [noisy]).profile,
+        ratio=ratio,
+    )

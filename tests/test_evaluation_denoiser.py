@@ -1,0 +1,96 @@
+"""Tables of denoisers: the noisy row is what theory says, and denoisers are better than it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import stirred
+
+from synthnoise.denoisers.weights import WeightsRecord, save_weights
+from synthnoise.errors import InputError, PluginError, UsageError
+from synthnoise.evaluation.denoiser import COLUMNS, evaluate_denoisers
+from synthnoise.raw.images import write_png
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of two soft pictures in mid grey, where no noise is clipped."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(2):
+        scene = dead_leaves((96, 120), seed, blur=2)
+        write_png(folder / f"{seed}.png", np.rint(90 + 60 * scene.transpose(1, 2, 0)).astype(np.uint8))
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def test_pictures_get_the_noise_they_are_said_to_get(pictures: Path) -> None:
+    table = evaluate_denoisers(["patch-dct"], folder=pictures, sigmas=[15, 25], device="cpu")
+    assert table.columns == COLUMNS
+    assert [row[:2] for row in table.rows] == [
+        ("noisy", "sigma 15"),
+        ("patch-dct", "sigma 15"),
+        ("noisy", "sigma 25"),
+        ("patch-dct", "sigma 25"),
+    ]
+    values = 96 * 120 * 3
+    spread = 10 / math.log(10) * math.sqrt(2 / values)  # of 10 log10 of a mean of that many squares
+    noisy = table.column("PSNR dB")[0::2]
+    for level, found in zip((15, 25), noisy, strict=True):
+        assert found == pytest.approx(-20 * math.log10(level / 255), abs=5 * spread)
+    denoised = table.column("PSNR dB")[1::2]
+    for before, after in zip(noisy, denoised, strict=True):
+        assert float(after) > float(before) + 5
+    assert all(
+        float(after) > float(before)
+        for before, after in zip(table.column("SSIM")[::2], table.column("SSIM")[1::2], strict=True)
+    )
+    assert all(0 < float(cost) < 100 for cost in table.column("CPU-s/MPix")[1::2])
+
+
+def test_weights_stand_in_the_table_under_their_file_name(pictures: Path, tmp_path: Path) -> None:
+    options = {"channels": 3, "depth": 3, "width": 4}
+    record = WeightsRecord(denoiser="dncnn", options=options, domain="srgb", channels=3, halo=3)
+    save_weights(tmp_path / "net.safetensors", stirred(options), record)
+    table = evaluate_denoisers(
+        [str(tmp_path / "net.safetensors")], folder=pictures, sigmas=[25], device="cpu"
+    )
+    assert table.row("net.safetensors")["PSNR dB"] != table.row("noisy")["PSNR dB"]
+
+
+def test_a_camera_gets_the_noise_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The noisy row against the mean squared error of the frame, computed from its mosaic in DN."""
+    table = evaluate_denoisers(["patch-dct"], sensors=["phone"], ratios=[4], device="cpu")
+    camera = VirtualCamera(SENSORS["phone"])
+    scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, 0))
+    span = camera.sensor.white - camera.sensor.black
+    levels = [
+        4 * (frame.mosaic.astype(np.float64) - camera.sensor.black) / span
+        for frame in (camera.shoot(scene, ratio=4), camera.shoot(scene, ratio=4, clean=True))
+    ]
+    error = np.mean((levels[0].clip(0, 1) - levels[1].clip(0, 1)) ** 2)
+    noisy, denoised = table.row("noisy"), table.row("patch-dct")
+    assert noisy["on"] == "phone x4"
+    assert noisy["PSNR dB"] == pytest.approx(-10 * math.log10(error), abs=1e-3)
+    assert float(denoised["PSNR dB"]) > float(noisy["PSNR dB"]) + 3
+    assert float(denoised["SSIM"]) > float(noisy["SSIM"])
+
+
+def test_what_cannot_be_measured_is_refused(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no virtual camera"):
+        evaluate_denoisers(["patch-dct"], sensors=["toaster"])
+    with pytest.raises(InputError, match="no images"):
+        evaluate_denoisers(["patch-dct"], folder=tmp_path)
+    with pytest.raises(InputError, match="no images"):
+        evaluate_denoisers(["patch-dct"], folder=tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="trained first"):
+        evaluate_denoisers(["dncnn"], folder=pictures)
+    with pytest.raises(PluginError):
+        evaluate_denoisers(["no-such"], folder=pictures)
+    with pytest.raises(UsageError, match="no sensor"):
+        evaluate_denoisers(["patch-dct"], folder=pictures, sensors=["mild"])
