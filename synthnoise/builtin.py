@@ -35,6 +35,12 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         options="synthnoise.images.dead_leaves:Options",
     )
     yield ImageModelSpec(
+        name="vibrant-leaves",
+        summary="Textured leaves of many shapes in three depths, coloured as one photograph (2025).",
+        factory="synthnoise.images.vibrant_leaves.model:VibrantLeaves",
+        options="synthnoise.images.vibrant_leaves.settings:Options",
+    )
+    yield ImageModelSpec(
         name="folder",
         summary="Random crops of a folder of photographs (-o path=DIR).",
         factory="synthnoise.images.photographs:PhotographCrops",

@@ -1,0 +1,101 @@
+"""Colours of leaves: those of one photograph per image, and how they vary inside a small patch of it.
+
+Nothing natural is needed: :mod:`synthnoise.images.colours` has the law of a photograph's colours, and
+here is that of its patches, on the same opponent axes.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from synthnoise.images import colours
+from synthnoise.images.photographs import Photographs
+from synthnoise.rng import Rng
+
+PALETTE_SIZE = 2048
+"""Colours per image; a power of two, so that the low bits of a word choose one without bias."""
+
+PATCH = 50
+"""Side in pixels of the patches that micro-textures take their colours from."""
+
+FLOOR = 0.01
+"""Added to the ratio of spreads before its logarithm is taken: flat patches exist."""
+
+# Fitted to the 200 photographs of BSDS500-train (Arbelaez et al. 2011) by
+# benchmarks/vibrant_leaves_colours.py: logarithm of the ratio of a patch's spread to its photograph's,
+# and the spread of patch means as a share of that of pixels.
+_LOG_RATIO = (-0.639, -0.824, -0.692)
+_LOG_RATIO_SPREAD = (0.764, 0.773, 0.695)
+_LOG_RATIO_CORRELATION = ((1.0, 0.702, 0.600), (0.702, 1.0, 0.687), (0.600, 0.687, 1.0))
+_MEAN_SHARE = (0.695, 0.746, 0.715)
+
+# The palettes of synthnoise.images.colours come out narrower than the law of their photographs, for
+# clusters of unequal weight and clipping: by this much they are stretched (same script).
+_STRETCH = (1.28, 1.17, 0.90)
+
+_MOST_SPREAD, _MARGIN = 90 / 255, 15 / 255
+"""Largest spread of a patch, and how far it may exceed the room that its mean leaves in [0, 1]."""
+
+
+def palette(source: str, rng: Rng) -> Tensor:
+    """Return the colours that each image's leaves choose from, float32 [B, PALETTE_SIZE, 3] in sRGB.
+
+    ``source`` is natural, uniform, grey, or a folder of photographs.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or no photograph in it.
+    """
+    laws = {
+        "natural": colours.natural_palette,
+        "uniform": colours.uniform_palette,
+        "grey": colours.grey_palette,
+    }
+    draw = laws[source] if source in laws else _photographs(source).palette
+    colour = colours.encode_srgb(draw(rng, PALETTE_SIZE))
+    if source != "natural":
+        return colour
+    middle = colour.mean(1, keepdim=True)
+    axes = torch.tensor(colours.OPPONENT, device=colour.device)
+    stretched = _project(colour - middle, axes) * torch.tensor(_STRETCH, device=colour.device)
+    return (middle + _project(stretched, axes.T)).clamp(0, 1)
+
+
+@functools.cache
+def _photographs(folder: str) -> Photographs:
+    return Photographs(Path(folder))
+
+
+def patch_colours(chosen: Tensor, of: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean (sRGB in [0, 1]) and spread on the opponent axes of patches, float32 [B, n, 3] each.
+
+    Parameters
+    ----------
+    chosen
+        [B, n, 3], pixels of the palette: a patch's mean is such a colour, pulled towards the middle.
+    of
+        [B, k, 3], the palette.
+    normal
+        [B, n, 3] standard normals.
+    """
+    axes = torch.tensor(colours.OPPONENT, device=of.device)
+    middle = of.mean(1, keepdim=True)
+    spread = _project(of, axes).std(1, keepdim=True)
+    share = torch.tensor(_MEAN_SHARE, device=of.device)
+    mean = (middle + _project(_project(chosen - middle, axes) * share, axes.T)).clamp(0, 1)
+    factor = torch.linalg.cholesky(torch.tensor(_LOG_RATIO_CORRELATION, device=of.device))
+    scale = torch.tensor(_LOG_RATIO_SPREAD, device=of.device)
+    logarithm = torch.tensor(_LOG_RATIO, device=of.device) + scale * _project(normal, factor)
+    wanted = (spread * (logarithm.exp() - FLOOR).clamp(min=0)).clamp(max=_MOST_SPREAD)
+    room = torch.minimum(mean, 1 - mean).amax(-1, keepdim=True) + _MARGIN
+    return mean, wanted * (room / wanted[..., :1].clamp(min=1e-6)).clamp(max=1)
+
+
+def _project(vectors: Tensor, rows: Tensor) -> Tensor:
+    """Return the products of [..., 3] with three rows, one by one: so rounding knows no batch."""
+    return torch.stack([(vectors * row).sum(-1) for row in rows], -1)
