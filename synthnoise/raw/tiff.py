@@ -20,6 +20,7 @@ MAX_ENTRIES = 4096
 MAX_DIRECTORIES = 64
 MAX_DEPTH = 6
 MAX_VALUE_BYTES = 64 << 20
+MAX_NUMBERS = 1_000_000
 
 # Olympus and Panasonic changed the 42 of the TIFF header.
 MAGIC_NUMBERS = frozenset({42, 0x55, 0x4F52, 0x5352})
@@ -98,8 +99,10 @@ class Directory:
         An absent tag, or one that holds text, gives an empty tuple. Raises InputError as ``data``.
         """
         entry = self.entries.get(tag)
-        if entry is None or entry.kind in (ASCII,):
+        if entry is None or entry.kind == ASCII:
             return ()
+        if entry.count > MAX_NUMBERS:
+            raise InputError(f"{self.tiff.name}: tag {tag} claims {entry.count} numbers")
         data = self.data(tag)
         if entry.kind == UNDEFINED:
             return tuple(data)
