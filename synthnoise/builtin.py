@@ -166,7 +166,17 @@ def synthnoise_isps() -> Iterator[IspSpec]:
 @hookimpl
 def synthnoise_metrics() -> Iterator[MetricSpec]:
     """Yield the metrics."""
-    return iter(())
+    yield MetricSpec(
+        name="psnr",
+        summary="Peak signal-to-noise ratio.",
+        factory="synthnoise.evaluation.metrics:psnr_metric",
+        unit="dB",
+    )
+    yield MetricSpec(
+        name="ssim",
+        summary="Structural similarity (Wang et al. 2004).",
+        factory="synthnoise.evaluation.metrics:ssim_metric",
+    )
 
 
 @hookimpl
