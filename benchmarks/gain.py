@@ -132,9 +132,7 @@ def cost() -> None:
     gain = estimate_gain([noisy], [dark], row_noise=rows)
     after, peak = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"24 megapixels: dark {middle - before:.1f} CPU s, gain {after - middle:.1f} CPU s,")
-    print(
-        f"peak {peak / 1e6:.2f} GB of the process ({memory / 1e6:.2f} GB before), K = {gain.gain:.4f} (true 2)\n"
-    )
+    print(f"peak {peak / 1e6:.2f} GB ({memory / 1e6:.2f} GB before); K = {gain.gain:.4f}, true 2\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -146,7 +146,7 @@ def zero_of(mosaics: Sequence[Mosaic], lattice: Lattice) -> Zero:
         raise UsageError("the dark area is too small to measure", hint="it needs 12 pixels of each colour")
     bands = [band for mosaic in mosaics for band in _sample_bands(mosaic, lattice)]
     offset = np.mean([band.mean(axis=(1, 2)) for band in bands], axis=0)
-    apart = np.concatenate([_apart(band, _box(band)).reshape(len(band), -1) for band in bands], axis=1)
+    apart = np.concatenate([_apart(band, _box(band))[:, ::4].reshape(len(band), -1) for band in bands], 1)
     low, high = np.quantile(apart, (0.1587, 0.8413), axis=1)
     # Half a code is what rounding alone leaves of a noise that never leaves its code.
     variance = (np.maximum((high - low) / 2, 0.3) ** 2 / APART).astype(np.float32)
@@ -351,5 +351,6 @@ def _quiet(planes: Planes, sums: Planes, variance: Planes) -> NDArray[np.bool_]:
     """Return where no pixel of the 5x5 stands out from its neighbours, [P, r, c] to [P, r - 10, c - 10]."""
     loud = _apart(planes, sums) ** 2 > Real(GUARD**2 * APART) * variance
     _, rows, columns = loud.shape
-    near = np.logical_or.reduce([loud[:, i : rows - 8 + i] for i in range(2, 7)])
-    return ~np.logical_or.reduce([near[..., i : columns - 8 + i] for i in range(2, 7)])
+    near: NDArray[np.bool_] = np.logical_or.reduce([loud[:, i : rows - 8 + i] for i in range(2, 7)])
+    wide: NDArray[np.bool_] = np.logical_or.reduce([near[..., i : columns - 8 + i] for i in range(2, 7)])
+    return ~wide

@@ -33,7 +33,7 @@ PRECISE, TOLERABLE = 0.01, 0.05
 """Relative standard errors of K: ``PRECISE`` settles a cut, above ``TOLERABLE`` cuts beyond 2 are tried."""
 
 PASSED_RANGE = (0.35, 0.05)
-"""Shares of texture in the detail, most and least, that the interval reckons with: blurs of 0.5 to 1.2 pixels."""
+"""Most and least share of texture in the detail that the interval allows for: blurs of 0.5 to 1.2 pixels."""
 
 HIDDEN_CONTRAST = 0.007
 """Contrast of texture or grain, finest scale, that the flatness of the other planes may not show."""
