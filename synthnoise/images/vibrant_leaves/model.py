@@ -51,7 +51,7 @@ class Scene:
 class VibrantLeaves:
     """Dead leaves of many shapes, textured, in three depths, of the colours of one photograph per image.
 
-    R. Achddou, Y. Gousseau, S. Ladjal, S. Süsstrunk, "VibrantLeaves", arXiv 2504.10201. Images are made
+    R. Achddou et al., arXiv 2504.10201 (2025). Images are made
     in sRGB as there, and given back as linear light.
 
     Parameters

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from synthnoise.errors import UsageError
 
 Shapes = Literal["either", "polygons", "mixed", "discs", "rectangles"]
@@ -52,7 +54,8 @@ class Settings:
     def leaf_count(self, canvas: tuple[int, int]) -> int:
         """Return how many leaves leave 0.2 % of a canvas (height, width) bare."""
         power = self.exponent - 1
-        rings = sum(1 - (k / (k + 1)) ** power for k in range(self.r_min, self.r_max))
+        radius = np.arange(self.r_min, self.r_max, dtype=np.float64)
+        rings = float(np.sum(1 - (radius / (radius + 1)) ** power))
         share = math.pi / (canvas[0] * canvas[1]) * rings / (self.r_min**-power - float(self.r_max) ** -power)
         return MIN_LEAVES if share >= 1 else int(math.log(UNCOVERED) / math.log1p(-share))
 
