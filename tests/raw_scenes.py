@@ -116,7 +116,7 @@ def exiftool(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def strip_bomb(path: Path, side: int = 100, inflated: int = 1 << 28) -> None:
+def strip_bomb(path: Path, side: int = 100, inflated: int = 1 << 26) -> None:
     """Write a TIFF of ``side`` x ``side`` bytes whose deflate strip inflates to ``inflated``."""
     import zlib
 
