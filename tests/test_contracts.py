@@ -36,7 +36,8 @@ def test_image_model(record, tmp_path):
 @pytest.mark.parametrize("record", _records("noise_models"))
 def test_noise_model(record, profile):
     whole = record.name in WHOLE_FRAME
-    testing.check_noise_model(record, profile=profile, iso=next(iter(profile.isos)), size=(96, 96), whole_frame=whole)
+    iso = next(iter(profile.isos))
+    testing.check_noise_model(record, profile=profile, iso=iso, size=(96, 96), whole_frame=whole)
 
 
 @pytest.mark.parametrize("record", _records("denoisers"))

@@ -47,9 +47,7 @@ def models(
     if not found:
         raise PluginError(f"nothing is called {name!r}", hint="synthnoise models lists every name")
     for kind, record in found:
-        rows = [
-            (o["name"], o["type"], o["default"], o["unit"], o["help"])
-            for o in options.describe(record.load_options())
-        ]
+        described = options.describe(record.load_options())
+        facts = [(o["name"], o["type"], o["default"], o["unit"], o["help"]) for o in described]
         title = f"{record.qualified_name} ({RECORD_TYPES[kind].kind}): {record.summary}"
-        output.table(title, ("option", "type", "default", "unit", "meaning"), rows, key="options")
+        output.table(title, ("option", "type", "default", "unit", "meaning"), facts, key="options")

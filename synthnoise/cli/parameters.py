@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synthnoise.errors import UsageError
+from synthnoise.files import OnExistingPolicy
 from synthnoise.options import build, parse_pairs
 from synthnoise.plugins import Kind, default_plugins
 
@@ -83,8 +84,7 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 OnExisting = Annotated[
-    str,
-    typer.Option("--on-existing", help="What to do with an output that exists: error, skip or overwrite."),
+    OnExistingPolicy, typer.Option("--on-existing", help="What to do with an output that exists.")
 ]
 OutputPath = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.")]
 
