@@ -82,23 +82,24 @@ def command_defaults() -> dict[str, Any]:
     }
 
 
-for _name, _function in (
-    ("calibrate", calibrate.calibrate),
-    ("synth", synth.synth),
-    ("noise", noise.noise),
-    ("denoise", denoise.denoise),
-    ("train", train.train),
-    ("export", export.export),
-    ("inspect", inspect.inspect),
-    ("develop", develop.develop),
-    ("models", models.models),
-    ("plugins", plugins.plugins),
-    ("doctor", doctor.doctor),
-    ("demo", demo.demo),
+for _name, _function, _short in (
+    ("calibrate", calibrate.calibrate, "Two shots become a camera profile."),
+    ("synth", synth.synth, "Draw images, or clean/noisy pairs."),
+    ("noise", noise.noise, "Add a camera's noise to your files."),
+    ("denoise", denoise.denoise, "Denoise RAW files and pictures."),
+    ("train", train.train, "Fit a denoiser to a camera."),
+    ("export", export.export, "Weights become one ONNX file."),
+    ("inspect", inspect.inspect, "Say what a file is."),
+    ("develop", develop.develop, "Render a RAW file for viewing."),
+    ("models", models.models, "List what there is to choose from."),
+    ("plugins", plugins.plugins, "List plugins, and which are broken."),
+    ("doctor", doctor.doctor, "Check the installation."),
+    ("demo", demo.demo, "The whole story on a virtual camera."),
 ):
-    app.command(_name)(_function)
+    app.command(_name, short_help=_short)(_function)
 app.command(
     "pipe",
+    short_help="Several stages in one process.",
     context_settings={
         "allow_extra_args": True,
         "ignore_unknown_options": True,

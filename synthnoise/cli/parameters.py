@@ -54,7 +54,7 @@ DenoiserName = Annotated[
     typer.Option(
         "--denoiser",
         "-d",
-        help="Denoiser by name, or a .safetensors or .onnx file.",
+        help="Denoiser by name, or a .safetensors file of weights.",
         autocompletion=complete_denoisers,
     ),
 ]
