@@ -290,6 +290,8 @@ def test_settings_that_cannot_work_fail_before_any_file(tmp_path):
     source = picture(tmp_path)
     with pytest.raises(UsageError, match="which camera"):
         add_noise_files([source], settings=Settings())
+    with pytest.raises(UsageError, match="on-existing"):
+        add_noise_files([source], settings=Settings(options=plain()), on_existing="replace")
     with pytest.raises(InputError):
         add_noise_files([tmp_path / "*.none"], settings=Settings(options=plain()))
     (outcome,) = add_noise_files([source], tmp_path / "out.jpg", settings=Settings(options=plain()))

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -104,7 +104,7 @@ def add_noise_files(
     output: str | Path | None = None,
     *,
     settings: Settings,
-    on_existing: OnExistingPolicy = "error",
+    on_existing: str = "error",
     progress: Progress = SILENT,
     plugins: Plugins | None = None,
 ) -> list[FileOutcome]:
@@ -134,6 +134,10 @@ def add_noise_files(
     InputError
         A pattern or folder names no file.
     """
+    if on_existing not in get_args(OnExistingPolicy):
+        raise UsageError(
+            f"on-existing {on_existing!r}", hint=f"choose one of {', '.join(get_args(OnExistingPolicy))}"
+        )
     noise = _Noise(settings, plugins or default_plugins())
     sources = expand_inputs(paths, noise.suffixes)
     progress.start("adding noise", total=len(sources))
