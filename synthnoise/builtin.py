@@ -81,7 +81,7 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         factory="synthnoise.denoisers.patch_dct:PatchDCT",
         options="synthnoise.denoisers.patch_dct:Options",
         stabilised=True,
-        halo=8,
+        halo=48,
         trainable=False,
     )
     yield DenoiserSpec(
