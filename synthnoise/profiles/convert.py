@@ -25,6 +25,9 @@ from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile
 from synthnoise.profiles.toml_table import TomlTable
 
 MAX_BYTES = 4 << 20
+LARGEST = 1e9
+"""Beyond every number that can describe a camera, in any unit here."""
+
 LIBCAMERA_ISO = 100.0
 """ISO speed given to analogue gain 1, which is what a tuning file describes."""
 
@@ -181,8 +184,8 @@ def _read_json(
         raise InputError(f"{path}: not {kind}: its format is {table.text('format', 'not stated')!r}")
     cfa = read_cfa(table)
     colours = [colour for row in cfa for colour in row]
-    black = table.numbers("black", len(colours), low=0)
-    white = table.number("white", low=max(black) + 1)
+    black = table.numbers("black", len(colours), low=0, high=LARGEST)
+    white = table.number("white", low=max(black) + 1, high=LARGEST)
     scale = [white - level for level in black]
     isos = {}
     for entry in table.tables("iso"):
@@ -224,7 +227,7 @@ def _export_dng(profile: CameraProfile, noises: list[IsoNoise]) -> str:
 
 def _read_dng(path: Path, text: str, black: float | None, white: float | None) -> CameraProfile:
     def pairs(entry: TomlTable, colours: list[int], scale: list[float]) -> list[Pair]:
-        values = entry.numbers("NoiseProfile", 6, low=0)
+        values = entry.numbers("NoiseProfile", 6, low=0, high=LARGEST)
         return _positive(entry, "NoiseProfile", list(zip(values[::2], values[1::2], strict=True)))
 
     return _read_json(path, text, "DNG NoiseProfile", pairs)
@@ -242,7 +245,7 @@ def _read_android(path: Path, text: str, black: float | None, white: float | Non
     key = "android.sensor.noiseProfile"
 
     def pairs(entry: TomlTable, colours: list[int], scale: list[float]) -> list[Pair]:
-        rows = entry.rows(key, len(colours), 2)
+        rows = entry.rows(key, len(colours), 2, high=LARGEST)
         by_colour: list[list[tuple[float, ...]]] = [[], [], []]
         for colour, row in zip(colours, rows, strict=True):
             by_colour[colour].append(row)
@@ -264,7 +267,7 @@ def _export_emva(profile: CameraProfile, noises: list[IsoNoise]) -> str:
 
 def _read_emva(path: Path, text: str, black: float | None, white: float | None) -> CameraProfile:
     def pairs(entry: TomlTable, colours: list[int], scale: list[float]) -> list[Pair]:
-        gains, darks = entry.numbers("K", 3, low=0), entry.numbers("sigma_d", 3, low=0)
+        gains, darks = (entry.numbers(key, 3, low=0, high=LARGEST) for key in ("K", "sigma_d"))
         mean = sum(scale) / len(scale)
         by_colour = [[d for c, d in zip(colours, scale, strict=True) if c == wanted] for wanted in range(3)]
         scales = [sum(found) / len(found) if found else mean for found in by_colour]
@@ -299,12 +302,12 @@ def _read_libcamera(path: Path, text: str, black: float | None, white: float | N
     table = TomlTable(found, str(path))
     noise = table.table("rpi.noise")
     level = table.table("rpi.black_level").number("black_level", low=0, high=60000)
-    slope = noise.number("reference_slope", low=1e-9)
+    slope = noise.number("reference_slope", low=1e-9, high=LARGEST)
     notes = ["scaled to 16 bits", "CFA not stated: taken for RGGB", "ISO 100 stands for analogue gain 1"]
     if data.get("target") == "pisp":
         slope /= PISP_FACTOR
         notes.append(f"slope of a PiSP file divided by {PISP_FACTOR:g}")
-    pair = from_libcamera(noise.number("reference_constant", low=0), slope, level)
+    pair = from_libcamera(noise.number("reference_constant", low=0, high=LARGEST), slope, level)
     isos = {LIBCAMERA_ISO: stated_noise(LIBCAMERA_ISO, [pair] * 3, RGGB, [65535 - level] * 4)}
     camera: dict[str, Any] = {"make": "", "model": path.stem, "cfa": (RGGB[:2], RGGB[2:])}
     return _imported(path, "libcamera", isos, *notes, black=(level,) * 4, white=65535.0, **camera)
@@ -327,7 +330,7 @@ def _read_vkdt(path: Path, text: str, black: float | None, white: float | None) 
         raise InputError(f"{path}: not the two numbers of a vkdt noise profile") from error
     if name is None or float(name["iso"]) <= 0:
         raise InputError(f"{path}: is not called maker-model-iso.nprof, so its ISO is unknown")
-    if not (0 <= constant < math.inf and 0 < slope < math.inf):
+    if not (0 <= constant < LARGEST and 0 < slope < LARGEST):
         raise InputError(f"{path}: {constant:g} {slope:g} is no noise")
     if white is None or black is None or not white > black >= 0:
         raise UsageError(f"{path}: vkdt does not state black and white", hint="--black and --white, in DN")

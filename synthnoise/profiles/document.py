@@ -103,7 +103,7 @@ def from_document(table: TomlTable, folder: str) -> tuple[CameraProfile, dict[fl
     camera = table.table("camera")
     cfa = read_cfa(camera)
     positions = len(cfa) * len(cfa[0])
-    black = camera.numbers("black", positions, low=0)
+    black = camera.numbers("black", positions, low=0, high=1e9)
     isos, array_files = {}, {}
     for entry in table.tables("iso"):
         noise = _iso_noise(entry, positions)
@@ -117,7 +117,7 @@ def from_document(table: TomlTable, folder: str) -> tuple[CameraProfile, dict[fl
         model=camera.text("model"),
         cfa=cfa,
         black=black,
-        white=camera.number("white", low=max(black) + 1),
+        white=camera.number("white", low=max(black) + 1, high=1e9),
         isos={iso: isos[iso] for iso in sorted(isos)},
         bits=int(camera.number("bits", low=1, high=32)) if "bits" in camera else None,
         size=_size(camera),

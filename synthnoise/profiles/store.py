@@ -15,7 +15,7 @@ import tomli_w
 
 from synthnoise.config import read_toml, user_folder
 from synthnoise.errors import InputError, OutputExistsError, UsageError
-from synthnoise.files import atomic_write, existing_file, write_bytes
+from synthnoise.files import atomic_write, existing_file, sha256, write_bytes
 from synthnoise.profiles.arrays import encode_arrays, read_arrays
 from synthnoise.profiles.description import describe_profile
 from synthnoise.profiles.document import ArrayFile, from_document, to_document
@@ -91,8 +91,8 @@ def save_profile(
             there, array_files = _read_document(folder)
             whole = _merged(there, profile, overwrite=overwrite)
     for noise in profile.isos.values():
-        array_files[noise.iso] = _write_arrays(noise, folder, overwrite=overwrite)
         _bring_dark(noise, profile.folder, folder, overwrite=overwrite)
+        array_files[noise.iso] = _write_arrays(noise, folder, overwrite=overwrite)
     text = tomli_w.dumps(to_document(whole, array_files))
     write_bytes(target, text.encode(), overwrite=overwrite or merge)
     return dataclasses.replace(whole, folder=str(folder))
@@ -116,8 +116,10 @@ def _write_arrays(noise: IsoNoise, folder: Path, *, overwrite: bool) -> ArrayFil
     if not noise.arrays:
         return ArrayFile()
     data, name = encode_arrays(noise.arrays), f"{iso_stem(noise.iso)}.safetensors"
-    write_bytes(folder / name, data, overwrite=overwrite)
-    return ArrayFile(name, hashlib.sha256(data).hexdigest())
+    path, digest = folder / name, hashlib.sha256(data).hexdigest()
+    if not (path.is_file() and sha256(path) == digest):  # an interrupted run may have left it
+        write_bytes(path, data, overwrite=overwrite)
+    return ArrayFile(name, digest)
 
 
 def _bring_dark(noise: IsoNoise, source: str, folder: Path, *, overwrite: bool) -> None:

@@ -52,15 +52,17 @@ class TomlTable:
             raise self.refuse(key, f"is not an array of {wanted}")
         return tuple(self._number(key, item, low, high) for item in items)
 
-    def rows(self, key: str, count: int, length: int) -> tuple[tuple[float, ...], ...]:
-        """Return ``count`` rows of ``length`` finite numbers."""
+    def rows(
+        self, key: str, count: int, length: int, *, high: float = math.inf
+    ) -> tuple[tuple[float, ...], ...]:
+        """Return ``count`` rows of ``length`` finite numbers up to ``high``."""
         items = self._get(key)
         if not isinstance(items, list) or len(items) != count:
             raise self.refuse(key, f"is not an array of {count} rows")
         lengths = {len(row) if isinstance(row, list) else -1 for row in items}
         if lengths != {length}:
             raise self.refuse(key, f"has rows that are not {length} numbers")
-        return tuple(tuple(self._number(key, v, -math.inf, math.inf) for v in row) for row in items)
+        return tuple(tuple(self._number(key, v, -math.inf, high) for v in row) for row in items)
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a string without control characters; ``default`` where the key is absent."""
