@@ -30,7 +30,13 @@ class ImageModel(Protocol):
 
 
 class NoiseModel(Protocol):
-    """Adds a camera's noise."""
+    """Adds a camera's noise.
+
+    Two more methods are called where a model has them: ``per_image(parameters, rng)`` returns
+    parameters drawn for each image, for options that are ranges; ``before_rounding(parameters)``
+    returns parameters without the variance of rounding to integers, for callers that round the
+    samples themselves as the converter does.
+    """
 
     def parameters(self, profile: CameraProfile | None = None, iso: float | None = None) -> Any:
         """Return frozen parameters, from a profile at an ISO, or from the options alone.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthnoise.cli.parameters import Json, OutputPath, Overwrite
+from synthnoise.cli.parameters import GeometryText, Json, OutputPath, Overwrite, parse_geometry
 from synthnoise.output import Output
+
+if TYPE_CHECKING:
+    from synthnoise.raw.frame import Frame
+    from synthnoise.raw.plain import Geometry
 
 
 def calibrate(
@@ -27,24 +32,35 @@ def calibrate(
     keep_dark: Annotated[
         bool, typer.Option(help="Keep the dark frame in the profile, for models that resample it.")
     ] = True,
+    geometry: GeometryText = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Add the ISOs to a profile that exists.")] = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Measure a camera's noise from one dark and one noisy frame per ISO, and write its profile."""
     from synthnoise.calibration import calibrate as run
 
+    layout = parse_geometry(geometry)
     out = Output(json_mode=json, quiet=context.obj["quiet"])
     with out.progress() as progress:
         result = run(
-            dark or [],
-            noisy or [],
+            _frames(dark, layout),
+            _frames(noisy, layout),
             camera=camera,
             iso=iso,
             output=output,
             keep_dark=keep_dark,
             overwrite=overwrite,
+            merge=merge,
             progress=progress,
         )
     for warning in result.warnings:
         out.warn(warning)
     out.result(result.as_dict(), result.report)
+
+
+def _frames(paths: list[str] | None, geometry: Geometry | None) -> list[Frame | Path | str]:
+    """Return files as they are, or frames where only the command line knows what their pixels mean."""
+    from synthnoise.raw.reading import read_frame
+
+    return [path if geometry is None else read_frame(path, geometry=geometry) for path in paths or []]
