@@ -261,7 +261,7 @@ def _hot_list(excess: Plane, hot: NDArray[np.bool_]) -> NDArray[np.int32]:
 def _variance(residuals: Sequence[Plane]) -> tuple[float, float]:
     """Return the mean square of residuals, and its standard error from bands of rows."""
     squares = np.mean([np.square(r).mean(1, dtype=np.float64) for r in residuals], axis=0)
-    bands = [band.mean() for band in np.array_split(squares, BANDS)]
+    bands = [band.mean() for band in np.array_split(squares, min(BANDS, len(squares)))]
     return float(squares.mean()), float(np.std(bands, ddof=1)) / math.sqrt(len(bands))
 
 
