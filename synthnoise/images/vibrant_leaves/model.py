@@ -51,8 +51,8 @@ class Scene:
 class VibrantLeaves:
     """Dead leaves of many shapes, textured, in three depths, of the colours of one photograph per image.
 
-    R. Achddou et al., arXiv 2504.10201 (2025). Images are made
-    in sRGB as there, and given back as linear light.
+    R. Achddou et al., arXiv 2504.10201 (2025). Images are made in sRGB as there, and given back as
+    linear light.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ class Settings:
     weights: tuple[float, float, float] = (0.16, 0.67, 0.17)
     gradients: float = 0.05
     flat_below: int = 0
-    slope: tuple[float, float] = (0.5, 2.0)
+    slope: tuple[float, float] = (0.3, 1.8)
     spectrum: Spectrum = "axis"
     periods: tuple[int, int] = (5, 100)
     period_exponent: float = 1.0
@@ -61,8 +61,7 @@ class Settings:
 
 
 PAPER = Settings(
-    slope=(0.5, 2.5),
-    r_min=20, flat_below=20, periods=(5, 50), period_exponent=2.5, waves="plain", perspective=0.0,
+    slope=(0.5, 2.5), r_min=20, flat_below=20, periods=(5, 50), period_exponent=2.5, perspective=0.0,
     weights=(0.17, 0.67, 0.16),
 )  # fmt: skip
 HEAD = Settings(slope=(0.5, 2.5), reduction=1, flat_below=20, random_periods=0.0)
