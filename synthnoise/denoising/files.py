@@ -163,16 +163,24 @@ def _write_dng(path: Path, target: Path, result: DenoiseResult, strength: float,
             path, target, mosaic, noise_profile=profile, noise_reduction=strength, overwrite=overwrite
         )
     else:
-        write_dng(target, result.frame, noise_profile=profile, noise_reduction=strength, overwrite=overwrite)
+        write_dng(
+            target,
+            result.frame,
+            noise_profile=profile,
+            noise_reduction=strength,
+            metadata_from=path,
+            overwrite=overwrite,
+        )
 
 
-def _write_linear(_path: Path, target: Path, result: DenoiseResult, strength: float, overwrite: bool) -> None:
+def _write_linear(path: Path, target: Path, result: DenoiseResult, strength: float, overwrite: bool) -> None:
     write_linear_dng(
         target,
         camera_rgb(result.frame),
         result.frame,
         noise_profile=result.residual_profile,
         noise_reduction=strength,
+        metadata_from=path,
         overwrite=overwrite,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from collections.abc import Iterator
@@ -11,15 +12,19 @@ from typing import BinaryIO
 
 from synthnoise.errors import InputError
 from synthnoise.raw.tags import Tag
-from synthnoise.raw.tiff import Tiff
+from synthnoise.raw.tiff import Directory, Tiff
 
 RAF_MAGIC = b"FUJIFILMCCD-RAW"
 PANASONIC_JPEG = 0x2E
 PANASONIC_RAW_OFFSET = 0x118
+GPS_VERSION = 0
 NO_OFFSET = 0xFFFFFFFF
 MAX_BOXES = 1000
 BOX_FOLDERS = (b"moov", b"uuid")
-CANON_BLOCKS = (b"CMT1", b"CMT2")
+CANON_TIFFS = (b"CMT1", b"CMT2", b"CMT4")
+CANON_MAKER_NOTE = b"CMT3"
+LARGEST_MAKER_NOTE = 8 << 20
+TIFF_HEADER = 8
 CANON_UUID_BYTES = 16
 JPEG_HEAD = 1 << 18
 
@@ -32,13 +37,36 @@ class Container:
     """A camera file's kind and its TIFF structures, the main one first.
 
     ``kind`` is ``"TIFF"``, ``"RAF"``, ``"CR3"`` or ``"RW2"``; ``raw_end`` is the byte after the last
-    one of raw data that the headers promise, 0 where they do not say.
+    one of raw data that the headers promise, 0 where they do not say. ``maker_note`` is a maker note
+    that lies outside of them, as if at the start of a TIFF.
     """
 
     kind: str
     tiffs: tuple[Tiff, ...]
     raw_end: int
     size: int
+    maker_note: bytes | None = None
+
+    @property
+    def roots(self) -> list[Directory]:
+        """The first directory of every structure."""
+        return [tiff.directories[0] for tiff in self.tiffs]
+
+    @property
+    def exif(self) -> Directory | None:
+        """The EXIF directory, one with a maker note if there is a choice; None where there is none."""
+        found = [exif for root in self.roots for exif in root.children.get(Tag.EXIF_IFD, [])]
+        if self.kind == "CR3":
+            found += [root for root in self.roots if Tag.EXIF_VERSION in root]
+        return max(found, key=lambda exif: Tag.MAKER_NOTE in exif, default=None)
+
+    @property
+    def gps(self) -> Directory | None:
+        """The GPS directory, or None."""
+        found = [gps for root in self.roots for gps in root.children.get(Tag.GPS_IFD, [])]
+        if self.kind == "CR3":
+            found += [root for root in self.roots if GPS_VERSION in root]
+        return found[0] if found else None
 
     def refuse_truncated(self, name: str | Path) -> None:
         """Raise InputError where the file ends well before its raw data should."""
@@ -126,13 +154,18 @@ def _exif_of_jpeg(file: BinaryIO, name: str, start: int) -> Iterator[Tiff]:
 def _open_cr3(file: BinaryIO, name: str, size: int) -> Container:
     """Open a Canon CR3: an ISO base media file whose CMT boxes hold one TIFF structure each."""
     found: dict[bytes, Tiff] = {}
+    note: bytes | None = None
     end = 0
     for kind, start, stop in _boxes(file, 0, size):
         end = max(end, stop)
-        if kind in CANON_BLOCKS and kind not in found:
-            found[kind] = Tiff(file, name, base=start, size=stop - start)
-    tiffs = tuple(found[kind] for kind in CANON_BLOCKS if kind in found)
-    return Container("CR3", tiffs, end, size)
+        if kind in CANON_TIFFS and kind not in found:
+            with contextlib.suppress(InputError):
+                found[kind] = Tiff(file, name, base=start, size=stop - start)
+        if kind == CANON_MAKER_NOTE and TIFF_HEADER < stop - start <= LARGEST_MAKER_NOTE:
+            file.seek(start + TIFF_HEADER)
+            note = file.read(stop - start - TIFF_HEADER)
+    tiffs = tuple(found[kind] for kind in CANON_TIFFS if kind in found)
+    return Container("CR3", tiffs, end, size, note)
 
 
 def _boxes(file: BinaryIO, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:

@@ -6,39 +6,31 @@ raw plane (lossless JPEG tiles, predictor 1, 16 bits) in the first SubIFD, a JPE
 
 from __future__ import annotations
 
-import datetime
-import re
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise import __version__
 from synthnoise.errors import UsageError
 from synthnoise.files import atomic_write
-from synthnoise.raw.borders import dark_borders
-from synthnoise.raw.colour import colour_matrix, neutral
+from synthnoise.raw import dng_fields
+from synthnoise.raw.dng_fields import NoisePairs
 from synthnoise.raw.dng_tiles import TileGrid, encode_tiles
 from synthnoise.raw.frame import Frame
+from synthnoise.raw.inheritance import Inheritance, inherit
 from synthnoise.raw.preview import jpeg, render_preview, resize_to
-from synthnoise.raw.tags import D65, Compression, Photometric, Subfile, Tag
+from synthnoise.raw.tags import Tag
 from synthnoise.raw.tiff_layout import Field, Plan, Values, lay_out
 
-NoisePairs = Sequence[tuple[float, float]]
-"""(S, O) once, or per colour plane R, G, B: variance = S x + O on the normalised signal."""
+__all__ = ["DngNotes", "NoisePairs", "write_dng", "write_linear_dng"]
 
 THUMBNAIL = 256
 PREVIEW = 1600
-LARGEST_SHORT = 65535
-SOFTWARE = f"synthnoise {__version__}"
-DATE_PATTERN = re.compile(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
 LINEAR_WHITE = 65535
-SMALLEST_SLOPE = 1e-8
-"""DNG wants S > 0; a perfectly clean file states this."""
-
-_V = Values("<")
+LARGEST_IMAGE = 3_500_000_000
+"""Bytes; incompressible tiles grow by a sixteenth and must stay below four gigabytes."""
 
 
 def write_dng(
@@ -49,9 +41,12 @@ def write_dng(
     noise_profile: NoisePairs | None = None,
     noise_reduction: float | None = None,
     unique_camera_model: str | None = None,
+    metadata_from: Path | str | None = None,
     date: str | None = None,
 ) -> None:
     """Write a frame as a CFA (or monochrome) DNG, lossless, with thumbnail and preview.
+
+    Any CFA is written as it is; no raw converter known renders repeats other than 2x2 and X-Trans.
 
     Parameters
     ----------
@@ -64,6 +59,8 @@ def write_dng(
         Strength in [0, 1] for NoiseReductionApplied; None writes no such tag.
     unique_camera_model
         Name that raw converters look colour profiles up by; default make and model.
+    metadata_from
+        Camera file whose EXIF, GPS, maker note, lens and owner data are taken over.
     date
         EXIF date of the file itself, ``YYYY:MM:DD HH:MM:SS``; default now. Given, the same frame
         makes the same bytes.
@@ -72,6 +69,8 @@ def write_dng(
     ------
     UsageError
         The mosaic is not uint16, or the white level does not fit 16 bits.
+    InputError
+        ``metadata_from`` cannot be read.
     OutputExistsError
         ``path`` exists and ``overwrite`` is false.
     SynthnoiseError
@@ -79,19 +78,14 @@ def write_dng(
     """
     if frame.mosaic.dtype != np.uint16:
         raise UsageError(f"a DNG mosaic must be uint16, got {frame.mosaic.dtype}", hint="round to DN first")
-    if not 0 < frame.white <= LARGEST_SHORT:
+    if not 0 < frame.white <= dng_fields.LARGEST_SHORT:
         raise UsageError(f"white level {frame.white:g} does not fit 16 bits")
-    if noise_reduction is not None and not 0 <= noise_reduction <= 1:
-        raise UsageError(f"noise reduction {noise_reduction:g} is not between 0 and 1")
-    profile = frame.noise_profile if noise_profile is None else noise_profile
-    raw = _raw_plan(frame, profile, noise_reduction)
-    grid = TileGrid.of(frame.mosaic.shape, frame.cfa.shape)
-    root = _root_plan(frame, profile, unique_camera_model)
-    if date is not None:
-        root.fields[Tag.DATE_TIME] = _V.text(date)
-    components = 1 if frame.is_monochrome else 2
+    notes = DngNotes(frame, noise_profile, noise_reduction, unique_camera_model, date, inherit(metadata_from))
+    mosaic = frame.mosaic.astype(np.uint16, copy=False)
+    raw = Plan(dng_fields.mosaic_fields(notes.values, frame) | notes.noise_fields())
+    grid = TileGrid.of(mosaic.shape, frame.cfa.shape)
     with atomic_write(path, overwrite=overwrite) as file:
-        _write_container(file, frame, root, raw, frame.mosaic.astype(np.uint16, copy=False), grid, components)
+        _write_container(file, notes, raw, mosaic, grid, components=1 if frame.is_monochrome else 2)
 
 
 def write_linear_dng(
@@ -103,6 +97,8 @@ def write_linear_dng(
     noise_profile: NoisePairs | None = None,
     noise_reduction: float | None = None,
     unique_camera_model: str | None = None,
+    metadata_from: Path | str | None = None,
+    date: str | None = None,
 ) -> None:
     """Write demosaiced camera RGB as a LinearRaw DNG: black 0, white 65535.
 
@@ -117,38 +113,83 @@ def write_linear_dng(
     """
     if rgb.dtype != np.uint16 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise UsageError(f"a linear DNG needs uint16 [H, W, 3], got {rgb.dtype} {rgb.shape}")
-    profile = frame.noise_profile if noise_profile is None else noise_profile
-    raw = Plan(_common_raw_fields(rgb.shape, 3) | _noise_fields(profile, noise_reduction))
-    raw.fields[Tag.BLACK_LEVEL] = _V.short(0, 0, 0)
-    raw.fields[Tag.WHITE_LEVEL] = _V.long(*(LINEAR_WHITE,) * 3)
-    raw.fields |= _crop_fields(rgb.shape, _linear_crop(rgb.shape, frame))
+    notes = DngNotes(frame, noise_profile, noise_reduction, unique_camera_model, date, inherit(metadata_from))
+    values = notes.values
+    top, left, bottom, right = frame.area
+    covers_active_area = rgb.shape[:2] == (bottom - top, right - left)
+    crop = dng_fields.crop_in_active_area(frame) if covers_active_area else None
+    raw = Plan(dng_fields.common_raw_fields(values, rgb.shape, 3) | notes.noise_fields())
+    raw.fields[Tag.BLACK_LEVEL] = values.short(0, 0, 0)
+    raw.fields[Tag.WHITE_LEVEL] = values.long(*(LINEAR_WHITE,) * 3)
+    raw.fields |= dng_fields.crop_fields(values, rgb.shape, crop)
     grid = TileGrid.of(rgb.shape, (1, 1))
-    root = _root_plan(frame, profile, unique_camera_model)
     with atomic_write(path, overwrite=overwrite) as file:
-        _write_container(file, frame, root, raw, rgb, grid, components=3)
+        _write_container(file, notes, raw, rgb, grid, components=3)
+
+
+@dataclass(frozen=True)
+class DngNotes:
+    """What a new DNG says beside its pixels; parameters as :func:`write_dng`."""
+
+    frame: Frame
+    noise_profile: NoisePairs | None
+    noise_reduction: float | None
+    unique_camera_model: str | None
+    date: str | None
+    inheritance: Inheritance
+
+    def __post_init__(self) -> None:
+        if self.noise_reduction is not None and not 0 <= self.noise_reduction <= 1:
+            raise UsageError(f"noise reduction {self.noise_reduction:g} is not between 0 and 1")
+
+    @property
+    def values(self) -> Values:
+        """Makes fields in the byte order of what is inherited: those bytes are copied as they are."""
+        return Values(self.inheritance.order)
+
+    def noise_fields(self) -> dict[int, Field]:
+        """Return the noise fields of the raw directory."""
+        return dng_fields.noise_fields(self.values, self._profile(), self.noise_reduction)
+
+    def _profile(self) -> NoisePairs | None:
+        return self.frame.noise_profile if self.noise_profile is None else self.noise_profile
+
+    def root(self) -> Plan:
+        """Return IFD0 without its thumbnail, and the EXIF and GPS directories."""
+        fields = self.inheritance.root | dng_fields.camera_fields(
+            self.values, self.frame, self.unique_camera_model
+        )
+        if self.date is not None:
+            fields[Tag.DATE_TIME] = self.values.text(self.date)
+        # Adobe states the profile in both places, and some readers look here only.
+        fields |= dng_fields.noise_fields(self.values, self._profile(), None)
+        exif = dng_fields.exif_fields(self.values, self.frame) | self.inheritance.exif
+        plan = Plan(fields, {Tag.EXIF_IFD: [Plan(exif)]})
+        if self.inheritance.gps:
+            plan.children[Tag.GPS_IFD] = [Plan(self.inheritance.gps)]
+        return plan
 
 
 def _write_container(
-    file: BinaryIO,
-    frame: Frame,
-    root: Plan,
-    raw: Plan,
-    image: NDArray[np.uint16],
-    grid: TileGrid,
-    components: int,
+    file: BinaryIO, notes: DngNotes, raw: Plan, image: NDArray[np.uint16], grid: TileGrid, components: int
 ) -> None:
     """Write header, directories, previews and tiles; offsets of what is compressed are patched in last."""
-    rendering = render_preview(frame, PREVIEW)
+    if image.nbytes > LARGEST_IMAGE:
+        raise UsageError(f"{image.nbytes} bytes of pixels are more than a DNG can hold")
+    values, root = notes.values, notes.root()
+    rendering = render_preview(notes.frame, PREVIEW)
     small = resize_to(rendering, THUMBNAIL)
     preview = jpeg(rendering)
-    root.fields |= thumbnail_fields(_V, small.shape)
-    raw.fields |= tile_fields(_V, grid)
-    preview_plan = Plan(preview_fields(_V, rendering.shape, len(preview)))
+    root.fields |= dng_fields.thumbnail_fields(values, small.shape)
+    raw.fields |= dng_fields.tile_fields(values, grid)
+    preview_plan = Plan(dng_fields.preview_fields(values, rendering.shape, len(preview)))
     root.children[Tag.SUB_IFDS] = [raw, preview_plan]
-    root.children[Tag.EXIF_IFD] = [Plan(_exif_fields(frame))]
 
-    layout = lay_out(root, 8)
-    file.write(b"II*\0" + _V.long(8).payload + layout.data)
+    pinned = notes.inheritance.maker_note
+    layout = lay_out(root, pinned.end, values.order)
+    file.write((b"II*\0" if values.order == "<" else b"MM\0*") + values.long(layout.start).payload)
+    file.write(bytes(pinned.start - 8) + pinned.data + bytes(layout.start - pinned.start - len(pinned.data)))
+    file.write(layout.data)
     patches = {layout.value_of(root, Tag.STRIP_OFFSETS): _append(file, small.tobytes())}
     patches[layout.value_of(preview_plan, Tag.STRIP_OFFSETS)] = _append(file, preview)
     offsets, counts = [], []
@@ -157,10 +198,10 @@ def _write_container(
         counts.append(len(tile))
     for position, offset in patches.items():
         file.seek(position)
-        file.write(_V.long(offset).payload)
-    for tag, values in ((Tag.TILE_OFFSETS, offsets), (Tag.TILE_BYTE_COUNTS, counts)):
+        file.write(values.long(offset).payload)
+    for tag, numbers in ((Tag.TILE_OFFSETS, offsets), (Tag.TILE_BYTE_COUNTS, counts)):
         file.seek(layout.value_of(raw, tag))
-        file.write(_V.long(*values).payload)
+        file.write(values.long(*numbers).payload)
 
 
 def _append(file: BinaryIO, data: bytes) -> int:
@@ -170,200 +211,3 @@ def _append(file: BinaryIO, data: bytes) -> int:
         file.write(b"\0")
     file.write(data)
     return position + position % 2
-
-
-def thumbnail_fields(values: Values, shape: tuple[int, ...]) -> dict[int, Field]:
-    """Return the image fields of an uncompressed RGB thumbnail [h, w, 3]; its offset is to be patched."""
-    height, width = shape[:2]
-    return {
-        Tag.NEW_SUBFILE_TYPE: values.long(Subfile.PREVIEW),
-        Tag.IMAGE_WIDTH: values.long(width),
-        Tag.IMAGE_LENGTH: values.long(height),
-        Tag.BITS_PER_SAMPLE: values.short(8, 8, 8),
-        Tag.COMPRESSION: values.short(Compression.NONE),
-        Tag.PHOTOMETRIC: values.short(Photometric.RGB),
-        Tag.STRIP_OFFSETS: values.long(0),
-        Tag.SAMPLES_PER_PIXEL: values.short(3),
-        Tag.ROWS_PER_STRIP: values.long(height),
-        Tag.STRIP_BYTE_COUNTS: values.long(height * width * 3),
-        Tag.PLANAR_CONFIGURATION: values.short(1),
-    }
-
-
-def preview_fields(values: Values, shape: tuple[int, ...], size: int) -> dict[int, Field]:
-    """Return the fields of a JPEG preview [h, w, 3] of ``size`` bytes; its offset is to be patched."""
-    height, width = shape[:2]
-    return {
-        Tag.NEW_SUBFILE_TYPE: values.long(Subfile.PREVIEW),
-        Tag.IMAGE_WIDTH: values.long(width),
-        Tag.IMAGE_LENGTH: values.long(height),
-        Tag.BITS_PER_SAMPLE: values.short(8, 8, 8),
-        Tag.COMPRESSION: values.short(Compression.JPEG),
-        Tag.PHOTOMETRIC: values.short(Photometric.YCBCR),
-        Tag.STRIP_OFFSETS: values.long(0),
-        Tag.SAMPLES_PER_PIXEL: values.short(3),
-        Tag.ROWS_PER_STRIP: values.long(height),
-        Tag.STRIP_BYTE_COUNTS: values.long(size),
-        Tag.PLANAR_CONFIGURATION: values.short(1),
-        Tag.YCBCR_SUBSAMPLING: values.short(2, 2),
-        Tag.YCBCR_POSITIONING: values.short(1),
-        Tag.PREVIEW_COLOR_SPACE: values.long(2),
-    }
-
-
-def tile_fields(values: Values, grid: TileGrid) -> dict[int, Field]:
-    """Return the fields that place lossless JPEG tiles; offsets and counts are to be patched."""
-    unknown = values.long(*(0,) * len(grid))
-    return {
-        Tag.COMPRESSION: values.short(Compression.JPEG),
-        Tag.TILE_WIDTH: values.long(grid.tile_width),
-        Tag.TILE_LENGTH: values.long(grid.tile_height),
-        Tag.TILE_OFFSETS: unknown,
-        Tag.TILE_BYTE_COUNTS: unknown,
-    }
-
-
-def noise_profile_field(values: Values, profile: NoisePairs) -> Field:
-    """Return the NoiseProfile field: DNG wants S > 0 and O >= 0."""
-    pairs = profile if len(set(map(tuple, profile))) > 1 else profile[:1]
-    return values.double(*(v for s, o in pairs for v in (max(s, SMALLEST_SLOPE), max(o, 0.0))))
-
-
-def _noise_fields(profile: NoisePairs | None, noise_reduction: float | None) -> dict[int, Field]:
-    fields: dict[int, Field] = {}
-    if profile:
-        fields[Tag.NOISE_PROFILE] = noise_profile_field(_V, profile)
-    if noise_reduction is not None:
-        fields[Tag.NOISE_REDUCTION_APPLIED] = _V.rational(noise_reduction)
-    return fields
-
-
-def _common_raw_fields(shape: tuple[int, ...], samples: int) -> dict[int, Field]:
-    return {
-        Tag.NEW_SUBFILE_TYPE: _V.long(Subfile.MAIN),
-        Tag.IMAGE_WIDTH: _V.long(shape[1]),
-        Tag.IMAGE_LENGTH: _V.long(shape[0]),
-        Tag.BITS_PER_SAMPLE: _V.short(*(16,) * samples),
-        Tag.PHOTOMETRIC: _V.short(Photometric.LINEAR_RAW),
-        Tag.SAMPLES_PER_PIXEL: _V.short(samples),
-        Tag.PLANAR_CONFIGURATION: _V.short(1),
-        Tag.DEFAULT_SCALE: _V.rational(1, 1),
-    }
-
-
-def _raw_plan(frame: Frame, profile: NoisePairs | None, noise_reduction: float | None) -> Plan:
-    """Return the directory of the mosaic; CFA and black levels are phased to the active area's corner."""
-    top, left, bottom, right = frame.area
-    fields = _common_raw_fields(frame.mosaic.shape, 1)
-    if not frame.is_monochrome:
-        pattern = np.roll(frame.cfa, (-top, -left), (0, 1))
-        fields[Tag.PHOTOMETRIC] = _V.short(Photometric.CFA)
-        fields[Tag.CFA_REPEAT_PATTERN_DIM] = _V.short(*pattern.shape)
-        fields[Tag.CFA_PATTERN] = _V.byte(*pattern.reshape(-1).tolist())
-        fields[Tag.CFA_PLANE_COLOR] = _V.byte(0, 1, 2)
-        fields[Tag.CFA_LAYOUT] = _V.short(1)
-    fields |= _black_fields(frame)
-    fields[Tag.WHITE_LEVEL] = _V.long(round(frame.white))
-    fields[Tag.ACTIVE_AREA] = _V.long(top, left, bottom, right)
-    fields |= _crop_fields((bottom - top, right - left), _crop_in_active_area(frame))
-    # Borders that any reader can tell are not declared: dcraw and its kin would take their mean for
-    # the black level, in place of the one that is stated.
-    if frame.masked_areas and frame.masked_areas != dark_borders(frame):
-        fields[Tag.MASKED_AREAS] = _V.long(*(side for area in frame.masked_areas for side in area))
-    return Plan(fields | _noise_fields(profile, noise_reduction))
-
-
-def _black_fields(frame: Frame) -> dict[int, Field]:
-    top, left, bottom, right = frame.area
-    black = _smallest_repeat(np.roll(frame.black, (-top, -left), (0, 1)))
-    levels = black.reshape(-1).tolist()
-    whole = all(level == int(level) for level in levels)
-    if min(levels) < 0:
-        raise UsageError(f"black level {min(levels):g} is negative, which DNG cannot state")
-    fields = {
-        Tag.BLACK_LEVEL_REPEAT_DIM: _V.short(*black.shape),
-        Tag.BLACK_LEVEL: _V.long(*map(int, levels)) if whole else _V.rational(*levels),
-    }
-    if frame.black_rows is not None:
-        fields[Tag.BLACK_LEVEL_DELTA_V] = _V.srational(*frame.black_rows[top:bottom].tolist())
-    if frame.black_columns is not None:
-        fields[Tag.BLACK_LEVEL_DELTA_H] = _V.srational(*frame.black_columns[left:right].tolist())
-    return {int(tag): item for tag, item in fields.items()}
-
-
-def _smallest_repeat(black: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the smallest block that tiles to ``black``: some readers know only 1x1 and 2x2."""
-    for axis in (0, 1):
-        length = black.shape[axis]
-        for step in range(1, length):
-            if length % step == 0 and np.array_equal(black, np.roll(black, step, axis)):
-                black = black.take(range(step), axis)
-                break
-    return black
-
-
-def _crop_in_active_area(frame: Frame) -> tuple[int, int, int, int] | None:
-    if frame.default_crop is None:
-        return None
-    top, left = frame.area[:2]
-    crop = frame.default_crop
-    return crop[0] - top, crop[1] - left, crop[2] - top, crop[3] - left
-
-
-def _linear_crop(shape: tuple[int, ...], frame: Frame) -> tuple[int, int, int, int] | None:
-    """Return the default crop where the RGB image covers the active area, else the whole image."""
-    top, left, bottom, right = frame.area
-    return _crop_in_active_area(frame) if shape[:2] == (bottom - top, right - left) else None
-
-
-def _crop_fields(shape: tuple[int, ...], crop: tuple[int, int, int, int] | None) -> dict[int, Field]:
-    top, left, bottom, right = crop or (0, 0, shape[0], shape[1])
-    return {
-        Tag.DEFAULT_CROP_ORIGIN: _V.long(left, top),
-        Tag.DEFAULT_CROP_SIZE: _V.long(right - left, bottom - top),
-    }
-
-
-def _root_plan(frame: Frame, profile: NoisePairs | None, unique_camera_model: str | None) -> Plan:
-    """Return IFD0 without its thumbnail: camera, colour, noise."""
-    fields: dict[int, Field] = {
-        Tag.ORIENTATION: _V.short(frame.orientation),
-        Tag.SOFTWARE: _V.text(SOFTWARE),
-        Tag.DATE_TIME: _V.text(datetime.datetime.now().strftime("%Y:%m:%d %H:%M:%S")),
-        Tag.DNG_VERSION: _V.byte(1, 4, 0, 0),
-        Tag.DNG_BACKWARD_VERSION: _V.byte(1, 3, 0, 0),
-        Tag.UNIQUE_CAMERA_MODEL: _V.text(unique_camera_model or frame.camera or "Unknown camera"),
-        Tag.BASELINE_EXPOSURE: _V.srational(0),
-        Tag.PREVIEW_COLOR_SPACE: _V.long(2),
-    }
-    for tag, text in ((Tag.MAKE, frame.make), (Tag.MODEL, frame.model)):
-        if text:
-            fields[tag] = _V.text(text)
-    if not frame.is_monochrome:
-        fields[Tag.COLOR_MATRIX_1] = _V.srational(*colour_matrix(frame).reshape(-1).tolist())
-        fields[Tag.CALIBRATION_ILLUMINANT_1] = _V.short(D65)
-        fields[Tag.AS_SHOT_NEUTRAL] = _V.rational(*neutral(frame).tolist())
-    if profile:
-        fields[Tag.NOISE_PROFILE] = noise_profile_field(_V, profile)
-    return Plan({int(tag): item for tag, item in fields.items()})
-
-
-def _exif_fields(frame: Frame) -> dict[int, Field]:
-    """Return what is known of the exposure; an ISO beyond 16 bits goes where EXIF 2.3 has room."""
-    fields: dict[int, Field] = {Tag.EXIF_VERSION: _V.undefined(b"0231")}
-    rationals = (
-        (Tag.EXPOSURE_TIME, frame.exposure_time),
-        (Tag.F_NUMBER, frame.aperture),
-        (Tag.FOCAL_LENGTH, frame.focal_length),
-    )
-    for tag, value in rationals:
-        if value:
-            fields[tag] = _V.rational(value)
-    if frame.iso:
-        iso = round(frame.iso)
-        fields[Tag.ISO] = _V.short(min(iso, LARGEST_SHORT))
-        fields[Tag.SENSITIVITY_TYPE] = _V.short(2)
-        fields[Tag.RECOMMENDED_EXPOSURE_INDEX] = _V.long(iso)
-    if DATE_PATTERN.fullmatch(frame.date):
-        fields[Tag.DATE_TIME_ORIGINAL] = _V.text(frame.date)
-    return {int(tag): item for tag, item in fields.items()}

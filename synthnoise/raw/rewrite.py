@@ -22,7 +22,7 @@ from synthnoise.raw import dng_reading as reading
 from synthnoise.raw.camera_files import dng_frame
 from synthnoise.raw.capture import exposure_of
 from synthnoise.raw.develop import render
-from synthnoise.raw.dng import (
+from synthnoise.raw.dng_fields import (
     NoisePairs,
     noise_profile_field,
     preview_fields,
