@@ -115,7 +115,7 @@ def test_several_darks_are_split_into_fixed_and_temporal():
     found = result.profile.isos[6400.0].diagnostics
     assert found["dark_frames"] == 3
     assert found["fixed_pattern"] == pytest.approx(np.hypot(SENSOR.dsnu, SENSOR.column_pattern), rel=0.15)
-    assert found["held_back"] == "the second dark"
+    assert found["held_back"] == "a second dark"
     assert any("3 darks" in line for line in result.report)
 
 

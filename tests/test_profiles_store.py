@@ -23,6 +23,7 @@ from synthnoise.profiles.store import (
     folder_name,
     load_profile,
     save_profile,
+    shipped_folder,
 )
 from synthnoise.specs import ProfileDir
 
@@ -431,3 +432,16 @@ def test_nothing_is_interpolated_across_a_change_of_conversion_gain():
 def test_the_less_trustworthy_regime_wins():
     isos = {400.0: noise(400.0, gain_regime="high-snr"), 1600.0: noise(1600.0)}
     assert noise_at(camera(isos=isos), 800.0).gain_regime == "high-snr"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in shipped_folder().iterdir() if path.is_dir()))
+def test_shipped_profiles_can_be_used(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    profile = load_profile(name, Plugins(candidates=[]))
+    assert folder_name(profile) == name
+    assert profile.provenance
+    for noise_of in profile.isos.values():
+        gain, scale = noise_of.gain, profile.scale[0]
+        assert noise_of.shot[1] == pytest.approx(gain / scale, rel=1e-6)
+        assert noise_of.gain_interval[0] <= gain <= noise_of.gain_interval[1]
+        assert noise_of.read[1] == pytest.approx((noise_of.read_noise[1] / scale) ** 2, rel=1e-6)

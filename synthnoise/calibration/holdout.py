@@ -21,7 +21,7 @@ class HoldOut:
     Attributes
     ----------
     against
-        ``"the second dark"`` or ``"the other half of the dark"``.
+        ``"a second dark"`` or ``"the other half"``.
     kl
         Kullback-Leibler divergence in nats of the held-back histogram from the other, mean over planes.
     variance, rows, columns
@@ -38,7 +38,7 @@ class HoldOut:
 def hold_out(dark: DarkNoise) -> HoldOut:
     """Return how the first dark predicts the second, or one half of a single dark the other."""
     return HoldOut(
-        against="the second dark" if dark.frames > 1 else "the other half of the dark",
+        against="a second dark" if dark.frames > 1 else "the other half",
         kl=float(np.mean([_divergence(*plane.histograms) for plane in dark.planes])),
         variance=float(np.mean([_variance_ratio(plane) for plane in dark.planes])),
         rows=_ratio(*dark.rows_apart),

@@ -24,7 +24,7 @@ def report_lines(one: IsoCalibration, noise: IsoNoise) -> list[str]:
         f"ISO {one.iso:g}",
         *_gain_lines(measured.gain),
         *_dark_lines(noise, measured.dark, border=one.role == "masked border"),
-        *_check_lines(measured.check, measured.dark),
+        *_check_lines(measured.check, measured.dark, border=one.role == "masked border"),
     ]
 
 
@@ -55,7 +55,7 @@ def _dark_lines(noise: IsoNoise, dark: DarkNoise, *, border: bool) -> list[str]:
         f" {dark.hot_pixels:,} hot pixels ({noise.hot_pixel_fraction:.2e} of all)",
     ]
     if border:
-        lines.append("  measured in the masked border: shading and hot pixels of the picture stay unknown")
+        lines.append("  rows, columns and offset are those of the masked border")
     if dark.frames > 1:
         fixed, columns = dark.fixed_pattern
         temporal = math.sqrt(max(read**2 - fixed**2, 0.0))
@@ -66,10 +66,12 @@ def _dark_lines(noise: IsoNoise, dark: DarkNoise, *, border: bool) -> list[str]:
     return lines
 
 
-def _check_lines(check: HoldOut, dark: DarkNoise) -> list[str]:
+def _check_lines(check: HoldOut, dark: DarkNoise, *, border: bool) -> list[str]:
     ratios = [("variance", check.variance), ("rows", check.rows), ("columns", check.columns)]
     text = ", ".join(f"{name} x{ratio:.2f}" for name, ratio in ratios if math.isfinite(ratio))
     lines = [f"  hold-out, against {check.against}: KL {check.kl:.1e}, {text} (1 is right)"]
-    if dark.frames == 1:
+    if border:
+        lines.append("  a dark frame would show shading and hot pixels, and be surer in all else")
+    elif dark.frames == 1:
         lines.append("  a second dark frame would tell fixed pattern from noise, and banding from its luck")
     return lines

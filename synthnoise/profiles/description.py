@@ -61,8 +61,9 @@ def _lines(noise: IsoNoise) -> list[str]:
     lines = [f"ISO {noise.iso:g}"]
     if math.isfinite(noise.gain):
         low, high = noise.gain_interval
+        measured = f"95 %: {low:.4g} .. {high:.4g}, {noise.gain_regime}"
         lines.append(
-            f"  gain {noise.gain:.4g} DN/e- (95 %: {low:.4g} .. {high:.4g}, {noise.gain_regime}),"
+            f"  gain {noise.gain:.4g} DN/e- ({'stated' if noise.gain_regime == 'stated' else measured}),"
             f" read noise {read:.3g} DN = {read / noise.gain:.3g} e-"
         )
     else:
