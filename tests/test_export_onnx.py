@@ -123,8 +123,14 @@ def test_same_weights_same_bytes_and_not_a_word(
     "values",
     [
         {"channels": 1, "depth": 3, "width": 4, "sigma_planes": 0},
-        {"channels": 3, "depth": 3, "width": 4, "sigma_planes": 3, "centred": False},
-        {"channels": 3, "depth": 3, "width": 4, "bias_free": False, "batch_norm": True},
+        pytest.param(
+            {"channels": 3, "depth": 3, "width": 4, "sigma_planes": 3, "centred": False},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"channels": 3, "depth": 3, "width": 4, "bias_free": False, "batch_norm": True},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_every_conditioning_exports(folder: Path, tmp_path: Path, values: dict[str, Any]) -> None:

@@ -60,21 +60,22 @@ def rows(path: Path) -> list[dict[str, float]]:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize(("domain", "settings", "margin"), [("bayer", RAW, 2.0), ("srgb", RGB, 2.0)])
+@pytest.mark.parametrize(("domain", "settings", "margin"), [("bayer", RAW, 1.5), ("srgb", RGB, 1.5)])
 def test_it_learns_to_denoise_what_it_never_saw(
     tmp_path: Path, domain: str, settings: dict[str, Any], margin: float
 ) -> None:
     """The loss falls well below that of doing nothing, and images of another seed gain ``margin`` dB."""
-    summary = train(output=tmp_path / "net.safetensors", steps=120, seed=1, **settings)
+    summary = train(output=tmp_path / "net.safetensors", steps=80, seed=1, **settings)
     course = rows(summary.log)
-    assert [row["step"] for row in course] == list(range(6, 121, 6))
+    assert [row["step"] for row in course] == list(range(4, 81, 4))
     assert course[0]["loss"] == pytest.approx(1, abs=0.15)
-    assert course[-1]["loss"] < 0.6
+    assert course[-1]["loss"] < 0.7
     assert summary.psnr > summary.noisy_psnr + margin
 
     network, record = load_weights(summary.output)
     assert (record.domain, record.stabilised) == (domain, domain == "bayer")
-    assert (record.steps, record.seed, record.halo) == (120, 1, 4)
+    assert (record.steps, record.seed, record.halo) == (80, 1, 4)
+    assert record.options["centred"] is True, "defaults are written out, lest they change under the weights"
     assert record.figures == {"psnr": summary.psnr, "noisy_psnr": summary.noisy_psnr}
     plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **plan_of(settings))
     fresh = Examples(plan, torch.device("cpu"), default_plugins())
@@ -103,7 +104,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(
     tmp_path: Path, stop: signal.Signals, batch_norm: bool
 ) -> None:
     options = RAW["denoiser_options"] | {"batch_norm": batch_norm, "bias_free": not batch_norm}
-    settings = RAW | {"steps": 23, "denoiser_options": options}
+    settings = RAW | {"steps": 23, "denoiser_options": options, "batch": 2, "crop": 8}
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     train(output=whole, **settings)
     resume = False
@@ -125,6 +126,16 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(
     assert logs[0] == logs[1]
     assert not checkpoint_path(parts).exists()
     assert signal.getsignal(stop) in (signal.default_int_handler, signal.SIG_DFL)
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        listener = Listener(1, lambda: os.kill(os.getpid(), signal.SIGINT))
+        train(output=tmp_path / "net", steps=2, progress=listener, **RAW)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    load_weights(tmp_path / "net")
 
 
 def interrupted(output: Path, **changes: Any) -> None:
@@ -259,6 +270,7 @@ def test_other_threads_can_train(tmp_path: Path) -> None:
         ({"seed": -1}, UsageError),
         ({"noise_options": {}}, UsageError),
         ({"denoiser_options": {"channels": 3}}, UsageError),
+        ({"denoiser_options": {"colour": "blue"}}, UsageError),
         ({"denoiser": "patch-dct"}, UsageError),
         ({"denoiser": "no-such"}, PluginError),
         ({"images": "no-such"}, PluginError),

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from synthnoise import options
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.plugins import Plugins
@@ -161,21 +162,23 @@ def _expectation(stabiliser: Stabiliser, device: torch.device) -> tuple[Tensor, 
 
 
 def _network_options(spec: DenoiserSpec, chosen: dict[str, Any], channels: int) -> dict[str, Any]:
-    """Return the options with the number of planes filled in where the network asks for it.
+    """Return every option of the network, the number of planes filled in where it asks for that.
+
+    Defaults are written out: weights must not change their meaning with them.
 
     Raises
     ------
     UsageError
-        The network is for another number of planes.
+        An option does not fit, or the network is for another number of planes.
     """
-    if spec.channels not in (0, channels):
-        raise UsageError(f"{spec.name} takes {spec.channels} planes, the examples have {channels}")
-    options = spec.load_options()
-    if options is None or "channels" not in {field.name for field in dataclasses.fields(options)}:
-        return dict(chosen)
-    if int(chosen.get("channels", channels)) != channels:
+    kind = spec.load_options()
+    known = {field.name for field in dataclasses.fields(kind)} if kind else set()
+    planes = {"channels": channels} if "channels" in known else {}
+    built = options.build(kind, planes | chosen, owner=spec.name)
+    values = dataclasses.asdict(built) if built is not None else {}
+    if (found := values.get("channels", spec.channels)) not in (0, channels):
         raise UsageError(
-            f"{spec.name}: channels is {chosen['channels']}, the examples have {channels}",
-            hint="leave the option out",
+            f"{spec.name} is set for {found} planes, the examples have {channels}",
+            hint="leave the option channels out, or choose another denoiser",
         )
-    return dict(chosen) | {"channels": channels}
+    return values

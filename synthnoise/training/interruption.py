@@ -23,7 +23,8 @@ class TrainingInterrupted(SynthnoiseError):
 class Interruption:
     """Within the block, the first Ctrl-C or SIGTERM is only noted; the second does what it always did.
 
-    Signals can be caught in the main thread alone: in any other the block changes nothing.
+    Signals can be caught in the main thread alone: in any other the block changes nothing. Signals that
+    are ignored stay ignored.
 
     Attributes
     ----------
@@ -37,7 +38,9 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            # Who started this may have chosen to ignore one: a background job survives a Ctrl-C for others.
+            heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(
