@@ -17,6 +17,7 @@ from raw_scenes import foreign_dng, noise_frame
 
 from synthnoise.errors import InputError, SynthnoiseError
 from synthnoise.raw.dng import write_dng
+from synthnoise.raw.inheritance import inherit
 from synthnoise.raw.limits import ReadLimits
 from synthnoise.raw.reading import read_metadata
 from synthnoise.raw.rewrite import rewrite_dng
@@ -122,6 +123,14 @@ def test_metadata_raises_only_input_errors(tmp_path, seeds, recipe):
     path = tmp_path / "fuzz.dng"
     path.write_bytes(_mutated(seeds, recipe))
     assert "\n" not in _refusal(lambda: read_metadata(path, limits=LIMITS))
+
+
+@given(recipe=mutations())
+@FUZZ
+def test_inheriting_raises_only_input_errors(tmp_path, seeds, recipe):
+    path = tmp_path / "fuzz.dng"
+    path.write_bytes(_mutated(seeds, recipe))
+    assert "\n" not in _refusal(lambda: inherit(path))
 
 
 @given(recipe=mutations())

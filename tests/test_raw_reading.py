@@ -83,6 +83,24 @@ def test_unknown_values_are_unknown(tmp_path):
     assert frame.camera == ""
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"active_area": (0, 0, 97, 128)},
+        {"active_area": (5, 5, 5, 10)},
+        {"masked_areas": ((-1, 0, 5, 5),)},
+        {"active_area": (4, 4, 90, 120), "default_crop": (0, 0, 50, 50)},
+        {"black_rows": np.zeros(95)},
+        {"black_columns": np.zeros((128, 1))},
+        {"black": np.zeros((1, 1))},
+        {"black": np.full((2, 2), 20000.0)},
+    ],
+)
+def test_impossible_frames(wrong):
+    with pytest.raises(InputError):
+        noise_frame(**wrong)
+
+
 def test_borders_that_look_dark_are_found_and_others_are_not():
     rng = np.random.default_rng(2)
     mosaic = rng.normal(4000, 300, (200, 300)).astype(np.uint16)

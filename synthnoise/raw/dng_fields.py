@@ -16,7 +16,7 @@ from synthnoise.raw.colour import colour_matrix, neutral
 from synthnoise.raw.dng_tiles import TileGrid
 from synthnoise.raw.frame import Frame, Rectangle
 from synthnoise.raw.tags import D65, Compression, Photometric, Subfile, Tag
-from synthnoise.raw.tiff_layout import Field, Values
+from synthnoise.raw.tiff_layout import MAX_OFFSET, Field, Values
 
 NoisePairs = Sequence[tuple[float, float]]
 """(S, O) once, or per colour plane R, G, B: variance = S x + O on the normalised signal."""
@@ -223,7 +223,7 @@ def exif_fields(values: Values, frame: Frame) -> dict[int, Field]:
         if value:
             fields[tag] = values.rational(value)
     if frame.iso:
-        iso = round(frame.iso)
+        iso = min(round(frame.iso), MAX_OFFSET)
         fields[Tag.ISO] = values.short(min(iso, LARGEST_SHORT))
         fields[Tag.SENSITIVITY_TYPE] = values.short(2)
         fields[Tag.RECOMMENDED_EXPOSURE_INDEX] = values.long(iso)

@@ -202,7 +202,8 @@ def default_crop(image: RawImage, area: Rectangle) -> Rectangle | None:
         return None
     top, left = area[0] + round(origin[1]), area[1] + round(origin[0])
     crop = (top, left, min(top + round(size[1]), area[2]), min(left + round(size[0]), area[3]))
-    return crop if _inside(crop, image) and crop != area else None
+    inside = area[0] <= crop[0] < crop[2] and area[1] <= crop[1] < crop[3]
+    return crop if inside and crop != area else None
 
 
 def cfa_pattern(image: RawImage, area: Rectangle, name: str) -> NDArray[np.uint8]:

@@ -95,6 +95,24 @@ class Frame:
                 f"{self._where()}white level {self.white:g} is not above black level {self.black.max():g}"
             )
 
+        self._check_geometry()
+
+    def _check_geometry(self) -> None:
+        """Raise InputError where an area sticks out of what holds it, or a line of black has a wrong length."""
+        whole = (0, 0, *self.mosaic.shape)
+        inner = [(self.area, whole)] + [(area, whole) for area in self.masked_areas]
+        if self.default_crop is not None:
+            inner.append((self.default_crop, self.area))
+        for area, outer in inner:
+            rows = outer[0] <= area[0] < area[2] <= outer[2]
+            if not (rows and outer[1] <= area[1] < area[3] <= outer[3]):
+                raise InputError(f"{self._where()}the area {area} is not inside of {outer}")
+        for line, length in zip((self.black_rows, self.black_columns), self.mosaic.shape, strict=True):
+            if line is not None and line.shape != (length,):
+                raise InputError(
+                    f"{self._where()}black levels {line.shape} do not match {length} rows or columns"
+                )
+
     def _where(self) -> str:
         return f"{self.path}: " if self.path else ""
 
