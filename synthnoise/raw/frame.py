@@ -94,11 +94,10 @@ class Frame:
             raise InputError(
                 f"{self._where()}white level {self.white:g} is not above black level {self.black.max():g}"
             )
-
         self._check_geometry()
 
     def _check_geometry(self) -> None:
-        """Raise InputError where an area sticks out of what holds it, or a line of black has a wrong length."""
+        """Raise InputError where an area sticks out of what holds it, or a black line has another length."""
         whole = (0, 0, *self.mosaic.shape)
         inner = [(self.area, whole)] + [(area, whole) for area in self.masked_areas]
         if self.default_crop is not None:
