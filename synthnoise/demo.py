@@ -24,7 +24,7 @@ from synthnoise.calibration import calibrate
 from synthnoise.contact_sheet import GAP, Panel, Row, contact_sheet
 from synthnoise.denoising import Settings, denoise_files
 from synthnoise.errors import OutputExistsError, SynthnoiseError
-from synthnoise.files import write_bytes
+from synthnoise.files import CONTACT_SHEET, write_bytes
 from synthnoise.output import jsonable, layout
 from synthnoise.plugins import default_plugins
 from synthnoise.profiles.schema import CameraProfile
@@ -47,7 +47,7 @@ DUSK, NIGHT = 24.0, 48.0
 """How many times less light than saturates the sensor, for the photograph and for the night shot."""
 
 NOISE_MODELS = ("poisson-gaussian", "two-shots")
-REPORT, SHEET, PROFILE = "report.json", "contact-sheet.png", "profile"
+REPORT, PROFILE = "report.json", "profile"
 CROP = 280
 """Edge in pixels of the pictures that are shown one to one."""
 
@@ -119,7 +119,7 @@ class DemoReport:
             for c in self.checks
         ]
         table = layout(("claim", "measured", "truth", "unit", "", "passes if"), rows)
-        return [*table, "", f"look at {self.folder / SHEET}"]
+        return [*table, "", f"look at {self.folder / CONTACT_SHEET}"]
 
     def raise_on_failure(self) -> None:
         """Raise SynthnoiseError naming the claims that failed, if any did."""
@@ -173,7 +173,7 @@ def run_demo(
         *(check for name in NOISE_MODELS for check in noise_checks(name, synthetic[name], shots)),
         *denoising_checks(folder, denoised, shots),
     )
-    write_png(folder / SHEET, _sheet(shots, synthetic, denoised, checks), overwrite)
+    write_png(folder / CONTACT_SHEET, _sheet(shots, synthetic, denoised, checks), overwrite)
     files = tuple(sorted({*(path.name for path in folder.iterdir()), REPORT}))
     report = DemoReport(folder, files, checks, time.process_time() - started)
     document = json.dumps(jsonable(report.as_dict()), indent=2, ensure_ascii=False)

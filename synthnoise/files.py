@@ -16,6 +16,9 @@ from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError
 
 PART_SUFFIX = ".part"
 
+CONTACT_SHEET = "contact-sheet.png"
+"""Overview that a dataset's folder may hold beside its samples; it is not one of them."""
+
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str, *, overwrite: bool = False) -> Iterator[BinaryIO]:
@@ -168,7 +171,8 @@ OnExistingPolicy = Literal["error", "skip", "overwrite"]
 def expand_inputs(inputs: Sequence[str | Path], suffixes: Iterable[str]) -> list[Path]:
     """Return the files that paths, folders and glob patterns name, in order, none twice.
 
-    Folders give the files directly inside whose suffix (lower-case, with the dot) is among ``suffixes``.
+    Folders give the files directly inside whose suffix (lower-case, with the dot) is among ``suffixes``,
+    but not a dataset's contact sheet.
 
     Raises
     ------
@@ -181,7 +185,8 @@ def expand_inputs(inputs: Sequence[str | Path], suffixes: Iterable[str]) -> list
     for item in inputs:
         path = Path(item)
         if path.is_dir():
-            matches = sorted(p for p in path.iterdir() if p.is_file() and p.suffix.lower() in known)
+            there = (p for p in path.iterdir() if p.is_file() and p.name != CONTACT_SHEET)
+            matches = sorted(p for p in there if p.suffix.lower() in known)
             if not matches:
                 raise InputError(f"{path}: holds no file that can be read here")
         elif not path.exists() and any(sign in str(item) for sign in "*?["):

@@ -9,6 +9,8 @@ from PIL import Image
 from sampling import assert_distribution
 
 from synthnoise.errors import InputError, UsageError
+from synthnoise.evaluation.images import evaluate_images
+from synthnoise.files import expand_inputs
 from synthnoise.images.colours import (
     OPPONENT,
     decode_srgb,
@@ -19,8 +21,9 @@ from synthnoise.images.colours import (
 )
 from synthnoise.images.dead_leaves import DeadLeaves
 from synthnoise.images.dead_leaves import Options as LeafOptions
-from synthnoise.images.photographs import Options, PhotographCrops
+from synthnoise.images.photographs import Options, PhotographCrops, Photographs
 from synthnoise.rng import Rng
+from synthnoise.stream.dataset import Request, synthesize
 from synthnoise.testing import check_image_model, rng
 
 
@@ -138,6 +141,15 @@ def test_the_folder_model_keeps_the_contract(folder):
 def test_folders_that_cannot_serve_are_named(folder, make, error, message):
     with pytest.raises(error, match=message):
         make(folder)
+
+
+def test_the_contact_sheet_of_a_dataset_is_not_one_of_its_images(tmp_path):
+    request = Request(options={"reduction": 1}, n=3, size=(16, 24))
+    synthesize(request, tmp_path, contact_sheet=True)
+    assert (tmp_path / "contact-sheet.png").exists()
+    assert Photographs(tmp_path).sizes == [(16, 24)] * 3
+    assert evaluate_images(str(tmp_path), n=10).count == 3
+    assert [path.name for path in expand_inputs([tmp_path], [".png"])] == [f"{i:08d}.png" for i in range(3)]
 
 
 def test_damaged_photographs_are_named(tmp_path):

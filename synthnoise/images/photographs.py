@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthnoise.errors import InputError, UsageError
+from synthnoise.files import CONTACT_SHEET
 from synthnoise.images.colours import decode_srgb
 from synthnoise.raw.images import read_image
 from synthnoise.rng import Rng, Stream
@@ -21,6 +22,8 @@ SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", 
 
 class Photographs:
     """The photographs of a folder, in the order of their names; decoded when asked for.
+
+    The contact sheet of a dataset is not one of them.
 
     Attributes
     ----------
@@ -39,7 +42,8 @@ class Photographs:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of photographs")
         self.folder = folder
-        self.paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        files = (path for path in folder.iterdir() if path.name != CONTACT_SHEET)
+        self.paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
         if not self.paths:
             raise InputError(
                 f"{folder}: holds no photographs", hint=f"known endings: {', '.join(sorted(SUFFIXES))}"

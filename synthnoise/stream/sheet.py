@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from synthnoise.contact_sheet import Panel, Row, contact_sheet
+from synthnoise.files import CONTACT_SHEET
 from synthnoise.raw.develop import develop
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import write_png
@@ -16,14 +17,13 @@ from synthnoise.stream.plan import Plan
 from synthnoise.stream.source import Source
 from synthnoise.stream.writers import mosaic_codes, srgb_codes
 
-SHEET = "contact-sheet.png"
 SAMPLES, PER_ROW = 12, 4
 WIDEST = 256
 
 
 def write_sheet(folder: Path, source: Source, device: torch.device) -> None:
     """Write the sheet of the first samples of a request, unless there is one."""
-    if (folder / SHEET).exists():
+    if (folder / CONTACT_SHEET).exists():
         return
     request, plan = source.request, source.plan
     numbers = list(range(request.start, request.start + min(SAMPLES, request.n)))
@@ -42,7 +42,7 @@ def write_sheet(folder: Path, source: Source, device: torch.device) -> None:
     ]
     title = request.model if request.noise is None else f"{request.model}, {request.noise}"
     size = f"{request.size[0]}x{request.size[1]} pixels, seed {request.seed}"
-    write_png(folder / SHEET, contact_sheet(title, size, rows))
+    write_png(folder / CONTACT_SHEET, contact_sheet(title, size, rows))
 
 
 def shown(values: NDArray[np.float32], plan: Plan, picture: str) -> NDArray[np.uint8]:
