@@ -61,12 +61,12 @@ _LAZY = {
     "rewrite_dng": "synthnoise.raw.rewrite",
     "run_demo": "synthnoise.demo",
     "save_profile": "synthnoise.profiles.store",
-    "DatasetRequest": "synthnoise.stream.dataset",
+    "DatasetRequest": "synthnoise.stream.dataset:Request",
     "synthesize": "synthnoise.stream.dataset",
     "train": "synthnoise.training",
     "write_dng": "synthnoise.raw.dng",
 }
-"""Where each public name lives; imported on first use."""
+"""Where each public name lives, and as what if under another name; imported on first use."""
 
 __all__ = [
     "PLUGIN_API",
@@ -96,7 +96,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'synthnoise' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    module, _, attribute = _LAZY[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import synthnoise
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "synthnoise").rglob("*.py"))
 MAX_FILE_LINES = 400
@@ -77,3 +79,8 @@ def test_imports_only_go_down(path):
                 continue
             other = FLOORS.get(room, 0)
             assert other < floor or (other == 0 and floor == 0), f"line {node.lineno}: {own} imports {room}"
+
+
+@pytest.mark.parametrize("name", synthnoise.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(synthnoise, name) is not None
