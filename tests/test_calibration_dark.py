@@ -10,9 +10,10 @@ import pytest
 
 from synthnoise.calibration.agreement import check_dark, check_exposures, check_light, check_same_camera
 from synthnoise.calibration.codes import code_statistics
-from synthnoise.calibration.dark import PROBITS, measure_darks
+from synthnoise.calibration.dark import measure_darks
 from synthnoise.calibration.holdout import hold_out
 from synthnoise.calibration.line_noise import half_means, interleave, line_noise
+from synthnoise.calibration.residual import PROBITS
 from synthnoise.calibration.shading import coarse_grid, full_shading
 from synthnoise.errors import InputError
 from synthnoise.raw.frame import Frame

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from synthnoise.calibration.codes import CodeStatistics, code_statistics
 from synthnoise.calibration.line_noise import LineNoise, half_means, interleave, line_noise
+from synthnoise.calibration.residual import (
+    fixed_variance,
+    histograms,
+    neighbours_and_marginal,
+    robust_deviation,
+    variance_of,
+)
 from synthnoise.calibration.shading import coarse_grid, full_shading
 from synthnoise.errors import InputError
 from synthnoise.progress import SILENT, Progress
@@ -24,12 +30,6 @@ HOT = 9.0
 
 MOST_HOT = 200_000
 """Hot pixels that a profile lists; the hottest come first."""
-
-BANDS = 32
-"""Bands of rows whose scatter gives the standard error of the read noise."""
-
-PROBITS = np.linspace(-4.5, 4.5, 257)
-"""Standard normal quantiles at whose probabilities the marginal is kept."""
 
 SMALLEST = 16
 """Packed rows and columns that a dark must at least have."""
@@ -58,7 +58,7 @@ class PlaneNoise:
     hot
         int32 [n, 3]: row and column in the plane, and DN above the local level.
     marginal
-        float32 [257] DN, quantiles at the probabilities of ``PROBITS`` once rows and columns are out.
+        float32 [257] DN, quantiles at the probabilities of ``residual.PROBITS``, rows and columns out.
     codes
         What the codes of the first dark say.
     histograms
@@ -183,36 +183,57 @@ def _measure_plane(frames: Sequence[Frame], row: int, column: int) -> tuple[Plan
     codes = code_statistics(frames[0].mosaic[row::h, column::w], frames[0].white)
     shape = frames[0].mosaic.shape[0] // h, frames[0].mosaic.shape[1] // w
     planes = [_above_black(frame, row, column)[: shape[0], : shape[1]] for frame in frames]
-    mean: Plane = np.mean(planes, axis=0, dtype=np.float32)
-    shading = _shading(_without_tails(mean))
-    scale = _robust_deviation(planes[0] - shading)
-    outlier = np.zeros(shape, dtype=bool)
-    for plane in planes:
-        outlier |= np.abs(plane - shading) > HOT * scale
-    excess = mean - shading
+    mean: Plane = planes[0] if len(planes) == 1 else np.asarray(np.mean(planes, 0, np.float32))
+    shading = full_shading(coarse_grid(_without_tails(mean)), shape)
+    outlier, hot = _outliers(planes, mean, shading)
     mean = np.where(outlier, shading, mean)
     offset, grid = float(mean.mean(dtype=np.float64)), coarse_grid(mean)
+    del mean
     shading = full_shading(grid, shape)
-    frame_offsets = tuple(float(np.where(outlier, shading, p).mean(dtype=np.float64)) for p in planes)
-    residuals = [
-        np.where(outlier, np.float32(0), plane - shading - np.float32(level - offset))
-        for plane, level in zip(planes, frame_offsets, strict=True)
-    ]
-    variance, error = _variance(residuals)
+    frame_offsets = []
+    for plane in planes:
+        plane -= shading
+        plane[outlier] = 0
+        drift = plane.mean(dtype=np.float64)
+        frame_offsets.append(offset + float(drift))
+        plane -= np.float32(drift)
+        plane[outlier] = 0
+    del shading
+    variance, error = variance_of(planes)
+    correlation, marginal = neighbours_and_marginal(planes[0])
     return PlaneNoise(
         offset=offset,
-        frame_offsets=frame_offsets,
+        frame_offsets=tuple(frame_offsets),
         variance=variance,
         variance_se=error,
-        fixed_variance=_fixed_variance(residuals),
-        fixed_column_variance=_fixed_variance([residual.mean(0) for residual in residuals]),
-        correlation=_neighbour_correlation(residuals[0]),
+        fixed_variance=fixed_variance(planes),
+        fixed_column_variance=fixed_variance([plane.mean(0) for plane in planes]),
+        correlation=correlation,
         grid=grid - np.float32(offset),
-        hot=_hot_list(excess, outlier & _always(planes, shading, HOT / 2 * scale)),
-        marginal=_marginal(residuals[0]),
+        hot=hot,
+        marginal=marginal,
         codes=codes,
-        histograms=_histograms(residuals),
-    ), residuals
+        histograms=histograms(planes),
+    ), planes
+
+
+def _outliers(
+    planes: Sequence[Plane], mean: Plane, shading: Plane
+) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+    """Return which pixels stand out in any dark, and the list of those that do in all: hot ones.
+
+    One that stands out in a single dark blinks, or was hit by a particle.
+    """
+    limit = HOT * robust_deviation(planes[0] - shading)
+    some, always = np.zeros(shading.shape, dtype=bool), np.ones(shading.shape, dtype=bool)
+    for plane in planes:
+        apart = np.abs(plane - shading)
+        some |= apart > limit
+        always &= apart > limit / 2
+    rows, columns = np.nonzero(some & always)
+    amplitudes = mean[rows, columns] - shading[rows, columns]
+    order = np.argsort(-np.abs(amplitudes), kind="stable")[:MOST_HOT]
+    return some, np.stack([rows, columns, np.rint(amplitudes)], axis=1)[order].astype(np.int32)
 
 
 def _above_black(frame: Frame, row: int, column: int) -> Plane:
@@ -230,76 +251,5 @@ def _above_black(frame: Frame, row: int, column: int) -> Plane:
 def _without_tails(plane: Plane) -> Plane:
     """Return a plane whose outliers are drawn in, so that hot pixels hardly move a mean."""
     sample = plane[::3, ::3]
-    middle, bound = np.median(sample), 20 * _robust_deviation(sample)
+    middle, bound = np.median(sample), 20 * robust_deviation(sample)
     return np.clip(plane, middle - bound, middle + bound)
-
-
-def _robust_deviation(plane: Plane) -> np.float32:
-    low, high = np.quantile(plane[::2, ::2], (0.1587, 0.8413))
-    return np.float32(max((high - low) / 2, 0.3))
-
-
-def _shading(plane: Plane) -> Plane:
-    return full_shading(coarse_grid(plane), plane.shape)
-
-
-def _always(planes: Sequence[Plane], shading: Plane, limit: np.float32) -> NDArray[np.bool_]:
-    """Return which pixels stand out in every dark; one that blinks does not."""
-    always = np.ones(shading.shape, dtype=bool)
-    for plane in planes:
-        always &= np.abs(plane - shading) > limit
-    return always
-
-
-def _hot_list(excess: Plane, hot: NDArray[np.bool_]) -> NDArray[np.int32]:
-    rows, columns = np.nonzero(hot)
-    amplitudes = excess[rows, columns]
-    order = np.argsort(-np.abs(amplitudes), kind="stable")[:MOST_HOT]
-    return np.stack([rows, columns, np.rint(amplitudes)], axis=1)[order].astype(np.int32)
-
-
-def _variance(residuals: Sequence[Plane]) -> tuple[float, float]:
-    """Return the mean square of residuals, and its standard error from bands of rows."""
-    squares = np.mean([np.square(r).mean(1, dtype=np.float64) for r in residuals], axis=0)
-    bands = [band.mean() for band in np.array_split(squares, min(BANDS, len(squares)))]
-    return float(squares.mean()), float(np.std(bands, ddof=1)) / math.sqrt(len(bands))
-
-
-def _fixed_variance(samples: Sequence[NDArray[np.float32]]) -> float:
-    """Return the variance that all samples share: Var(mean) = fixed + temporal / n, solved for it."""
-    n = len(samples)
-    if n < 2:
-        return math.nan
-    of_mean = float(np.mean(samples, axis=0, dtype=np.float32).var(dtype=np.float64))
-    single = float(np.mean([sample.var(dtype=np.float64) for sample in samples]))
-    return (n * of_mean - single) / (n - 1)
-
-
-def _unlined(residual: Plane) -> Plane:
-    """Return a residual without the means of its rows and columns."""
-    rowless = residual - residual.mean(1, keepdims=True)
-    return np.asarray(rowless - rowless.mean(0), dtype=np.float32)
-
-
-def _neighbour_correlation(residual: Plane) -> tuple[float, float]:
-    flat = _unlined(residual)
-    bound = 5 * _robust_deviation(flat)
-    flat = np.clip(flat, -bound, bound)
-    power = float(np.square(flat).mean(dtype=np.float64)) or 1.0
-    across = float((flat[:, 1:] * flat[:, :-1]).mean(dtype=np.float64))
-    down = float((flat[1:] * flat[:-1]).mean(dtype=np.float64))
-    return across / power, down / power
-
-
-def _marginal(residual: Plane) -> NDArray[np.float32]:
-    values = np.sort(_unlined(residual), axis=None)
-    place = ndtr(PROBITS) * values.size - 0.5
-    return np.interp(place, np.arange(values.size), values).astype(np.float32)
-
-
-def _histograms(residuals: Sequence[Plane]) -> NDArray[np.float64]:
-    """Return counts per whole DN [2, m] of the first two residuals, or of the halves of the only one."""
-    pair = residuals[:2] if len(residuals) > 1 else np.array_split(residuals[0], 2)
-    both = [np.rint(sample).astype(np.int64).ravel() for sample in pair]
-    low, high = min(int(s.min()) for s in both), max(int(s.max()) for s in both)
-    return np.stack([np.bincount(s - low, minlength=high - low + 1) for s in both]).astype(np.float64)

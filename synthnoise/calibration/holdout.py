@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.calibration.dark import DarkNoise, PlaneNoise
+from synthnoise.calibration.line_noise import LineNoise
+
+SIGNIFICANT = 3.0
+"""Standard errors that line noise must reach before its halves are compared."""
 
 POOLED = 20
 """Pixels that a bin of the held-back histogram must hold; beyond the last such bins, tails are pooled."""
@@ -41,13 +45,16 @@ def hold_out(dark: DarkNoise) -> HoldOut:
         against="a second dark" if dark.frames > 1 else "the other half",
         kl=float(np.mean([_divergence(*plane.histograms) for plane in dark.planes])),
         variance=float(np.mean([_variance_ratio(plane) for plane in dark.planes])),
-        rows=_ratio(*dark.rows_apart),
-        columns=_ratio(*dark.columns_apart),
+        rows=_ratio(dark.rows_apart, dark.rows),
+        columns=_ratio(dark.columns_apart, dark.columns),
     )
 
 
-def _ratio(first: float, second: float) -> float:
-    return (first / second) ** 2 if second > 0 else math.nan
+def _ratio(apart: tuple[float, float], lines: LineNoise) -> float:
+    """Return the ratio of variances, where there is noise enough to compare."""
+    if min(apart) <= 0 or lines.deviation < SIGNIFICANT * lines.deviation_se:
+        return math.nan
+    return (apart[0] / apart[1]) ** 2
 
 
 def _variance_ratio(plane: PlaneNoise) -> float:
