@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from synthnoise.cli.parameters import GeometryText, Json, OutputPath, Overwrite, parse_geometry
+from synthnoise.cli.parameters import GeometryText, Json, OutputPath, Overwrite, frames_of, parse_geometry
 from synthnoise.output import Output
-
-if TYPE_CHECKING:
-    from synthnoise.raw.frame import Frame
-    from synthnoise.raw.plain import Geometry
 
 
 def calibrate(
@@ -44,8 +39,8 @@ def calibrate(
     out = Output(json_mode=json, quiet=context.obj["quiet"])
     with out.progress() as progress:
         result = run(
-            _frames(dark, layout),
-            _frames(noisy, layout),
+            frames_of(dark, layout),
+            frames_of(noisy, layout),
             camera=camera,
             iso=iso,
             output=output,
@@ -57,10 +52,3 @@ def calibrate(
     for warning in result.warnings:
         out.warn(warning)
     out.result(result.as_dict(), result.report)
-
-
-def _frames(paths: list[str] | None, geometry: Geometry | None) -> list[Frame | Path | str]:
-    """Return files as they are, or frames where only the command line knows what their pixels mean."""
-    from synthnoise.raw.reading import read_frame
-
-    return [path if geometry is None else read_frame(path, geometry=geometry) for path in paths or []]

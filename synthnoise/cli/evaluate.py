@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthnoise.cli.parameters import Device, Json, Seed, parse_size
+from synthnoise.cli.parameters import Device, GeometryText, Json, Seed, frames_of, parse_geometry, parse_size
 from synthnoise.options import parse_pairs
 from synthnoise.output import Output
 
@@ -58,6 +58,12 @@ def noise(
         list[Path] | None,
         typer.Option("--dark", help="Real dark frames instead: the first calibrates; repeatable."),
     ] = None,
+    noisy: Annotated[
+        list[Path] | None,
+        typer.Option("--noisy", help="A photograph at their ISO, which gives the gain."),
+    ] = None,
+    iso: Annotated[float | None, typer.Option("--iso", help="ISO of the frames, if they do not say.")] = None,
+    geometry: GeometryText = None,
     frames: Annotated[int, typer.Option("--frames", min=2, help="Frames to judge on.")] = 3,
     seed: Seed = 0,
     json: Json = False,
@@ -65,9 +71,19 @@ def noise(
     """Compare the darks that noise models make with real ones: KL, KS, spectrum, rows, columns, spread."""
     from synthnoise.evaluation.noise import evaluate_noise
 
+    layout = parse_geometry(geometry)
     out = Output(json_mode=json)
     with out.progress() as progress:
-        table = evaluate_noise(models, sensor=sensor, darks=dark, frames=frames, seed=seed, progress=progress)
+        table = evaluate_noise(
+            models,
+            sensor=sensor,
+            darks=frames_of(dark, layout) if dark else None,
+            noisy=frames_of(noisy, layout),
+            iso=iso,
+            frames=frames,
+            seed=seed,
+            progress=progress,
+        )
     out.table(table.title, table.columns, table.rows, key="noise")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from synthnoise.options import build, parse_pairs
 from synthnoise.plugins import Kind, default_plugins
 
 if TYPE_CHECKING:
+    from synthnoise.raw.frame import Frame
     from synthnoise.raw.plain import Geometry
 
 
@@ -132,6 +134,30 @@ def parse_geometry(text: str | None) -> Geometry | None:
     pairs = parse_pairs(text.replace("/", ";").split(","))
     geometry: Geometry = build(Geometry, pairs, owner="--geometry")
     return geometry
+
+
+def frames_of(paths: Sequence[Path | str] | None, geometry: Geometry | None) -> list[Frame | Path | str]:
+    """Return files as they are, or frames where only the command line knows what their pixels mean."""
+    from synthnoise.raw.reading import read_frame
+
+    return [path if geometry is None else read_frame(path, geometry=geometry) for path in paths or []]
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """Return (least, most) of a text such as ``1,100``; one number is both.
+
+    Raises
+    ------
+    UsageError
+        It is neither, or not 1 or more.
+    """
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2) or not 1 <= values[0] <= values[-1] < float("inf"):
+        raise UsageError(f"--ratio {text!r}: expected one number, or LEAST,MOST, from 1")
+    return values[0], values[-1]
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from synthnoise.cli.parameters import (
     complete_denoisers,
     complete_image_models,
     complete_noise_models,
+    parse_range,
     split_output,
 )
 from synthnoise.errors import UsageError
@@ -46,6 +47,9 @@ def train(
     ] = None,
     profile: Profile = None,
     iso: Iso = None,
+    ratio: Annotated[
+        str, typer.Option("--ratio", help="Underexposure, or LEAST,MOST to draw it from.")
+    ] = "1,100",
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="How many steps.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="Or for how long.")] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Pairs per step.")] = 8,
@@ -75,6 +79,7 @@ def train(
             denoiser_options=options,
             profile=profile,
             iso=iso,
+            ratio=parse_range(ratio),
             output=Path(place),
             steps=steps,
             minutes=minutes,
