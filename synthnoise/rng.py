@@ -43,6 +43,8 @@ class Stream(IntEnum):
     GAIN = 8
     DARK_CHOICE = 9
     AMPLITUDE = 10
+    ROUNDING = 11
+    PROBE = 12
 
     LEAF_RADIUS = 32
     LEAF_POSITION = 33

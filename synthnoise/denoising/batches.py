@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from synthnoise.denoising.denoise import Denoiser, Settings
+from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.denoising.denoise import Denoiser, DenoiseResult, Settings, denoise_frame
+from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
+from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.pictures import denoise_picture
 from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs

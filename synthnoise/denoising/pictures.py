@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synthnoise.denoising.denoise import DEFAULT_TILE, Denoiser
+from synthnoise.denoising.denoise import DEFAULT_TILE
+from synthnoise.denoising.denoiser import Denoiser
 from synthnoise.denoising.tiles import tiles
 from synthnoise.progress import SILENT, Progress
 
@@ -50,7 +51,7 @@ def denoise_picture(
     sigma = estimate_sigma(picture / np.float32(largest))
     read = tuple(float(s) ** 2 for s in sigma)
     output = picture.copy()
-    grid = list(tiles(picture.shape[:2], tile or DEFAULT_TILE, denoiser.record.halo))
+    grid = list(tiles(picture.shape[:2], tile or DEFAULT_TILE, denoiser.halo))
     progress.start("denoising", len(grid))
     for part in grid:
         top, left, bottom, right = part.outer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-ALIGNMENT = 16
+ALIGNMENT = 32
 """Tiles and their context begin on multiples of this many packed pixels, so that whatever grid a
 denoiser lays (patches, strides, pooling) lies the same in every tile as in the whole."""
 

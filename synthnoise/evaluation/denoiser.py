@@ -177,7 +177,7 @@ def _denoise_tiled(denoiser: Denoiser, noisy: Tensor, sigma: float) -> Tensor:
     """Return an image [1, C, H, W] denoised of white noise, tile by tile."""
     channels = noisy.shape[1]
     denoised = torch.empty_like(noisy)
-    for tile in tiles((noisy.shape[2], noisy.shape[3]), DEFAULT_TILE, denoiser.record.halo):
+    for tile in tiles((noisy.shape[2], noisy.shape[3]), DEFAULT_TILE, denoiser.halo):
         top, left, bottom, right = tile.outer
         part = denoiser(noisy[..., top:bottom, left:right], (0.0,) * channels, (sigma**2,) * channels)
         top, left, bottom, right = tile.inner

@@ -1,0 +1,143 @@
+"""A denoiser ready to run: the domain its network wants, its padding, its device, its strength."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from synthnoise.denoising import level
+from synthnoise.devices import pick_device
+from synthnoise.errors import UsageError
+from synthnoise.noise.stabilise import Stabiliser
+from synthnoise.plugins import default_plugins
+from synthnoise.profiles.schema import CameraProfile
+from synthnoise.specs import DenoiserSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to denoise.
+
+    Attributes
+    ----------
+    denoiser
+        Name of a denoiser, or a file of weights.
+    options
+        Its options.
+    profile, iso
+        Camera profile (or its name or folder) and ISO, instead of what the file says of its noise.
+    strength
+        0 leaves the noise, 1 removes what the denoiser removes; the result is blended in between.
+    tile
+        Edge in mosaic pixels; None for the default.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    denoiser: str = "patch-dct"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    profile: CameraProfile | str | Path | None = None
+    iso: float | None = None
+    strength: float = 1.0
+    tile: int | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise UsageError(f"strength {self.strength:g} is not between 0 and 1")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON types."""
+        return {**dataclasses.asdict(self), "profile": None if self.profile is None else str(self.profile)}
+
+
+class Denoiser:
+    """A denoiser ready to run on planes.
+
+    Attributes
+    ----------
+    record
+        What its author, or its weights, say of it.
+    halo
+        Context in pixels of a plane that makes a tile equal the whole.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.device = pick_device(settings.device)
+        self.strength = settings.strength
+        self.record, network = _load(settings)
+        self.network = network.eval().to(self.device)
+        self.halo = self.record.halo + level.HALO
+
+    @torch.inference_mode()
+    def __call__(self, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
+        """Return denoised [B, C, H, W] of planes with variance ``shot x + read`` per plane.
+
+        Local means are kept.
+
+        Raises
+        ------
+        UsageError
+            The denoiser is made for another number of planes, or there is no such noise.
+        """
+        if self.record.channels not in (0, noisy.shape[-3]):
+            raise UsageError(
+                f"{self.record.name} takes {self.record.channels} planes, not {noisy.shape[-3]}",
+                hint="RAW has one per CFA position, pictures have three: take a denoiser for such",
+            )
+        noisy = noisy.to(self.device)
+        if self.strength == 0:
+            return noisy
+        if self.record.stabilised:
+            stabiliser = Stabiliser(shot, read)
+            flat = stabiliser.forward(noisy)
+            restored = stabiliser.inverse(self._run(flat, torch.ones_like(flat[:, :1])))
+        else:
+            restored = self._run(noisy, _sigma_map(noisy, shot, read))
+        restored = level.keep_level(noisy, restored, shot, read)
+        return restored if self.strength == 1 else torch.lerp(noisy, restored, self.strength)
+
+    def _run(self, planes: Tensor, sigma: Tensor) -> Tensor:
+        height, width = planes.shape[-2:]
+        multiple = self.record.multiple_of
+        bottom, right = -height % multiple, -width % multiple
+        if bottom or right:
+            planes = nn.functional.pad(planes, (0, right, 0, bottom), mode="replicate")
+            sigma = nn.functional.pad(sigma, (0, right, 0, bottom), mode="replicate")
+        restored: Tensor = self.network(planes, sigma)
+        return restored[..., :height, :width]
+
+
+def _load(settings: Settings) -> tuple[DenoiserSpec, nn.Module]:
+    """Return the record and the network of a name or a weights file."""
+    plugins = default_plugins()
+    if settings.denoiser.endswith(".safetensors"):
+        from synthnoise.denoisers.weights import denoiser_spec, load_weights
+
+        network, card = load_weights(Path(settings.denoiser))
+        return denoiser_spec(card), network
+    if settings.denoiser.endswith(".onnx"):
+        raise UsageError(
+            f"{settings.denoiser}: running ONNX files is not supported here",
+            hint="give the .safetensors weights",
+        )
+    record: DenoiserSpec = plugins.find("denoisers", settings.denoiser)
+    if record.trainable:
+        raise UsageError(
+            f"{record.name} has to be trained first",
+            hint=f"synthnoise train -d {record.name} -o weights.safetensors",
+        )
+    return record, plugins.create("denoisers", settings.denoiser, settings.options)
+
+
+def _sigma_map(noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
+    """Return the standard deviation [B, C, H, W] at the local mean of each pixel."""
+    mean = nn.functional.avg_pool2d(nn.functional.pad(noisy, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    s, o = (noisy.new_tensor(values)[:, None, None] for values in (shot, read))
+    return (s * mean.clamp_min(0) + o).sqrt()

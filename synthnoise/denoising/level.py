@@ -1,0 +1,44 @@
+"""Keeping the level: what a denoiser does to local means, put right in linear light.
+
+A denoiser works on roots, and where it smooths an edge or leaves texture alone, the mean of the root
+is not the root of the mean: levels drift by parts in a thousand, in the deep shadows by more, and each
+colour differently. The mean of many pixels is known better than any denoiser could guess it, so the
+difference of the two, smoothed over some thousand pixels, is added back.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+BLOCK = 32
+"""Pixels of a plane along the edge of a block; tiles begin on multiples of it."""
+HALO = 3 * BLOCK
+"""Pixels that the level at a place depends on: two blocks and the one that it is in."""
+OUTLIER = 5.0
+"""Standard deviations (and electrons: shot noise is skew) from which a difference is a defect repaired."""
+
+
+def keep_level(noisy: Tensor, restored: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
+    """Return ``restored`` [B, C, H, W] with the local means of ``noisy``, clipped and defective pixels apart.
+
+    The noise that comes back with the means has 1/80 of the standard deviation of a pixel's.
+    """
+    s, o = (noisy.new_tensor(values)[:, None, None] for values in (shot, read))
+    lost = noisy - restored
+    limit = OUTLIER * ((s * restored.clamp_min(0) + o).sqrt() + s)
+    trusted = ((lost.abs() < limit) & (noisy < 1)).to(noisy.dtype)
+    height, width = noisy.shape[-2:]
+    mean = _smoothed(lost * trusted) / _smoothed(trusted).clamp_min(1e-3)
+    drift = nn.functional.interpolate(mean, scale_factor=BLOCK, mode="bilinear", align_corners=False)
+    return restored + drift[..., :height, :width]
+
+
+def _smoothed(planes: Tensor) -> Tensor:
+    """Return block means [B, C, ceil(H / BLOCK), ceil(W / BLOCK)], smoothed by (1, 2, 1) / 4 both ways."""
+    height, width = planes.shape[-2:]
+    filled = nn.functional.pad(planes, (0, -width % BLOCK, 0, -height % BLOCK))
+    means = nn.functional.avg_pool2d(filled, BLOCK)
+    binomial = means.new_tensor([1, 2, 1]) / 4
+    kernel = torch.outer(binomial, binomial)[None, None].expand(means.shape[1], 1, 3, 3)
+    return nn.functional.conv2d(means, kernel, padding=1, groups=means.shape[1])

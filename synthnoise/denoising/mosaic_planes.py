@@ -1,0 +1,107 @@
+"""A mosaic as the planes that denoisers want, rectangle by rectangle, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from synthnoise.denoising.tiles import Tile
+from synthnoise.errors import InputError
+from synthnoise.raw.cfa import pack, unpack
+from synthnoise.raw.develop import nearest_in_phase
+from synthnoise.raw.frame import RED, Frame, Rectangle
+from synthnoise.rng import Rng, Stream
+
+
+class MosaicPlanes:
+    """The active area of a Bayer or monochrome frame as normalised planes.
+
+    Bayer planes are always R, G, G, B, whatever the phase: where the area does not begin with red, a
+    row or a column is put before it. That, and what is missing to a whole number of repeats, is filled
+    with the nearest pixels of the same colour.
+
+    Attributes
+    ----------
+    size
+        (rows, columns) of a plane.
+    colours
+        Colour of each plane.
+
+    Raises
+    ------
+    InputError
+        The frame has another colour filter array.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        if not (frame.is_bayer or (frame.is_monochrome and frame.cfa.shape in ((1, 1), (2, 2)))):
+            h, w = frame.cfa.shape
+            raise InputError(
+                f"{frame.path or 'frame'}: its {w}x{h} colour filter array cannot be denoised yet",
+                hint="Bayer and monochrome sensors can; X-Trans and Quad-Bayer are to come",
+            )
+        self._active = active = frame.active()
+        self._period = h, w = active.cfa.shape
+        self._before = tuple(np.argwhere(active.cfa == RED)[0]) if frame.is_bayer else (0, 0)
+        height, width = active.mosaic.shape
+        self.size = (-(-(height + self._before[0]) // h), -(-(width + self._before[1]) // w))
+        corner = np.roll(active.cfa, self._before, (0, 1))
+        self.colours = tuple(int(colour) for colour in corner.reshape(-1))
+
+    def read(self, rectangle: Rectangle) -> NDArray[np.float32]:
+        """Return float32 [C, rows, columns] of a rectangle in pixels of a plane."""
+        active, (h, w) = self._active, self._period
+        top, left, bottom, right = self._in_mosaic(rectangle)
+        rows = nearest_in_phase(np.arange(top, bottom), active.mosaic.shape[0], h)
+        columns = nearest_in_phase(np.arange(left, right), active.mosaic.shape[1], w)
+        values = active.mosaic[rows][:, columns].astype(np.float32)
+        scale = (active.white - active.black).astype(np.float32)
+        values -= active.black.astype(np.float32)[(rows % h)[:, None], (columns % w)[None, :]]
+        if active.black_rows is not None:
+            values -= active.black_rows[rows, None].astype(np.float32)
+        if active.black_columns is not None:
+            values -= active.black_columns[None, columns].astype(np.float32)
+        values /= scale[(rows % h)[:, None], (columns % w)[None, :]]
+        planes: NDArray[np.float32] = np.ascontiguousarray(pack(values, (h, w)))
+        return planes
+
+    def write(self, output: NDArray[Any], tile: Tile, restored: NDArray[np.float32]) -> None:
+        """Store the inner part of a tile in ``output``, the active area in DN; clipped pixels stay.
+
+        Integers are rounded up as often as their fraction says: rounding to the nearest would turn the
+        smooth shadows of a denoised frame into steps, and shift their level by up to half a DN.
+        """
+        active, (h, w) = self._active, self._period
+        wanted = self._in_mosaic(tile.inner)
+        area = tuple(np.clip(wanted, 0, [*output.shape, *output.shape]))
+        rows, columns = slice(area[0], area[2]), slice(area[1], area[3])
+        source = active.mosaic[rows, columns]
+        inside = (
+            slice(area[0] - wanted[0], area[2] - wanted[0]),
+            slice(area[1] - wanted[1], area[3] - wanted[1]),
+        )
+        level = unpack(restored[(slice(None), *tile.kept)], (h, w))[inside]
+        i, j = np.arange(area[0], area[2]) % h, np.arange(area[1], area[3]) % w
+        level = level * (active.white - active.black).astype(np.float32)[i[:, None], j[None, :]]
+        level += active.black_map(area).astype(np.float32)
+        if np.issubdtype(output.dtype, np.integer):
+            level += _fractions(area)
+            level = np.floor(np.clip(level, 0, active.white))
+        output[rows, columns] = np.where(source >= active.white, source, level)
+
+    def _in_mosaic(self, rectangle: Rectangle) -> Rectangle:
+        """Return a rectangle of planes in pixels of the active area; it may reach beyond."""
+        (h, w), (row, column) = self._period, self._before
+        top, left, bottom, right = rectangle
+        return top * h - row, left * w - column, bottom * h - row, right * w - column
+
+
+def _fractions(area: Rectangle) -> NDArray[np.float32]:
+    """Return a number between 0 and 1 for every pixel of an area, the same in every tile."""
+    top, left, bottom, right = (int(n) for n in area)
+    rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64), origin=(top, left))
+    numbers: NDArray[np.float32] = rng.uniform(Stream.ROUNDING, (1, bottom - top, right - left))[0, 0].numpy()
+    return numbers

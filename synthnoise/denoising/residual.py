@@ -1,0 +1,48 @@
+"""How much noise a denoiser leaves, measured by asking it.
+
+A little more noise is added to the noisy planes, and what of it comes out again is the share of noise
+that the denoiser lets through there: all of it in fine texture, next to none in flat places. The
+median over small blocks is what a file can say of itself. Works for any denoiser, also one that leaves
+noise of another colour than white (the probe is that of Ramani, Blu and Unser, "Monte-Carlo SURE",
+IEEE TIP 17(9), 2008, with the response in place of its divergence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from synthnoise.rng import Rng, Stream
+
+PROBE = 0.1
+"""Standard deviation of the added noise, in that of the noise there is: 0.5 % more in all."""
+BLOCK = 16
+EDGE = 128
+"""Pixels of a plane along the edge of a probed square."""
+
+Restore = Callable[[Tensor], Tensor]
+
+
+def squares(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Return four places (top, left, bottom, right) to probe, around the middle of each quarter."""
+    height, width = (min(EDGE, n) for n in size)
+    tops = {max(int(size[0] * part) - height // 2, 0) for part in (0.25, 0.75)}
+    lefts = {max(int(size[1] * part) - width // 2, 0) for part in (0.25, 0.75)}
+    return [(top, left, top + height, left + width) for top in sorted(tops) for left in sorted(lefts)]
+
+
+def transmitted(
+    restore: Restore, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]
+) -> list[float]:
+    """Return the ratio of noise out to noise in, standard deviations, per block of planes [1, C, H, W]."""
+    s, o = (noisy.new_tensor(values)[:, None, None] for values in (shot, read))
+    restored = restore(noisy)
+    deviation = PROBE * (s * restored.clamp_min(0) + o).sqrt()
+    unit = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64), device=noisy.device).normal(
+        Stream.PROBE, tuple(noisy.shape[1:])
+    )
+    response = (restore(noisy + deviation * unit) - restored) / deviation
+    edge = min(BLOCK, *noisy.shape[-2:])
+    return [float(share) for share in nn.functional.avg_pool2d(response**2, edge).mean(1).sqrt().ravel()]
