@@ -140,6 +140,13 @@ def test_texture_alone_can_only_widen_the_interval_downwards():
     assert estimate.prnu > 0.03
 
 
+def test_an_image_that_is_textured_everywhere_is_called_so():
+    random = np.random.default_rng(6)
+    bricks = np.kron(random.uniform(0.1, 0.9, (64, 96)), np.ones((8, 8)))
+    estimate = measure(camera(0.5), np.broadcast_to(bricks, (3, *SIZE)).astype(np.float32), 100)
+    assert estimate.regime in ("textured", "unmeasured")
+
+
 def test_a_bright_clean_image_says_that_texture_may_weigh():
     assert measure(camera(0.1), patches(SIZE), 10).regime == "high-snr"
     assert measure(camera(2.0), patches(SIZE), 100).regime == "good"

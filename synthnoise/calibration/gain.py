@@ -35,6 +35,12 @@ PRECISE, TOLERABLE = 0.01, 0.05
 PASSED_RANGE = (0.35, 0.05)
 """Most and least share of texture in the detail that the interval allows for: blurs of 0.5 to 1.2 pixels."""
 
+LOOSER = 4.0
+"""Factor on the cut at which rougher places are let in, to see what texture does."""
+
+HARMLESS_RISE, TEXTURED_RISE = 0.05, 0.15
+"""Relative rise of the gain there that the other allowances cover, and from which the picture is textured."""
+
 HIDDEN_CONTRAST = 0.007
 """Contrast of texture or grain, finest scale, that the flatness of the other planes may not show."""
 
@@ -62,7 +68,8 @@ class GainEstimate:
         95 % interval. It reaches further down than up where texture may have passed for shot noise, which
         can only raise the gain.
     regime
-        ``high-snr`` where texture may weigh, ``low-light`` where nearly all noise is that of the dark.
+        ``textured`` where the picture has hardly a flat place, ``high-snr`` where fine texture may weigh,
+        ``low-light`` where nearly all noise is that of the dark.
     prnu
         Square root of q: relative inequality of pixels, and texture that behaves like it.
     level
@@ -219,30 +226,33 @@ def _estimate(
 ) -> GainEstimate:
     """Return a fit as an estimate whose interval allows for a drift of the zero and for texture.
 
-    Texture is allowed for by what less and what more of it in the detail would give than the mean share, and,
-    downwards only, by what a contrast of ``HIDDEN_CONTRAST`` would do that neither flatness nor coarse detail
-    tells from noise.
+    Texture is allowed for by what less and what more of it in the detail would give than the mean share.
+    Downwards only, also by what a contrast of ``HIDDEN_CONTRAST`` would do that neither flatness nor coarse
+    detail tells from noise, and by how much the gain rises where rougher places are let in.
     """
     gain, information = posterior.gain, line.weight * line.level**2
     level = float(np.average(line.level, weights=information))
     places = table.flattest(cut)
     more, less = (fit_line(places, gain, darks, floor=floor, passed=share) for share in PASSED_RANGE)
+    loose = fit_line(table.flattest(LOOSER * cut), gain, darks, floor=floor)
     free = fit_line(places, gain, darks, floor=True)
     assert more is not None
     assert less is not None
     assert free is not None
+    assert loose is not None
+    rise = loose.posterior().gain / gain - 1
     texture_down = max(0.0, gain - more.posterior().gain) + HIDDEN_CONTRAST**2 * level
+    texture_down += gain * max(0.0, rise - HARMLESS_RISE)
     texture_up = max(0.0, less.posterior().gain - gain)
     zero = gain * drift / level
     down = math.hypot(gain - posterior.low, Z95 * zero) + texture_down
     up = math.hypot(posterior.high - gain, Z95 * zero) + texture_up
     shot_share = gain * level / float(np.average(line.dark, weights=information))
-    snr = math.sqrt(level / gain)
     return GainEstimate(
         gain=gain,
         standard_error=math.hypot(posterior.deviation, zero),
         interval=(max(gain - down, 0.0), gain + up),
-        regime="high-snr" if snr > HIGH_SNR else "low-light" if shot_share < LOW_LIGHT else "good",
+        regime=_regime(math.sqrt(level / gain), shot_share, rise),
         prnu=math.sqrt(posterior.square),
         level=level,
         places=line.places,
@@ -250,6 +260,14 @@ def _estimate(
         floor_se=free.excess_se,
         by_plane=tuple(_plane_gains(places, gain, darks, floor=floor)),
     )
+
+
+def _regime(snr: float, shot_share: float, rise: float) -> GainRegime:
+    if rise > TEXTURED_RISE:
+        return "textured"
+    if snr > HIGH_SNR:
+        return "high-snr"
+    return "low-light" if shot_share < LOW_LIGHT else "good"
 
 
 def _plane_gains(

@@ -171,6 +171,11 @@ def _gain_warnings(gain: GainEstimate, noisy: Frame) -> list[str]:
             f"{label(noisy)}: bright and clean, so fine texture may pass for shot noise (gain perhaps as low"
             f" as {low:.3g}); a darker photograph at this ISO would be surer"
         )
+    if gain.regime == "textured":
+        warnings.append(
+            f"{label(noisy)}: textured nearly everywhere, so the gain is too high (perhaps {low:.3g});"
+            " a photograph with smooth areas would be surer"
+        )
     if gain.regime == "low-light":
         warnings.append(
             f"{label(noisy)}: hardly brighter than the dark frame; a brighter photograph would be surer"

@@ -39,6 +39,8 @@ def _gain_lines(gain: GainEstimate) -> list[str]:
     ]
     if gain.regime == "high-snr":
         lines.append("  the image is so clean that fine texture may pass for noise: the gain may be lower")
+    if gain.regime == "textured":
+        lines.append("  the image has hardly a flat place, so texture passes for noise: the gain is too high")
     if gain.regime == "low-light":
         lines.append("  the image is so dark that the gain rests on a small difference to the dark frame")
     return lines

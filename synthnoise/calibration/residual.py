@@ -36,8 +36,9 @@ def variance_of(residuals: Sequence[Plane]) -> tuple[float, float]:
 
 def _row_squares(residual: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the mean square of each row, [H]."""
-    sums: NDArray[np.float32] = np.einsum("ij,ij->i", residual, residual)
-    return sums.astype(np.float64) / residual.shape[1]
+    squares = np.einsum("ij,ij->i", residual, residual).astype(np.float64)
+    means: NDArray[np.float64] = squares / residual.shape[1]
+    return means
 
 
 def fixed_variance(samples: Sequence[NDArray[np.float32]]) -> float:

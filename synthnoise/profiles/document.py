@@ -19,7 +19,7 @@ from synthnoise.profiles.toml_table import TomlTable
 
 LARGEST_REPEAT = 8
 LARGEST_SIZE = 1 << 20
-REGIMES: tuple[GainRegime, ...] = ("good", "high-snr", "low-light", "stated", "unmeasured")
+REGIMES: tuple[GainRegime, ...] = ("good", "high-snr", "textured", "low-light", "stated", "unmeasured")
 ROLES: tuple[SourceRole, ...] = ("dark", "noisy", "masked border", "tag")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 

@@ -9,7 +9,7 @@ from typing import Any
 from synthnoise.errors import UsageError
 from synthnoise.profiles.schema import CameraProfile, GainRegime, IsoNoise
 
-REGIMES: tuple[GainRegime, ...] = ("good", "low-light", "high-snr", "stated", "unmeasured")
+REGIMES: tuple[GainRegime, ...] = ("good", "low-light", "high-snr", "textured", "stated", "unmeasured")
 """From the most to the least trustworthy."""
 
 LOGARITHMIC = (

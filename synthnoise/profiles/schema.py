@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
 
-GainRegime = Literal["good", "high-snr", "low-light", "stated", "unmeasured"]
-"""How far the gain may be trusted: ``high-snr`` means texture may have passed for shot noise, ``low-light``
-that nearly all noise was that of the dark, ``stated`` that a tag or another tool says so, errors unknown."""
-
+GainRegime = Literal["good", "high-snr", "textured", "low-light", "stated", "unmeasured"]
+"""How far the gain may be trusted: ``high-snr`` means that fine texture may have passed for shot noise,
+``textured`` that it has, ``low-light`` that nearly all noise was that of the dark, ``stated`` that a tag or
+another tool says so, errors unknown."""
 
 SourceRole = Literal["dark", "noisy", "masked border", "tag"]
 """What a file gave to a calibration; ``tag`` is a NoiseProfile or the file of another tool."""
