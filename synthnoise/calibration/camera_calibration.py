@@ -103,7 +103,7 @@ def calibrate(
     camera
         Name of the camera, if the files do not say.
     iso
-        ISO speed of all of them, if the files do not say.
+        ISO speed of all of them, whatever the files say; needed where they do not say.
     output
         Folder for the profile; None keeps it in memory.
     keep_dark
