@@ -155,6 +155,8 @@ def _shrink(
 def shrink_patches(
     planes: Array,
     stride: int,
+    start: int,
+    stop: int,
     thresholds: Array,
     shares: Array,
     neighbour_share: Array,
@@ -171,6 +173,9 @@ def shrink_patches(
         float32 [C, H, W] of decorrelated planes with white noise of standard deviation 1.
     stride
         Pixels between patches; the first lies at (0, 0).
+    start, stop
+        Rows in which the patches begin: ``start``, a multiple of the stride, up to below ``stop``. Calls
+        whose rows lie a patch apart may run at the same time.
     thresholds
         float32 [C, 64], above 0: evidence (mean energy, in units of the noise) at which a coefficient
         is halved.
@@ -193,7 +198,7 @@ def shrink_patches(
     samples = np.empty((EDGE, TOGETHER), np.float32)
     weight = np.empty(TOGETHER, np.float32)
     patches = (width - EDGE) // stride + 1
-    for top in range(0, height - EDGE + 1, stride):
+    for top in range(start, min(stop, height - EDGE + 1), stride):
         for c in range(channels):
             _dct(planes[c, top : top + EDGE], strip[c], width)
         restored[:] = 0

@@ -22,6 +22,7 @@ variance-stabilising transform makes.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +35,9 @@ from synthnoise.denoisers.defects import replace_defects
 from synthnoise.errors import UsageError
 
 Array = NDArray[np.float32]
+
+BAND = 60
+"""Rows of patches that one thread works on at a time: a multiple of every stride, and more than a patch."""
 
 DECORRELATION = {
     1: [[1.0]],
@@ -96,35 +100,63 @@ class PatchDCT(nn.Module):
             raise UsageError(f"patch-dct takes 1, 3 or 4 planes, not {noisy.shape[1]}")
         if not bool((sigma > 0).all()):
             raise UsageError("patch-dct needs a noise level above zero")
-        scaled = (noisy / sigma).detach().to("cpu", torch.float32).numpy()
-        restored = np.stack([self._denoise(planes) for planes in scaled])
-        return torch.from_numpy(restored).to(noisy) * sigma
+        restored = [
+            self._denoise((image / deviation).numpy())
+            for image, deviation in zip(
+                noisy.detach().to("cpu", torch.float32), sigma.detach().to("cpu", torch.float32), strict=True
+            )
+        ]
+        return torch.from_numpy(np.stack(restored)).to(noisy).mul_(sigma)
 
     def _denoise(self, planes: Array) -> Array:
+        """Return one image [C, H, W] of unit noise, denoised."""
         if self.options.defects:
-            planes = replace_defects(np.ascontiguousarray(planes))
+            planes = replace_defects(planes)
         mixing = np.array(DECORRELATION[len(planes)], dtype=np.float32)
-        mixed = self._shrink(np.tensordot(mixing, planes, 1), self.options.scales)
-        restored: Array = np.tensordot(mixing.T, mixed, 1)
-        return restored
+        mixed = self._shrink(mix(planes, mixing), self.options.scales)
+        return mix(mixed, mixing.T)
 
     def _shrink(self, mixed: Array, scales: int) -> Array:
         """Return decorrelated planes [C, H, W] without their unit noise."""
-        channels, height, width = mixed.shape
+        height, width = mixed.shape[1:]
         stride = self.options.stride
         border = EDGE - stride
         edges = [(0, 0)] + [(border, border + -(n + 2 * border - EDGE) % stride) for n in (height, width)]
         padded = np.pad(mixed, edges, mode="symmetric")
         total, weights = np.zeros_like(padded), np.zeros(padded.shape[1:], np.float32)
-        shares = np.array(SHARES, dtype=np.float32)[:channels, :channels].copy()
-        shrink_patches(padded, stride, thresholds(channels), shares, NEIGHBOUR_SHARE, total, weights)
+        _shrink_bands(padded, stride, total, weights)
+        del padded
         inside = (slice(border, border + height), slice(border, border + width))
-        fine: Array = total[:, *inside] / weights[inside]
-        if scales == 1 or min(height, width) < 2 * EDGE:
-            return fine
-        coarse = self._shrink(half_size(mixed) * np.float32(2), scales - 1) * np.float32(0.5)
-        fine += double_size(coarse - half_size(fine), (height, width))
+        fine: Array = total[:, *inside]
+        fine /= weights[inside]
+        if scales > 1 and min(height, width) >= 2 * EDGE:
+            coarse = self._shrink(half_size(mixed) * np.float32(2), scales - 1) * np.float32(0.5)
+            fine += double_size(coarse - half_size(fine), (height, width))
         return fine
+
+
+def _shrink_bands(planes: Array, stride: int, total: Array, weights: Array) -> None:
+    """Run :func:`shrink_patches` over bands of rows on all of torch's threads.
+
+    Every other band first, then those in between: no two that run together touch the same row, and the
+    order of the sums does not depend on the number of threads.
+    """
+    channels, height, _ = planes.shape
+    shares = np.array(SHARES, dtype=np.float32)[:channels, :channels].copy()
+    table = thresholds(channels)
+
+    def work(start: int) -> None:
+        shrink_patches(planes, stride, start, start + BAND, table, shares, NEIGHBOUR_SHARE, total, weights)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for first in (0, BAND):
+            list(pool.map(work, range(first, height, 2 * BAND)))
+
+
+def mix(planes: Array, mixing: Array) -> Array:
+    """Return ``mixing`` [C, C] applied across planes [C, H, W], in C order."""
+    mixed: Array = (mixing @ planes.reshape(len(planes), -1)).reshape(planes.shape)
+    return mixed
 
 
 def thresholds(channels: int) -> Array:

@@ -24,21 +24,23 @@ def keep_level(noisy: Tensor, restored: Tensor, shot: tuple[float, ...], read: t
 
     The noise that comes back with the means has 1/80 of the standard deviation of a pixel's.
     """
-    s, o = (noisy.new_tensor(values)[:, None, None] for values in (shot, read))
-    lost = noisy - restored
-    limit = OUTLIER * ((s * restored.clamp_min(0) + o).sqrt() + s)
-    trusted = ((lost.abs() < limit) & (noisy < 1)).to(noisy.dtype)
     height, width = noisy.shape[-2:]
-    mean = _smoothed(lost * trusted) / _smoothed(trusted).clamp_min(1e-3)
-    drift = nn.functional.interpolate(mean, scale_factor=BLOCK, mode="bilinear", align_corners=False)
-    return restored + drift[..., :height, :width]
+    levelled = torch.empty_like(restored)
+    for c, (s, o) in enumerate(zip(shot, read, strict=True)):
+        plane = restored[:, c : c + 1]
+        lost = noisy[:, c : c + 1] - plane
+        limit = (plane.clamp_min(0) * s + o).sqrt_().add_(s).mul_(OUTLIER)
+        trusted = ((lost.abs() < limit) & (noisy[:, c : c + 1] < 1)).to(noisy.dtype)
+        mean = _smoothed(lost.mul_(trusted)) / _smoothed(trusted).clamp_min(1e-3)
+        drift = nn.functional.interpolate(mean, scale_factor=BLOCK, mode="bilinear", align_corners=False)
+        torch.add(plane, drift[..., :height, :width], out=levelled[:, c : c + 1])
+    return levelled
 
 
 def _smoothed(planes: Tensor) -> Tensor:
-    """Return block means [B, C, ceil(H / BLOCK), ceil(W / BLOCK)], smoothed by (1, 2, 1) / 4 both ways."""
+    """Return block means [B, 1, ceil(H / BLOCK), ceil(W / BLOCK)] of one plane, smoothed."""
     height, width = planes.shape[-2:]
     filled = nn.functional.pad(planes, (0, -width % BLOCK, 0, -height % BLOCK))
     means = nn.functional.avg_pool2d(filled, BLOCK)
     binomial = means.new_tensor([1, 2, 1]) / 4
-    kernel = torch.outer(binomial, binomial)[None, None].expand(means.shape[1], 1, 3, 3)
-    return nn.functional.conv2d(means, kernel, padding=1, groups=means.shape[1])
+    return nn.functional.conv2d(means, torch.outer(binomial, binomial)[None, None], padding=1)

@@ -15,6 +15,9 @@ from synthnoise.raw.develop import nearest_in_phase
 from synthnoise.raw.frame import RED, Frame, Rectangle
 from synthnoise.rng import Rng, Stream
 
+BAND = 128
+"""Rows that random numbers are drawn for at a time."""
+
 
 class MosaicPlanes:
     """The active area of a Bayer or monochrome frame as normalised planes.
@@ -88,8 +91,8 @@ class MosaicPlanes:
         level = level * (active.white - active.black).astype(np.float32)[i[:, None], j[None, :]]
         level += active.black_map(area).astype(np.float32)
         if np.issubdtype(output.dtype, np.integer):
-            level += _fractions(area)
-            level = np.floor(np.clip(level, 0, active.white))
+            _add_fractions(level, (int(area[0]), int(area[1])))
+            np.floor(np.clip(level, 0, active.white, out=level), out=level)
         output[rows, columns] = np.where(source >= active.white, source, level)
 
     def _in_mosaic(self, rectangle: Rectangle) -> Rectangle:
@@ -99,9 +102,9 @@ class MosaicPlanes:
         return top * h - row, left * w - column, bottom * h - row, right * w - column
 
 
-def _fractions(area: Rectangle) -> NDArray[np.float32]:
-    """Return a number between 0 and 1 for every pixel of an area, the same in every tile."""
-    top, left, bottom, right = (int(n) for n in area)
-    rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64), origin=(top, left))
-    numbers: NDArray[np.float32] = rng.uniform(Stream.ROUNDING, (1, bottom - top, right - left))[0, 0].numpy()
-    return numbers
+def _add_fractions(level: NDArray[np.float32], corner: tuple[int, int]) -> None:
+    """Add to every pixel a number between 0 and 1, which is the same in every tile."""
+    rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64), origin=corner)
+    for row in range(0, len(level), BAND):
+        band = level[row : row + BAND]
+        band += rng.cropped(row, 0).uniform(Stream.ROUNDING, (1, *band.shape))[0, 0].numpy()
