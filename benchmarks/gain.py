@@ -7,7 +7,8 @@ dark frame. "ratio" is how many times less light there is than saturates. Read n
 the published table of a Sony A7S II (Feng et al., PMN, 2022); row, column, fixed-pattern and hot-pixel
 noise and 0.8 % PRNU are on. Leaf scenes have no grain. Photographs have: at low ratio the grain of the
 scan is real noise, so errors there are not only the estimator's fault. "covered" counts how often the
-stated 95 % interval holds the truth, of the frames that were not refused as unmeasurable. --cost times 24 megapixels.
+stated 95 % interval holds the truth, of the frames that were not refused as unmeasurable. --cost times 24
+megapixels.
 """
 
 from __future__ import annotations
