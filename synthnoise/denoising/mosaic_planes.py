@@ -103,8 +103,10 @@ class MosaicPlanes:
 
 
 def _add_fractions(level: NDArray[np.float32], corner: tuple[int, int]) -> None:
-    """Add to every pixel a number between 0 and 1, which is the same in every tile."""
+    """Add to every pixel a number between 0 and 1, the same in every tile, not so near the ends that the
+    last bits of an integer could move it.
+    """
     rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64), origin=corner)
     for row in range(0, len(level), BAND):
         band = level[row : row + BAND]
-        band += rng.cropped(row, 0).uniform(Stream.ROUNDING, (1, *band.shape))[0, 0].numpy()
+        band += 0.01 + 0.98 * rng.cropped(row, 0).uniform(Stream.ROUNDING, (1, *band.shape))[0, 0].numpy()

@@ -1,0 +1,95 @@
+"""How well and how fast the classical denoiser works.
+
+Quality: scenes shot by virtual cameras, PSNR of the CFA planes in linear light at the digital gain, against
+the perfect sensor; the noise level is estimated blind, as for a file without profile or tag. Beside it a
+Gaussian filter whose width is the best of a few for each row, told the truth. Cost: one frame of random
+leaves, denoised whole, CPU seconds of all threads, the peak memory being that of the process.
+
+    OMP_NUM_THREADS=1 python benchmarks/denoise.py [--megapixels 24]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import platform
+import resource
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from synthnoise.denoising import denoise_frame
+from synthnoise.raw.cfa import linear_planes
+from synthnoise.raw.frame import Frame
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+
+CAMERAS = ("mild", "hard", "low-noise", "phone")
+RATIOS = (1.0, 10.0, 100.0, 300.0)
+WIDTHS = (0.4, 0.6, 0.8, 1.2, 1.8, 2.7, 4.0)
+SCENE = 5
+
+
+def psnr(planes: NDArray[np.float32], clean: NDArray[np.float32], ratio: float) -> float:
+    """Return PSNR in dB at the digital gain ``ratio``."""
+    error = (planes.astype(np.float64) - clean) * ratio
+    return float(-10 * np.log10(np.mean(error**2)))
+
+
+def print_quality() -> None:
+    """Print PSNR per camera and ratio."""
+    print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {'Gaussian':>9} {'patch-dct':>10}   dB")
+    for name in CAMERAS:
+        camera = VirtualCamera(SENSORS[name])
+        scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed=SCENE))
+        for ratio in RATIOS:
+            frame = dataclasses.replace(camera.shoot(scene, ratio=ratio), noise_profile=None)
+            noisy, clean = linear_planes(frame), linear_planes(camera.shoot(scene, ratio=ratio, clean=True))
+            smooth = max(psnr(gaussian_filter(noisy, (0, w, w)), clean, ratio) for w in WIDTHS)
+            restored = linear_planes(denoise_frame(frame).frame)
+            print(
+                f"{name:10} {ratio:6g} {psnr(noisy, clean, ratio):8.2f} {smooth:9.2f}"
+                f" {psnr(restored, clean, ratio):10.2f}"
+            )
+
+
+def large_frame(megapixels: float) -> Frame:
+    """Return a noisy frame, a scene of leaves repeated to the size."""
+    camera = VirtualCamera(SENSORS["mild"])
+    frame = camera.shoot(camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed=SCENE)), ratio=30)
+    height = round((megapixels * 1e6 / 1.5) ** 0.5 / 2) * 2
+    width = round(height * 1.5 / 2) * 2
+    rows, columns = -(-height // frame.mosaic.shape[0]), -(-width // frame.mosaic.shape[1])
+    return dataclasses.replace(frame, mosaic=np.tile(frame.mosaic, (rows, columns))[:height, :width].copy())
+
+
+def print_cost(megapixels: float) -> None:
+    """Print CPU seconds and memory of a whole frame, compiling left out."""
+    frame = large_frame(megapixels)
+    denoise_frame(frame.crop((0, 0, 64, 64)))
+    start = time.process_time()
+    denoise_frame(frame)
+    seconds = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    height, width = frame.mosaic.shape
+    print(
+        f"{width} x {height}: {seconds:.1f} CPU-s, {seconds / megapixels:.2f} CPU-s/MPix, peak {peak:.0f} MB"
+    )
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--megapixels", type=float, default=24.0)
+    arguments = parser.parse_args()
+    print(f"{platform.machine()} {platform.system()}, {datetime.date.today()}, virtual cameras 512 x 768")
+    print_cost(arguments.megapixels)
+    print_quality()
+
+
+if __name__ == "__main__":
+    main()

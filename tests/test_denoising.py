@@ -1,0 +1,166 @@
+"""Denoising frames: what is promised of levels, clipped pixels, sizes, phases, tiles and quality."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from synthnoise.denoising import denoise_frame
+from synthnoise.errors import InputError
+from synthnoise.raw.cfa import linear_planes
+from synthnoise.raw.frame import Frame
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+
+SHOT, READ, SCALE, BLACK = 1e-3, 5e-6, 15000, 512
+BAYER = {
+    "RGGB": [[0, 1], [1, 2]],
+    "BGGR": [[2, 1], [1, 0]],
+    "GRBG": [[1, 0], [2, 1]],
+    "GBRG": [[1, 2], [0, 1]],
+}
+
+
+def flat(level: float, size: tuple[int, int] = (256, 320), pattern: str = "RGGB", seed: int = 0) -> Frame:
+    """Return a frame of one level with Poisson and Gaussian noise, drawn by numpy."""
+    random = np.random.default_rng(seed)
+    signal = SHOT * random.poisson(level / SHOT, size) + random.normal(0, READ**0.5, size)
+    mosaic = np.clip(np.rint(signal * SCALE + BLACK), 0, SCALE + BLACK).astype(np.uint16)
+    return Frame(
+        mosaic=mosaic,
+        cfa=np.array(BAYER[pattern], np.uint8),
+        black=np.full((2, 2), float(BLACK)),
+        white=float(SCALE + BLACK),
+        noise_profile=((SHOT, READ),) * 3,
+    )
+
+
+def shot(sensor: str, ratio: float) -> tuple[Frame, np.ndarray, np.ndarray]:
+    """Return a noisy frame with its true noise stated, its planes, and those of the perfect sensor."""
+    design = dataclasses.replace(SENSORS[sensor], size=(256, 384))
+    camera = VirtualCamera(design)
+    scene = design.camera_rgb(dead_leaves(design.size, seed=3))
+    noisy, clean = camera.shoot(scene, ratio=ratio), camera.shoot(scene, ratio=ratio, clean=True)
+    return noisy, linear_planes(noisy), linear_planes(clean)
+
+
+def psnr(planes: np.ndarray, clean: np.ndarray) -> float:
+    return float(-10 * np.log10(np.mean((planes.astype(np.float64) - clean) ** 2)))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.005, 0.05, 0.5])
+def test_the_mean_of_every_channel_is_kept(level):
+    frame = flat(level)
+    before = linear_planes(frame).astype(np.float64).mean((1, 2))
+    after = linear_planes(denoise_frame(frame).frame).astype(np.float64).mean((1, 2))
+    sampling = 5 * np.sqrt((SHOT * level + READ) / (frame.mosaic.size / 4))
+    assert np.abs(after - before).max() < 1e-3 * level + sampling / 10
+
+
+def test_flat_fields_come_out_flat_and_without_a_pattern():
+    frame = flat(0.2, (512, 512))
+    planes = linear_planes(denoise_frame(frame).frame).astype(np.float64)
+    sigma = np.sqrt(SHOT * 0.2 + READ)
+    assert planes.std((1, 2)).max() < 0.12 * sigma
+    spectrum = np.abs(np.fft.fft2(planes - planes.mean((1, 2), keepdims=True))) ** 2 / planes[0].size
+    # A grid of patches would stand out at multiples of 1/8 of the sampling frequency.
+    lines = spectrum[:, ::32, ::32].mean((1, 2)) - spectrum[:, 0, 0] / 64
+    assert lines.max() < (0.12 * sigma) ** 2 * 5
+
+
+def test_clipped_pixels_and_masked_borders_stay():
+    frame = flat(0.95)
+    frame = dataclasses.replace(frame, active_area=(11, 7, 251, 312))
+    clipped = frame.mosaic >= frame.white
+    assert 0.01 < clipped.mean() < 0.5
+    result = denoise_frame(frame).frame
+    assert np.array_equal(result.mosaic[clipped], frame.mosaic[clipped])
+    outside = np.ones(frame.mosaic.shape, bool)
+    outside[11:251, 7:312] = False
+    assert np.array_equal(result.mosaic[outside], frame.mosaic[outside])
+    assert not np.array_equal(result.mosaic, frame.mosaic)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 5), (17, 33), (64, 1)])
+def test_any_size_is_denoised(size):
+    frame = flat(0.2, size)
+    result = denoise_frame(frame).frame
+    assert result.mosaic.shape == size
+    assert result.mosaic.dtype == np.uint16
+
+
+def test_all_bayer_phases_are_denoised_alike():
+    gains = []
+    frame, _, _ = shot("mild", 30)
+    for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        part = frame.crop((top, left, top + 254, left + 382))
+        truth = VirtualCamera(dataclasses.replace(SENSORS["mild"], size=(256, 384)))
+        scene = truth.sensor.camera_rgb(dead_leaves((256, 384), seed=3))
+        exact = truth.shoot(scene, ratio=30, clean=True).crop((top, left, top + 254, left + 382))
+        restored = linear_planes(denoise_frame(part).frame)
+        gains.append(psnr(restored, linear_planes(exact)) - psnr(linear_planes(part), linear_planes(exact)))
+    assert min(gains) > 4
+    assert max(gains) - min(gains) < 0.15
+
+
+def test_tiles_equal_the_whole():
+    frame, _, _ = shot("mild", 30)
+    frame = dataclasses.replace(frame, mosaic=frame.mosaic.astype(np.float32))
+    whole = denoise_frame(frame, tile=4096).frame.mosaic
+    tiled = denoise_frame(frame, tile=64).frame.mosaic
+    assert np.abs(whole - tiled).max() / (frame.white - frame.black.min()) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("sensor", "ratio", "margin"),
+    [
+        ("mild", 1, 1.0),
+        ("mild", 100, 7.0),
+        ("mild", 300, 9.5),
+        ("hard", 100, 6.0),
+        ("low-noise", 1, 0.2),
+        ("phone", 10, 4.0),
+    ],
+)
+def test_noise_goes_and_the_scene_stays(sensor, ratio, margin):
+    frame, noisy, clean = shot(sensor, ratio)
+    restored = linear_planes(denoise_frame(frame).frame)
+    assert psnr(restored, clean) - psnr(noisy, clean) > margin
+
+
+def test_strength_blends_and_zero_changes_nothing():
+    frame = flat(0.2)
+    assert np.array_equal(denoise_frame(frame, strength=0).frame.mosaic, frame.mosaic)
+    half = linear_planes(denoise_frame(frame, strength=0.5).frame).std()
+    assert 0.4 < half / linear_planes(frame).std() < 0.6
+
+
+def test_hot_pixels_are_gone():
+    frame = flat(0.02)
+    mosaic = frame.mosaic.copy()
+    mosaic[20:240:37, 31:300:41] += 4000
+    hot = mosaic != frame.mosaic
+    result = denoise_frame(dataclasses.replace(frame, mosaic=mosaic)).frame.mosaic
+    assert np.abs(result[hot].astype(float) - 0.02 * SCALE - BLACK).max() < 60
+
+
+def test_the_residual_is_that_of_the_frame():
+    frame = flat(0.2, (512, 512))
+    result = denoise_frame(frame)
+    left = linear_planes(result.frame).std() / linear_planes(frame).std()
+    assert 0.3 < result.residual / left < 3
+    (shot_left, _), *_ = result.frame.noise_profile
+    assert 0 < shot_left < SHOT
+
+
+def test_other_colour_filter_arrays_are_refused():
+    frame = dataclasses.replace(
+        flat(0.2, (36, 36)),
+        cfa=np.zeros((4, 4), np.uint8) + np.eye(4, dtype=np.uint8),
+        black=np.full((4, 4), 512.0),
+    )
+    with pytest.raises(InputError, match="4x4 colour filter array"):
+        denoise_frame(frame)
