@@ -13,6 +13,7 @@ import tomli_w
 from safetensors.numpy import save
 
 from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.naming import folder_name
 from synthnoise.plugins import Plugins
 from synthnoise.profiles import arrays as array_file
 from synthnoise.profiles.interpolation import noise_at
@@ -20,7 +21,6 @@ from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile
 from synthnoise.profiles.store import (
     describe_profile,
     find_profiles,
-    folder_name,
     load_profile,
     save_profile,
     shipped_folder,
@@ -227,7 +227,7 @@ def test_descriptions_name_the_essentials(tmp_path):
     data, lines = describe_profile(save_profile(camera(), tmp_path))
     assert data["isos"][0]["gain"] == 1.53
     assert any("1.53 DN/e-" in line for line in lines)
-    assert folder_name(camera()) == "sony-ilce-7sm2"
+    assert folder_name(camera().name) == "sony-ilce-7sm2"
 
 
 # Hostile files
@@ -438,7 +438,7 @@ def test_the_less_trustworthy_regime_wins():
 def test_shipped_profiles_can_be_used(name, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     profile = load_profile(name, Plugins(candidates=[]))
-    assert folder_name(profile) == name
+    assert folder_name(profile.name) == name
     assert profile.provenance
     for noise_of in profile.isos.values():
         gain, scale = noise_of.gain, profile.scale[0]

@@ -17,6 +17,7 @@ from synthnoise.calibration.profile_entry import iso_noise
 from synthnoise.calibration.report import report_lines
 from synthnoise.errors import OutputExistsError, UsageError
 from synthnoise.files import sha256
+from synthnoise.naming import camera_name, folder_name
 from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile, SourceRole
 from synthnoise.profiles.store import PROFILE_FILE, describe_profile, iso_stem, save_profile
 from synthnoise.progress import SILENT, Progress
@@ -147,6 +148,15 @@ def calibrate(
         profile = save_profile(profile, folder, overwrite=overwrite, merge=merge)
         report.append(f"written to {folder}")
     return CalibrationResult(profile=profile, report=tuple(report), warnings=tuple(dict.fromkeys(warnings)))
+
+
+def default_folder(noisy: Sequence[Path | str | Frame], camera: str | None = None) -> Path:
+    """Return the folder that a profile made from these frames would be named: make and model as words."""
+    if camera is None and noisy:
+        first = noisy[0]
+        origin = first if isinstance(first, Frame) else read_metadata(first)
+        camera = camera_name(origin.make, origin.model)
+    return Path(folder_name(camera or ""))
 
 
 def _sources(given: Sequence[Path | str | Frame], role: SourceRole, iso: float | None) -> list[_Source]:

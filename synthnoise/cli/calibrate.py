@@ -33,17 +33,18 @@ def calibrate(
     json: Json = False,
 ) -> None:
     """Measure a camera's noise from one dark and one noisy frame per ISO, and write its profile."""
-    from synthnoise.calibration import calibrate as run
+    from synthnoise import calibration
 
     layout = parse_geometry(geometry)
     out = Output(json_mode=json, quiet=context.obj["quiet"])
+    darks, photographs = frames_of(dark, layout), frames_of(noisy, layout)
     with out.progress() as progress:
-        result = run(
-            frames_of(dark, layout),
-            frames_of(noisy, layout),
+        result = calibration.calibrate(
+            darks,
+            photographs,
             camera=camera,
             iso=iso,
-            output=output,
+            output=output or calibration.default_folder(photographs, camera),
             keep_dark=keep_dark,
             overwrite=overwrite,
             merge=merge,

@@ -9,6 +9,7 @@ import typer
 
 from synthnoise.cli.parameters import Json, OutputPath, Overwrite
 from synthnoise.errors import UsageError
+from synthnoise.naming import folder_name
 from synthnoise.output import Output
 
 app = typer.Typer(
@@ -54,7 +55,7 @@ def import_profile(
     from synthnoise.profiles import convert, store
 
     profile = convert.import_profile(source, file_format)
-    folder = output or Path(store.folder_name(profile))
+    folder = output or Path(folder_name(profile.name))
     store.save_profile(profile, folder, overwrite=overwrite)
     Output(json_mode=json).result({"profile": str(folder)}, [f"{source} -> {folder}"])
 

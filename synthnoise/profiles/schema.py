@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.naming import camera_name
+
 SCHEMA_VERSION = 1
 
 GainRegime = Literal["good", "high-snr", "textured", "low-light", "stated", "unmeasured"]
@@ -141,8 +143,7 @@ class CameraProfile:
     @property
     def name(self) -> str:
         """Make and model, without the make said twice."""
-        make, model = self.make.strip(), self.model.strip()
-        return model if model.lower().startswith(make.lower().split(" ")[0]) else f"{make} {model}".strip()
+        return camera_name(self.make, self.model)
 
     @property
     def colours(self) -> tuple[int, ...]:

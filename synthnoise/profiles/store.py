@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import difflib
 import hashlib
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +29,6 @@ __all__ = [
     "PROFILE_FILE",
     "describe_profile",
     "find_profiles",
-    "folder_name",
     "iso_stem",
     "load_profile",
     "noise_at",
@@ -45,11 +43,6 @@ PROFILE_FILE = "profile.toml"
 def iso_stem(iso: float) -> str:
     """Return the file name, without suffix, of what belongs to an ISO: ``iso-01600``."""
     return f"iso-{int(iso):05d}" if float(iso).is_integer() else f"iso-{iso:08.2f}"
-
-
-def folder_name(profile: CameraProfile) -> str:
-    """Return the name a profile's folder gets: make and model as lower-case words joined by hyphens."""
-    return "-".join(re.findall(r"[a-z0-9]+", profile.name.lower())) or "camera"
 
 
 def save_profile(

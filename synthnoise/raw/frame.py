@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.errors import InputError
+from synthnoise.naming import camera_name
 
 Rectangle = tuple[int, int, int, int]
 """(top, left, bottom, right) in pixels of the mosaic; bottom and right are exclusive."""
@@ -118,8 +119,7 @@ class Frame:
     @property
     def camera(self) -> str:
         """Make and model, without the make said twice."""
-        make, model = self.make.strip(), self.model.strip()
-        return model if model.lower().startswith(make.lower().split(" ")[0]) else f"{make} {model}".strip()
+        return camera_name(self.make, self.model)
 
     @property
     def is_bayer(self) -> bool:
