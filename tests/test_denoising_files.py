@@ -1,0 +1,103 @@
+"""Batches of files: RAW to DNG, pictures to pictures, and what happens when something goes wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from synthnoise.denoising import denoise_files
+from synthnoise.denoising.tiles import tiles
+from synthnoise.errors import OutputExistsError
+from synthnoise.raw.cfa import linear_planes
+from synthnoise.raw.dng import write_dng
+from synthnoise.raw.images import read_image, write_png
+from synthnoise.raw.reading import read_frame
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+
+
+@pytest.fixture
+def shoot(tmp_path):
+    """Return a folder of two DNGs."""
+    design = dataclasses.replace(SENSORS["mild"], size=(128, 192))
+    camera = VirtualCamera(design)
+    scene = design.camera_rgb(dead_leaves(design.size, seed=2))
+    folder = tmp_path / "shoot"
+    folder.mkdir()
+    for number in range(2):
+        write_dng(folder / f"{number}.dng", camera.shoot(scene, ratio=50, index=number))
+    return folder
+
+
+def test_one_broken_file_does_not_stop_the_rest(shoot):
+    (shoot / "0a.dng").write_bytes(b"II*\0 this is no DNG")
+    outcomes = denoise_files([shoot])
+    assert [outcome.error is None for outcome in outcomes] == [True, False, True]
+    for outcome in outcomes:
+        if outcome.error is None:
+            noisy, result = read_frame(outcome.source), read_frame(outcome.output)
+            assert linear_planes(result).std() < linear_planes(noisy).std()
+            assert result.noise_profile[0][0] < outcome.details["noise_profile"][0][0]
+    assert not list(shoot.glob(".*"))
+
+
+def test_nothing_is_overwritten_unasked(shoot):
+    target = shoot / "0-denoised.dng"
+    target.write_bytes(b"precious")
+    (outcome,) = denoise_files([shoot / "0.dng"])
+    assert isinstance(outcome.error, OutputExistsError)
+    (outcome,) = denoise_files([shoot / "0.dng"], on_existing="skip")
+    assert outcome.skipped
+    assert target.read_bytes() == b"precious"
+    (outcome,) = denoise_files([shoot / "0.dng"], on_existing="overwrite")
+    assert outcome.error is None
+    assert target.read_bytes() != b"precious"
+
+
+def test_a_source_is_never_its_own_result(shoot):
+    before = (shoot / "0.dng").read_bytes()
+    (outcome,) = denoise_files([shoot / "0.dng"], shoot / "0.dng", on_existing="overwrite")
+    assert outcome.error is not None
+    assert (shoot / "0.dng").read_bytes() == before
+
+
+def test_an_interrupted_run_leaves_nothing(shoot, tmp_path):
+    class Impatient:
+        def start(self, title, total=None): ...
+        def note(self, text): ...
+        def advance(self, steps=1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        denoise_files([shoot / "0.dng"], tmp_path / "out", progress=Impatient())
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_picture_stays_a_picture(tmp_path):
+    random = np.random.default_rng(3)
+    clean = np.clip(dead_leaves((128, 160), seed=4).transpose(1, 2, 0) ** (1 / 2.2) * 255, 0, 255)
+    noisy = np.clip(np.rint(clean + random.normal(0, 12, clean.shape)), 0, 255).astype(np.uint8)
+    write_png(tmp_path / "a.png", noisy, False)
+    (outcome,) = denoise_files([tmp_path / "a.png"])
+    result = read_image(outcome.output)
+    assert result.dtype == np.uint8
+    gain = 10 * np.log10(np.mean((noisy - clean) ** 2) / np.mean((result - clean) ** 2))
+    assert gain > 4
+
+
+@pytest.mark.parametrize(
+    ("size", "edge", "halo"), [((100, 70), 64, 8), ((1, 1), 64, 100), ((333, 500), 128, 48)]
+)
+def test_tiles_cover_every_pixel_once_with_their_context(size, edge, halo):
+    count = np.zeros(size, int)
+    for tile in tiles(size, edge, halo):
+        (top, left, bottom, right), (otop, oleft, obottom, oright) = tile.inner, tile.outer
+        count[top:bottom, left:right] += 1
+        assert otop <= max(top - halo, 0)
+        assert oleft <= max(left - halo, 0)
+        assert obottom >= min(bottom + halo, size[0])
+        assert oright >= min(right + halo, size[1])
+    assert (count == 1).all()

@@ -1,0 +1,84 @@
+"""The transform that makes noise white, and the noise level that a frame tells of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from synthnoise.denoising.noise_level import estimate_noise
+from synthnoise.noise.stabilise import Stabiliser
+from synthnoise.raw.frame import Frame
+from synthnoise.raw.reading import read_frame
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+
+SAMPLES = 400_000
+
+
+@pytest.mark.parametrize(("shot", "read"), [(1e-3, 5e-6), (4e-3, 6e-5), (1.6e-2, 8e-4), (1e-5, 2e-9)])
+@pytest.mark.parametrize("level", [-1.0, 0.0, 1.0, 5.0, 300.0])
+def test_the_inverse_gives_the_mean_back(shot, read, level):
+    """``level`` is in standard deviations of the read noise."""
+    mean = level * math.sqrt(read)
+    random = np.random.default_rng(7)
+    electrons = random.poisson(max(mean, 0) / shot, SAMPLES)
+    noisy = shot * electrons + min(mean, 0) + random.normal(0, math.sqrt(read), SAMPLES)
+    stabiliser = Stabiliser((shot,), (read,))
+    expected = stabiliser.forward(torch.from_numpy(noisy).float()[None, None]).double().mean()
+    back = float(stabiliser.inverse(expected.float().reshape(1, 1, 1)))
+    assert abs(back - noisy.mean()) < 5 * noisy.std() / math.sqrt(SAMPLES)
+
+
+@pytest.mark.parametrize("level", [5.0, 50.0, 500.0])
+def test_the_transform_makes_variance_one(level):
+    """``level`` in electrons, read noise of two."""
+    random = np.random.default_rng(8)
+    noisy = 1e-3 * (random.poisson(level, SAMPLES) + random.normal(0, 2, SAMPLES))
+    flat = Stabiliser((1e-3,), (4e-6,)).forward(torch.from_numpy(noisy).float()[None, None])
+    assert abs(float(flat.var()) - 1) < 0.05
+
+
+def test_no_two_signals_become_one():
+    signal = torch.linspace(-0.05, 1, 10_001)[None, None]
+    assert bool((Stabiliser((1e-3,), (5e-6,)).forward(signal).diff() > 0).all())
+
+
+@pytest.mark.parametrize(
+    ("sensor", "ratio"), [("mild", 10), ("mild", 100), ("low-noise", 100), ("phone", 10)]
+)
+def test_a_blind_estimate_is_near_the_truth(sensor, ratio):
+    design = SENSORS[sensor]
+    camera = VirtualCamera(design)
+    frame = camera.shoot(design.camera_rgb(dead_leaves(design.size, seed=1)), ratio=ratio)
+    scale = design.white - design.black
+    shot = design.gain / scale
+    read = (design.read_noise**2 + design.converter_noise**2 + 1 / 12) / scale**2
+    levels = np.geomspace(0.1, 1, 5) / ratio
+    for s, o in estimate_noise(dataclasses.replace(frame, noise_profile=None)).pairs:
+        ratios = (s * levels + o) / (shot * levels + read)
+        assert np.abs(np.log(ratios)).mean() < 0.35
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (40, 40)])
+@pytest.mark.parametrize("value", [0, 600, 16383])
+def test_any_frame_gives_an_estimate(size, value):
+    frame = Frame(
+        mosaic=np.full(size, value, np.uint16),
+        cfa=np.array([[0, 1], [1, 2]], np.uint8),
+        black=np.full((2, 2), 512.0),
+        white=16383.0,
+    )
+    level = estimate_noise(frame)
+    assert all(s > 0 and o > 0 for s, o in level.pairs)
+
+
+def test_a_real_camera_is_estimated(shared_data):
+    frame = read_frame(shared_data / "real_raw" / "canon_550d_colorchart.dng")
+    level = estimate_noise(dataclasses.replace(frame, noise_profile=None))
+    assert all(1.4e-4 < s < 1.8e-4 for s, _ in level.pairs)
+    assert not level.warnings
