@@ -101,3 +101,11 @@ def test_tiles_cover_every_pixel_once_with_their_context(size, edge, halo):
         assert obottom >= min(bottom + halo, size[0])
         assert oright >= min(right + halo, size[1])
     assert (count == 1).all()
+
+
+def test_earlier_results_are_not_denoised_again(shoot):
+    denoise_files([shoot])
+    assert {outcome.source.name for outcome in denoise_files([shoot], on_existing="skip")} == {
+        "0.dng",
+        "1.dng",
+    }

@@ -71,6 +71,9 @@ def denoise_files(
     paths = expand_inputs(inputs, (*raw_suffixes, *PICTURE_SUFFIXES))
     if len(paths) > 1 and output is not None and Path(output).suffix and not Path(output).is_dir():
         raise UsageError(f"{output}: one file cannot hold {len(paths)} results", hint="give -o a folder")
+    asked_for = {Path(item) for item in inputs}
+    # What a folder or pattern finds of earlier results is not denoised again.
+    paths = [path for path in paths if path in asked_for or not path.stem.endswith(SUFFIX)]
     outcomes = []
     for path in paths:
         try:

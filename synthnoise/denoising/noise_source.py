@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from synthnoise.errors import UsageError
@@ -69,4 +70,9 @@ def _from_profile(frame: Frame, profile: CameraProfile, iso: float | None) -> Fr
         warnings.append(f"the profile is of a {profile.name}, the file of a {frame.camera}")
     # A profile speaks in DN of its own white level; the frame's may differ by bit depth.
     pairs = tuple(zip(noise.shot, noise.read, strict=True))
+    if not all(math.isfinite(value) for pair in pairs for value in pair):
+        raise UsageError(
+            f"the profile of {profile.name} knows no gain at ISO {speed:g}",
+            hint="calibrate it with a noisy frame, or denoise without --profile",
+        )
     return FrameNoise(pairs, f"the profile of {profile.name} at ISO {speed:g}", tuple(warnings))
