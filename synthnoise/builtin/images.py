@@ -1,0 +1,31 @@
+"""Records of the built-in image models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from synthnoise.hookspecs import hookimpl
+from synthnoise.specs import ImageModelSpec
+
+
+@hookimpl
+def synthnoise_image_models() -> Iterator[ImageModelSpec]:
+    """Yield the image models."""
+    yield ImageModelSpec(
+        name="dead-leaves",
+        summary="Occluding discs with power-law radii: scale-invariant abstract images.",
+        factory="synthnoise.images.dead_leaves:DeadLeaves",
+        options="synthnoise.images.dead_leaves:Options",
+    )
+    yield ImageModelSpec(
+        name="vibrant-leaves",
+        summary="Textured leaves of many shapes in three depths, coloured as one photograph (2025).",
+        factory="synthnoise.images.vibrant_leaves.model:VibrantLeaves",
+        options="synthnoise.images.vibrant_leaves.settings:Options",
+    )
+    yield ImageModelSpec(
+        name="folder",
+        summary="Random crops of a folder of photographs (-o path=DIR).",
+        factory="synthnoise.images.photographs:PhotographCrops",
+        options="synthnoise.images.photographs:Options",
+    )
