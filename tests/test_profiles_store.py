@@ -17,7 +17,7 @@ from synthnoise.naming import folder_name
 from synthnoise.plugins import Plugins
 from synthnoise.profiles import arrays as array_file
 from synthnoise.profiles.interpolation import noise_at
-from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile
+from synthnoise.profiles.schema import CameraProfile, IsoNoise, Quantity, SourceFile
 from synthnoise.profiles.store import (
     describe_profile,
     find_profiles,
@@ -50,6 +50,9 @@ def noise(iso: float = 1600.0, **changes) -> IsoNoise:
         "read_se": (1e-10,) * 3,
         "hot_pixel_fraction": 1e-5,
         "exposure_time": 1 / 30,
+        "offset_se": (0.01, 0.02, 0.01, 0.015),
+        "hot_pixel_fraction_se": 1e-6,
+        "quantities": {"dsnu": Quantity(0.7, 0.02), "dark_current": Quantity(-0.1, 0.3)},
         "arrays": {
             "shading": np.arange(24, dtype=np.float32).reshape(4, 2, 3) / 7,
             "hot_pixels": np.array([[1, 2, 300], [5, 9, -40]], dtype=np.int32),
@@ -276,6 +279,8 @@ def rewrite(tmp_path, content: dict) -> None:
         ("iso", "arrays", "nested/iso.safetensors"),
         ("iso", "source", [{"role": "spy", "name": "", "sha256": ""}]),
         ("iso", "diagnostics", "none"),
+        ("iso", "quantities", 3.0),
+        ("iso", "quantities", {"dsnu": 1.0}),
     ],
 )
 def test_a_wrong_value_is_refused_by_file_and_key(tmp_path, place, key, value):

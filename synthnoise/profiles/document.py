@@ -8,10 +8,12 @@ from typing import Any
 
 from synthnoise.errors import InputError
 from synthnoise.profiles.schema import (
+    QUANTITIES,
     SCHEMA_VERSION,
     CameraProfile,
     GainRegime,
     IsoNoise,
+    Quantity,
     SourceFile,
     SourceRole,
 )
@@ -20,7 +22,7 @@ from synthnoise.profiles.toml_table import TomlTable
 LARGEST_REPEAT = 8
 LARGEST_SIZE = 1 << 20
 REGIMES: tuple[GainRegime, ...] = ("good", "high-snr", "textured", "low-light", "stated", "unmeasured")
-ROLES: tuple[SourceRole, ...] = ("dark", "noisy", "masked border", "tag")
+ROLES: tuple[SourceRole, ...] = ("dark", "noisy", "flat", "masked border", "tag")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 PER_POSITION = ("offset", "read_noise", "read_noise_se")
@@ -73,6 +75,9 @@ def _iso_table(noise: IsoNoise, array_file: ArrayFile) -> dict[str, Any]:
         **{key: list(getattr(noise, key)) for key in PER_COLOUR if measured or key.startswith("read")},
         "quantisation_step": noise.quantisation_step,
         "hot_pixel_fraction": noise.hot_pixel_fraction,
+        "hot_pixel_fraction_se": noise.hot_pixel_fraction_se,
+        "offset_se": list(noise.offset_se) or None,
+        "quantities": _quantity_table(noise.quantities) or None,
         "dark_file": noise.dark_file or None,
         "arrays": array_file.name or None,
         "arrays_sha256": array_file.sha256 or None,
@@ -80,6 +85,27 @@ def _iso_table(noise: IsoNoise, array_file: ArrayFile) -> dict[str, Any]:
         "source": [_present(dataclasses.asdict(source)) for source in noise.sources],
     }
     return _present(table)
+
+
+def _quantity_table(quantities: dict[str, Quantity]) -> dict[str, float]:
+    """Return every quantity under its name, its standard error under the name with ``_se``."""
+    return {
+        name + suffix: number
+        for name, quantity in quantities.items()
+        for suffix, number in (("", quantity.value), ("_se", quantity.se))
+    }
+
+
+def _quantities(entry: TomlTable) -> dict[str, Quantity]:
+    """Return the quantities of an ISO; names that this version does not know pass unread."""
+    if "quantities" not in entry:
+        return {}
+    table = entry.table("quantities")
+    return {
+        name: Quantity(table.number(name, low=-1e9, high=1e9), table.number(f"{name}_se", low=0, high=1e9))
+        for name in QUANTITIES
+        if name in table
+    }
 
 
 def _present(table: dict[str, Any]) -> dict[str, Any]:
@@ -183,6 +209,9 @@ def _iso_noise(entry: TomlTable, positions: int) -> IsoNoise:
         gain_regime=regime,
         quantisation_step=entry.number("quantisation_step", low=1e-6),
         hot_pixel_fraction=entry.number("hot_pixel_fraction", low=0, high=1),
+        hot_pixel_fraction_se=entry.optional_number("hot_pixel_fraction_se", low=0),
+        offset_se=entry.numbers("offset_se", positions, low=0) if "offset_se" in entry else (),
+        quantities=_quantities(entry),
         exposure_time=entry.optional_number("exposure_time", low=0),
         dark_file=_plain_name(entry, "dark_file"),
         diagnostics=entry.plain("diagnostics"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,38 @@ GainRegime = Literal["good", "high-snr", "textured", "low-light", "stated", "unm
 ``textured`` that it has, ``low-light`` that nearly all noise was that of the dark, ``stated`` that a tag or
 another tool says so, errors unknown."""
 
-SourceRole = Literal["dark", "noisy", "masked border", "tag"]
+SourceRole = Literal["dark", "noisy", "flat", "masked border", "tag"]
 """What a file gave to a calibration; ``tag`` is a NoiseProfile or the file of another tool."""
+
+QUANTITIES: dict[str, str] = {
+    "temporal_dark_noise": "DN",
+    "dsnu": "DN",
+    "dsnu_row": "DN",
+    "dsnu_column": "DN",
+    "dsnu_pixel": "DN",
+    "prnu": "1",
+    "prnu_row": "1",
+    "prnu_column": "1",
+    "prnu_pixel": "1",
+    "linearity_error": "1",
+    "saturation_capacity": "e-",
+    "dark_current": "e-/s",
+    "dark_current_from_variance": "e-/s",
+}
+"""What more than two shots tell, by its name in EMVA 1288 release 4.0, with its unit.
+
+``temporal_dark_noise`` is what a pixel changes from dark to dark, rounding included; DSNU and PRNU, as
+standard deviations over the sensor, are what stays, in all and as rows, columns and single pixels share it
+(shading and hot pixels apart). PRNU and ``linearity_error``, the mean distance of the response from a straight
+line, are fractions. ``dark_current`` follows from the mean of darks of several exposures; cameras that subtract
+it there still show it in the variance (section 7)."""
+
+
+class Quantity(NamedTuple):
+    """A measured value and its standard error, in the unit of ``QUANTITIES``."""
+
+    value: float
+    se: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +94,10 @@ class IsoNoise:
         DN between neighbouring codes.
     hot_pixel_fraction
         Share of pixels that are hot.
+    offset_se, hot_pixel_fraction_se
+        Standard errors, () and None where nobody measured them.
+    quantities
+        Further quantities by their names in ``QUANTITIES``, those that the frames could tell.
     exposure_time
         Seconds of the dark frame, where known.
     dark_file
@@ -97,6 +131,9 @@ class IsoNoise:
     read_se: tuple[float, ...]
     quantisation_step: float = 1.0
     hot_pixel_fraction: float = 0.0
+    offset_se: tuple[float, ...] = ()
+    hot_pixel_fraction_se: float | None = None
+    quantities: dict[str, Quantity] = field(default_factory=dict)
     exposure_time: float | None = None
     dark_file: str = ""
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
