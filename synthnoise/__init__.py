@@ -46,6 +46,7 @@ _LAZY = {
     "CameraProfile": "synthnoise.profiles.schema",
     "Frame": "synthnoise.raw.frame",
     "Rng": "synthnoise.rng",
+    "SyntheticDataset": "synthnoise.stream.synthetic_dataset",
     "VirtualCamera": "synthnoise.sensors.virtual_camera",
     "add_noise_files": "synthnoise.stream.noising",
     "calibrate": "synthnoise.calibration",

@@ -59,7 +59,9 @@ def build(options: type[Any] | None, values: Mapping[str, Any], *, owner: str) -
         return None
     hints = typing.get_type_hints(options)
     converted = {
-        key: convert(value, hints[key], name=f"{owner}: {key}") if isinstance(value, str) else value
+        key: convert(value, hints[key], name=f"{owner}: {key}")
+        if isinstance(value, str)
+        else _in_tuple(value, hints[key])
         for key, value in values.items()
     }
     for key, value in converted.items():
@@ -68,6 +70,14 @@ def build(options: type[Any] | None, values: Mapping[str, Any], *, owner: str) -
         return options(**converted)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{owner}: {error}") from error
+
+
+def _in_tuple(value: Any, annotation: Any) -> Any:
+    """Return a list as the tuple that the field holds, and a number as a tuple of one."""
+    if isinstance(value, list):
+        return tuple(value)
+    several = any(get_origin(kind) is tuple for kind in (annotation, *get_args(annotation)))
+    return (value,) if several and isinstance(value, int | float) else value
 
 
 def convert(text: str, annotation: Any, *, name: str) -> Any:

@@ -78,3 +78,9 @@ def test_describe_covers_every_field():
     assert described["aperture"]["default"] == "2.8"
     assert described["mount"]["type"] == "F|EF|E"
     assert described["coated"]["default"] == "true"
+
+
+def test_python_values_fit_fields_of_several():
+    assert options.build(Lens, {"weights": 3, "size": [1, 2]}, owner="lens") == Lens(
+        weights=(3,), size=(1, 2)
+    )
