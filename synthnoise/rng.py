@@ -60,6 +60,19 @@ class Stream(IntEnum):
     ILLUMINATION = 43
     BLUR = 44
     TEXTURE_FIELD = 45
+    SPECTRUM = 46
+    CONTRAST = 47
+    COLOUR_CHOICE = 48
+    COLOUR_NOISE = 49
+    BAND_SHAPE = 50
+    PARTITION = 51
+    AFFINE_MAPS = 52
+    CHAOS_GAME = 53
+    SCENE = 54
+    LAYER_WEIGHTS = 55
+    LAYER_STYLE = 56
+    LAYER_NOISE = 57
+    PLACE = 58
 
     CROP = 64
     EXPOSURE = 65

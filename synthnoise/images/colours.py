@@ -35,14 +35,15 @@ _SHARE_BETWEEN = 0.7
 
 def encode_srgb(linear: Tensor) -> Tensor:
     """Return sRGB in [0, 1] of linear light in [0, 1], any shape (IEC 61966-2-1)."""
-    return torch.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    )
+    power = torch.exp(torch.log(linear.clamp(min=0.0031308)) / 2.4)  # see decode_srgb
+    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * power - 0.055)
 
 
 def decode_srgb(encoded: Tensor) -> Tensor:
     """Return linear light in [0, 1] of sRGB in [0, 1], any shape (IEC 61966-2-1)."""
-    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    # Not with **: torch's rounding of powers changes with the number of threads.
+    power = torch.exp(2.4 * torch.log((encoded.clamp(min=0.04045) + 0.055) / 1.055))
+    return torch.where(encoded <= 0.04045, encoded / 12.92, power)
 
 
 def uniform_palette(rng: Rng, count: int) -> Tensor:
