@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthnoise.errors import UsageError
@@ -25,3 +26,22 @@ def choose_iso(profile: CameraProfile, iso: float | None) -> IsoNoise:
         return next(iter(profile.isos.values()))
     known = ", ".join(f"{value:g}" for value in profile.isos)
     raise UsageError(f"{profile.name}: at which ISO?", hint=f"--iso, calibrated: {known}")
+
+
+def kept_dark(model: str, profile: CameraProfile | None, noise: IsoNoise | None) -> Path:
+    """Return the path of the dark frame that a profile keeps for one of its ISOs.
+
+    Raises
+    ------
+    UsageError
+        There is no profile, or it kept no dark at this ISO. ``model`` names who needs it.
+    """
+    if profile is None or noise is None:
+        raise UsageError(f"{model} needs a dark frame", hint="--profile NAME, or -o dark=FILE -o gain=K")
+    if not noise.dark_file:
+        kept = ", ".join(f"{at.iso:g}" for at in profile.isos.values() if at.dark_file)
+        raise UsageError(
+            f"{profile.name}: no dark frame is kept at ISO {noise.iso:g}",
+            hint=f"choose ISO {kept}" if kept else "calibrate with the dark frame kept, or pass -o dark=FILE",
+        )
+    return Path(profile.folder) / noise.dark_file

@@ -111,11 +111,15 @@ class DarkSynthesis:
 
     def _synthesise(self, rng: Rng) -> Tensor:
         """Return a new residual [C, H, W]."""
-        planes = 1 if self.recipe.shared_phase else len(self.residual)
+        return self._redraw(self.residual, rng)
+
+    def _redraw(self, original: Tensor, rng: Rng) -> Tensor:
+        """Return planes [C, H, W] with the spectra and the histograms of ``original``, of :attr:`size`."""
+        planes = 1 if self.recipe.shared_phase else len(original)
         fields = dataclasses.replace(rng, origin=(0, 0)).normal(Stream.PHASE, (planes, *self.size))[0]
         turn = _phase(torch.fft.rfft2(fields[0]))
-        synthetic = torch.empty(self.residual.shape, device=rng.device)
-        for number, plane in enumerate(self.residual):
+        synthetic = torch.empty(original.shape, device=rng.device)
+        for number, plane in enumerate(original):
             if number and planes > 1:
                 turn = _phase(torch.fft.rfft2(fields[number]))
             spectrum = torch.fft.rfft2(plane.to(rng.device))
@@ -123,10 +127,14 @@ class DarkSynthesis:
             field = torch.fft.irfft2(spectrum.mul_(turn), s=self.size)
             del spectrum
             for _ in range(self.recipe.iterations):
-                field = match_histogram(field, ordered)
+                field = self._match(field, ordered)
                 field = prescribe_spectrum(field, amplitude)
             synthetic[number] = field
         return synthetic
+
+    def _match(self, field: Tensor, ordered: Tensor) -> Tensor:
+        """Return ``field`` [H, W] with the distribution of the ascending values ``ordered``."""
+        return match_histogram(field, ordered)
 
 
 def match_histogram(field: Tensor, ordered: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from synthnoise.errors import UsageError
-from synthnoise.noise.calibrated import choose_iso
+from synthnoise.noise.calibrated import choose_iso, kept_dark
 from synthnoise.noise.dark_synthesis import DarkSynthesis, Recipe, dark_shading
 from synthnoise.noise.poisson_gaussian import add_shot_noise
 from synthnoise.raw.cfa import linear_planes
@@ -24,7 +24,7 @@ from synthnoise.raw.reading import read_frame
 from synthnoise.rng import Rng, Stream
 
 if TYPE_CHECKING:
-    from synthnoise.profiles.schema import CameraProfile, IsoNoise
+    from synthnoise.profiles.schema import CameraProfile
     from synthnoise.raw.frame import Frame
 
 GAIN_RANGE = (0.7, 1.3)
@@ -123,7 +123,8 @@ class TwoShots:
             The dark frame cannot be read.
         """
         noise = choose_iso(profile, iso) if profile else None
-        frame = read_frame(self._dark_path(profile, noise))
+        dark = self.options.dark
+        frame = read_frame(Path(dark) if dark is not None else kept_dark("two-shots", profile, noise))
         gain = self.options.gain or (noise.gain if noise else math.nan)
         if not gain > 0:
             raise UsageError(
@@ -166,21 +167,6 @@ class TwoShots:
         """Return S x + variance of the residual per plane, [B, C, H, W]."""
         dark = parameters.darks.residual.var((1, 2), correction=0).view(-1, 1, 1)
         return clean.clamp(min=0) * parameters.shot.to(clean.device) + dark.to(clean.device)
-
-    def _dark_path(self, profile: CameraProfile | None, noise: IsoNoise | None) -> Path:
-        if self.options.dark is not None:
-            return Path(self.options.dark)
-        if profile is None or noise is None:
-            raise UsageError("two-shots needs a dark frame", hint="--profile NAME, or -o dark=FILE -o gain=K")
-        if not noise.dark_file:
-            kept = ", ".join(f"{at.iso:g}" for at in profile.isos.values() if at.dark_file)
-            raise UsageError(
-                f"{profile.name}: no dark frame is kept at ISO {noise.iso:g}",
-                hint=f"choose ISO {kept}"
-                if kept
-                else "calibrate with the dark frame kept, or pass -o dark=FILE",
-            )
-        return Path(profile.folder) / noise.dark_file
 
     def _check(self, clean: Tensor, parameters: Parameters, rng: Rng) -> None:
         planes, height, width = parameters.darks.residual.shape
