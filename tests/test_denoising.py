@@ -156,11 +156,64 @@ def test_the_residual_is_that_of_the_frame():
     assert 0 < shot_left < SHOT
 
 
-def test_other_colour_filter_arrays_are_refused():
-    frame = dataclasses.replace(
-        flat(0.2, (36, 36)),
-        cfa=np.zeros((4, 4), np.uint8) + np.eye(4, dtype=np.uint8),
-        black=np.full((4, 4), 512.0),
-    )
+ANY_CFA = {
+    "X-Trans": ("GBGGRG", "RGRBGB", "GBGGRG", "GRGGBG", "BGBRGR", "GRGGBG"),
+    "Quad-Bayer": ("RRGG", "RRGG", "GGBB", "GGBB"),
+}
+
+
+def as_cfa(frame: Frame, name: str) -> Frame:
+    """Return a frame of one level as if it had another colour filter array."""
+    cfa = np.array([["RGB".index(letter) for letter in row] for row in ANY_CFA[name]], np.uint8)
+    return dataclasses.replace(frame, cfa=cfa, black=np.full(cfa.shape, float(BLACK)))
+
+
+def colour_means(frame: Frame) -> np.ndarray:
+    planes, colours = linear_planes(frame).astype(np.float64), np.array(frame.active().cfa).reshape(-1)
+    return np.array([planes[colours == colour].mean() for colour in range(3)])
+
+
+@pytest.mark.parametrize("name", ANY_CFA)
+def test_any_colour_filter_array_comes_out_flat_and_keeps_its_level(name):
+    frame = as_cfa(flat(0.05, (301, 403)), name).crop((1, 2, 301, 403))
+    result = denoise_frame(frame).frame
+    assert np.abs(colour_means(result) - colour_means(frame)).max() < 1e-3 * 0.05
+    assert linear_planes(result).std() < 0.12 * linear_planes(frame).std()
+
+
+def test_x_trans_gains_nearly_what_bayer_does():
+    gains = {}
+    scene = dead_leaves((258, 384), seed=3)
+    for name, cfa in (("Bayer", "RGGB"), ("X-Trans", "X-Trans")):
+        design = dataclasses.replace(SENSORS["x-trans"], cfa=cfa, size=(258, 384))
+        camera = VirtualCamera(design)
+        noisy = camera.shoot(design.camera_rgb(scene), ratio=30)
+        clean = linear_planes(camera.shoot(design.camera_rgb(scene), ratio=30, clean=True))
+        gains[name] = psnr(linear_planes(denoise_frame(noisy).frame), clean) - psnr(
+            linear_planes(noisy), clean
+        )
+    assert gains["X-Trans"] > gains["Bayer"] - 1.2
+
+
+def test_any_colour_filter_array_is_the_same_tile_by_tile():
+    frame = as_cfa(flat(0.05, (700, 640)), "X-Trans")
+    frame = dataclasses.replace(frame, mosaic=frame.mosaic.astype(np.float32))
+    whole = denoise_frame(frame, tile=8192).frame.mosaic
+    tiled = denoise_frame(frame, tile=192).frame.mosaic
+    assert np.abs(whole - tiled).max() / SCALE < 1e-4
+
+
+def test_hot_pixels_of_x_trans_are_gone():
+    frame = as_cfa(flat(0.02), "X-Trans")
+    mosaic = frame.mosaic.copy()
+    mosaic[20:240:37, 31:300:41] += 4000
+    hot = mosaic != frame.mosaic
+    result = denoise_frame(dataclasses.replace(frame, mosaic=mosaic)).frame.mosaic
+    assert np.abs(result[hot].astype(float) - 0.02 * SCALE - BLACK).max() < 60
+
+
+def test_a_colour_filter_array_without_blue_is_refused():
+    cfa = np.zeros((4, 4), np.uint8) + np.eye(4, dtype=np.uint8)
+    frame = dataclasses.replace(flat(0.2, (36, 36)), cfa=cfa, black=np.full((4, 4), 512.0))
     with pytest.raises(InputError, match="4x4 colour filter array"):
         denoise_frame(frame)

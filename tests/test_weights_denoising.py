@@ -12,7 +12,7 @@ from synthnoise.denoisers.weights import WeightsRecord, save_weights
 from synthnoise.denoising import denoise_frame
 from synthnoise.errors import UsageError
 from synthnoise.raw.frame import Frame
-from synthnoise.sensors.presets import PHONE
+from synthnoise.sensors.presets import PHONE, SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
 
@@ -46,3 +46,9 @@ def test_tiles_make_the_same_frame_as_the_whole(tmp_path: Path, noisy: Frame) ->
 def test_weights_for_pictures_are_refused_on_raw(tmp_path: Path, noisy: Frame) -> None:
     with pytest.raises(UsageError, match="takes 3 planes, not 4"):
         denoise_frame(noisy, denoiser=weights(tmp_path, channels=3), device="cpu")
+
+
+def test_a_network_of_four_planes_is_refused_for_x_trans(tmp_path: Path) -> None:
+    frame = VirtualCamera(SENSORS["x-trans"]).shoot(dead_leaves(SENSORS["x-trans"].size))
+    with pytest.raises(UsageError, match="6x6 colour filter array"):
+        denoise_frame(frame, denoiser=weights(tmp_path, channels=4))

@@ -21,6 +21,8 @@ from synthnoise.raw.frame import Frame
 
 DEFAULT_TILE = 2048
 """Mosaic pixels: small enough for 1 GB on any frame, large enough that the context costs little."""
+LARGE_TILE = 3072
+"""The same where a repeat is large, and the context with it."""
 ROUNDING_VARIANCE = 1 / 6
 """DN^2 of rounding up as often as the fraction says, in the mean over all fractions."""
 FAINTEST_SHOT = 1e-8
@@ -67,27 +69,28 @@ def denoise_frame(
     Parameters
     ----------
     frame
-        A Bayer or monochrome frame.
+        A frame of any colour filter array of red, green and blue, or of none.
     settings, changes
         How to denoise: ``denoise_frame(frame, strength=0.5)`` is ``Settings(strength=0.5)``.
 
     Raises
     ------
     InputError
-        The frame has another colour filter array.
+        The colour filter array lacks a colour.
     UsageError
         An option, the profile or the ISO does not fit.
     """
     settings = dataclasses.replace(settings or Settings(), **changes)
     source = MosaicPlanes(frame)
-    denoiser = Denoiser(settings)
+    ordinary = source.period in ((1, 1), (2, 2))
+    denoiser = Denoiser(settings, colours=None if ordinary else source.colours, period=source.period)
     profile = settings.profile
     if isinstance(profile, str | Path):
         profile = load_profile(profile)
     noise = find_noise(frame, profile, settings.iso)
     shot, read = noise.per_plane(source.colours)
-    period = 1 if len(source.colours) == 1 else 2
-    grid = list(tiles(source.size, (settings.tile or DEFAULT_TILE) // period, denoiser.halo))
+    edge = (settings.tile or (DEFAULT_TILE if ordinary else LARGE_TILE)) // max(source.period)
+    grid = list(tiles(source.size, edge, denoiser.halo))
     progress.start(frame.path.name if frame.path else "denoising", len(grid))
     mosaic = frame.mosaic.copy()
     top, left, bottom, right = frame.area

@@ -12,12 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from synthnoise.denoising import level
+from synthnoise.denoising.colour_residual import restore_any_cfa
 from synthnoise.devices import pick_device
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.plugins import default_plugins
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.specs import DenoiserSpec
+
+LEVEL_BLOCK = 8
+"""Repeats along the edge of a block whose mean is kept, where a repeat is larger than 2x2."""
+INTERPOLATION = 2
+"""Repeats that a bicubic interpolation reaches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +72,40 @@ class Denoiser:
         What its author, or its weights, say of it.
     halo
         Context in pixels of a plane that makes a tile equal the whole.
+
+    Parameters
+    ----------
+    colours, period
+        Colour of each plane and the repeat (h, w), where the planes are those of a colour filter array
+        other than 2x2.
+
+    Raises
+    ------
+    UsageError
+        The denoiser is made for another number of planes.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        colours: tuple[int, ...] | None = None,
+        period: tuple[int, int] = (2, 2),
+    ) -> None:
         self.device = pick_device(settings.device)
         self.strength = settings.strength
         self.record, network = _load(settings)
         self.network = network.eval().to(self.device)
         self.halo = self.record.halo + level.HALO
+        self._colours, self._period = colours, period
+        if colours is not None:
+            if self.record.channels or not self.record.stabilised:
+                raise UsageError(
+                    f"{self.record.name} is not made for a {period[1]}x{period[0]} colour filter array",
+                    hint="patch-dct denoises any",
+                )
+            within_repeat = -(-self.record.halo // min(period)) + INTERPOLATION
+            self.halo = self.record.halo + within_repeat + 3 * LEVEL_BLOCK
 
     @torch.inference_mode()
     def __call__(self, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
@@ -97,11 +129,19 @@ class Denoiser:
         if self.record.stabilised:
             stabiliser = Stabiliser(shot, read)
             flat = stabiliser.forward(noisy)
-            restored = stabiliser.inverse(self._run(flat, torch.ones_like(flat[:, :1])))
+            restored = stabiliser.inverse(self._restore(flat))
         else:
             restored = self._run(noisy, _sigma_map(noisy, shot, read))
-        restored = level.keep_level(noisy, restored, shot, read)
+        if self._colours is None:
+            restored = level.keep_level(noisy, restored, shot, read)
+        else:
+            restored = level.keep_level(noisy, restored, shot, read, sharing=self._colours, block=LEVEL_BLOCK)
         return restored if self.strength == 1 else torch.lerp(noisy, restored, self.strength)
+
+    def _restore(self, flat: Tensor) -> Tensor:
+        if self._colours is None:
+            return self._run(flat, torch.ones_like(flat[:, :1]))
+        return restore_any_cfa(self._run, flat, self._colours, self._period)
 
     def _run(self, planes: Tensor, sigma: Tensor) -> Tensor:
         height, width = planes.shape[-2:]

@@ -19,28 +19,51 @@ OUTLIER = 5.0
 """Standard deviations (and electrons: shot noise is skew) from which a difference is a defect repaired."""
 
 
-def keep_level(noisy: Tensor, restored: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
+def keep_level(
+    noisy: Tensor,
+    restored: Tensor,
+    shot: tuple[float, ...],
+    read: tuple[float, ...],
+    *,
+    sharing: tuple[int, ...] | None = None,
+    block: int = BLOCK,
+) -> Tensor:
     """Return ``restored`` [B, C, H, W] with the local means of ``noisy``, clipped and defective pixels apart.
 
     The noise that comes back with the means has 1/80 of the standard deviation of a pixel's.
+
+    Parameters
+    ----------
+    sharing
+        Planes with the same number share their means; by default each has its own. Where a repeat has
+        many planes, one has too few pixels nearby.
+    block
+        Pixels of a plane along the edge of a block.
     """
     height, width = noisy.shape[-2:]
     levelled = torch.empty_like(restored)
-    for c, (s, o) in enumerate(zip(shot, read, strict=True)):
-        plane = restored[:, c : c + 1]
-        lost = noisy[:, c : c + 1] - plane
-        limit = (plane.clamp_min(0) * s + o).sqrt_().add_(s).mul_(OUTLIER)
-        trusted = ((lost.abs() < limit) & (noisy[:, c : c + 1] < 1)).to(noisy.dtype)
-        mean = _smoothed(lost.mul_(trusted)) / _smoothed(trusted).clamp_min(1e-3)
-        drift = nn.functional.interpolate(mean, scale_factor=BLOCK, mode="bilinear", align_corners=False)
-        torch.add(plane, drift[..., :height, :width], out=levelled[:, c : c + 1])
+    groups = sharing or tuple(range(noisy.shape[1]))
+    for group in sorted(set(groups)):
+        own = [c for c, number in enumerate(groups) if number == group]
+        totals, counts = [], []
+        for c in own:
+            plane = restored[:, c : c + 1]
+            lost = noisy[:, c : c + 1] - plane
+            limit = (plane.clamp_min(0) * shot[c] + read[c]).sqrt_().add_(shot[c]).mul_(OUTLIER)
+            trusted = ((lost.abs() < limit) & (noisy[:, c : c + 1] < 1)).to(noisy.dtype)
+            totals.append(_smoothed(lost.mul_(trusted), block))
+            counts.append(_smoothed(trusted, block))
+        mean = sum(totals[1:], totals[0]) / sum(counts[1:], counts[0]).clamp_min(1e-3 * len(own))
+        drift = nn.functional.interpolate(mean, scale_factor=block, mode="bilinear", align_corners=False)
+        for c in own:
+            torch.add(restored[:, c : c + 1], drift[..., :height, :width], out=levelled[:, c : c + 1])
     return levelled
 
 
-def _smoothed(planes: Tensor) -> Tensor:
-    """Return block means [B, 1, ceil(H / BLOCK), ceil(W / BLOCK)] of one plane, smoothed."""
+def _smoothed(planes: Tensor, block: int) -> Tensor:
+    """Return block means [B, 1, ceil(H / block), ceil(W / block)] of one plane, smoothed."""
     height, width = planes.shape[-2:]
-    filled = nn.functional.pad(planes, (0, -width % BLOCK, 0, -height % BLOCK))
-    means = nn.functional.avg_pool2d(filled, BLOCK)
+    filled = nn.functional.pad(planes, (0, -width % block, 0, -height % block))
+    means = nn.functional.avg_pool2d(filled, block)
     binomial = means.new_tensor([1, 2, 1]) / 4
     return nn.functional.conv2d(means, torch.outer(binomial, binomial)[None, None], padding=1)

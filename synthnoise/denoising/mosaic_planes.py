@@ -20,7 +20,7 @@ BAND = 128
 
 
 class MosaicPlanes:
-    """The active area of a Bayer or monochrome frame as normalised planes.
+    """The active area of a frame as normalised planes, one per position of the colour filter array.
 
     Bayer planes are always R, G, G, B, whatever the phase: where the area does not begin with red, a
     row or a column is put before it. That, and what is missing to a whole number of repeats, is filled
@@ -32,22 +32,23 @@ class MosaicPlanes:
         (rows, columns) of a plane.
     colours
         Colour of each plane.
+    period
+        (h, w), the repeat.
 
     Raises
     ------
     InputError
-        The frame has another colour filter array.
+        The colour filter array lacks a colour.
     """
 
     def __init__(self, frame: Frame) -> None:
-        if not (frame.is_bayer or (frame.is_monochrome and frame.cfa.shape in ((1, 1), (2, 2)))):
+        if not frame.is_monochrome and len(np.unique(frame.cfa)) != 3:
             h, w = frame.cfa.shape
             raise InputError(
-                f"{frame.path or 'frame'}: its {w}x{h} colour filter array cannot be denoised yet",
-                hint="Bayer and monochrome sensors can; X-Trans and Quad-Bayer are to come",
+                f"{frame.path or 'frame'}: its {w}x{h} colour filter array has not all of red, green and blue"
             )
         self._active = active = frame.active()
-        self._period = h, w = active.cfa.shape
+        self.period = h, w = active.cfa.shape
         self._before = tuple(np.argwhere(active.cfa == RED)[0]) if frame.is_bayer else (0, 0)
         height, width = active.mosaic.shape
         self.size = (-(-(height + self._before[0]) // h), -(-(width + self._before[1]) // w))
@@ -56,7 +57,7 @@ class MosaicPlanes:
 
     def read(self, rectangle: Rectangle) -> NDArray[np.float32]:
         """Return float32 [C, rows, columns] of a rectangle in pixels of a plane."""
-        active, (h, w) = self._active, self._period
+        active, (h, w) = self._active, self.period
         top, left, bottom, right = self._in_mosaic(rectangle)
         rows = nearest_in_phase(np.arange(top, bottom), active.mosaic.shape[0], h)
         columns = nearest_in_phase(np.arange(left, right), active.mosaic.shape[1], w)
@@ -77,7 +78,7 @@ class MosaicPlanes:
         Integers are rounded up as often as their fraction says: rounding to the nearest would turn the
         smooth shadows of a denoised frame into steps, and shift their level by up to half a DN.
         """
-        active, (h, w) = self._active, self._period
+        active, (h, w) = self._active, self.period
         wanted = self._in_mosaic(tile.inner)
         area = tuple(np.clip(wanted, 0, [*output.shape, *output.shape]))
         rows, columns = slice(area[0], area[2]), slice(area[1], area[3])
@@ -97,7 +98,7 @@ class MosaicPlanes:
 
     def _in_mosaic(self, rectangle: Rectangle) -> Rectangle:
         """Return a rectangle of planes in pixels of the active area; it may reach beyond."""
-        (h, w), (row, column) = self._period, self._before
+        (h, w), (row, column) = self.period, self._before
         top, left, bottom, right = rectangle
         return top * h - row, left * w - column, bottom * h - row, right * w - column
 
