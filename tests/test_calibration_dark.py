@@ -13,6 +13,7 @@ from synthnoise.calibration.codes import code_statistics
 from synthnoise.calibration.dark import measure_darks
 from synthnoise.calibration.holdout import hold_out
 from synthnoise.calibration.line_noise import half_means, interleave, line_noise
+from synthnoise.calibration.quantities import dark_quantities
 from synthnoise.calibration.residual import PROBITS
 from synthnoise.calibration.shading import coarse_grid, full_shading
 from synthnoise.errors import InputError
@@ -54,6 +55,7 @@ def test_offset_read_noise_rows_and_columns_are_those_of_the_sensor(sensor):
         # rows and columns of the sensor shift the mean of a plane by more than its pixels do
         shift = math.hypot(fixed / math.sqrt(250), sensor.dark_noise() / math.sqrt(pixels))
         assert plane.offset == pytest.approx(expected + current, abs=5 * shift)
+        assert 0 < plane.offset_se < 2 * shift
         read = math.sqrt(plane.variance)
         assert plane.variance_se / (2 * read) < 0.02 * read
         assert read == pytest.approx(
@@ -66,11 +68,19 @@ def test_offset_read_noise_rows_and_columns_are_those_of_the_sensor(sensor):
 
 def test_two_darks_tell_fixed_pattern_from_noise():
     sensor = replace(PLAIN, dsnu=1.5, column_pattern=1.0, column_noise=0.5)
-    dark = measure_darks([VirtualCamera(sensor).dark(i) for i in range(3)])
-    fixed, columns = dark.fixed_pattern
-    assert fixed == pytest.approx(math.hypot(1.5, 1.0), rel=0.05)
-    assert columns == pytest.approx(1.0, rel=0.2)
-    assert math.isnan(measure_darks([VirtualCamera(sensor).dark()]).fixed_pattern[0])
+    found = dark_quantities(measure_darks([VirtualCamera(sensor).dark(i) for i in range(3)]))
+    truth = {
+        "temporal_dark_noise": sensor.temporal_noise(),
+        "dsnu": math.hypot(1.5, 1.0),
+        "dsnu_row": 0.0,
+        "dsnu_column": 1.0,
+        "dsnu_pixel": 1.5,
+    }
+    assert found.keys() == truth.keys()
+    for name, (value, error) in found.items():
+        assert value == pytest.approx(truth[name], abs=5 * error), name
+        assert error < 0.15
+    assert dark_quantities(measure_darks([VirtualCamera(sensor).dark()])) == {}
 
 
 def test_a_single_dark_without_lines_shows_none():

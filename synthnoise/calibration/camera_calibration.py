@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synthnoise import __version__
-from synthnoise.calibration.agreement import check_same_camera, label
+from synthnoise.calibration.agreement import check_same_camera
+from synthnoise.calibration.flats import FlatPair, measure_pair
 from synthnoise.calibration.one_iso import IsoCalibration, calibrate_iso
 from synthnoise.calibration.profile_entry import iso_noise
 from synthnoise.calibration.report import report_lines
+from synthnoise.calibration.sources import IsoSources, sources_by_iso
 from synthnoise.errors import OutputExistsError, UsageError
-from synthnoise.files import sha256
 from synthnoise.naming import camera_name, folder_name
-from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile, SourceRole
+from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile
 from synthnoise.profiles.store import PROFILE_FILE, describe_profile, iso_stem, save_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
-from synthnoise.raw.reading import read_frame, read_metadata
+from synthnoise.raw.reading import read_metadata
 
 GAIN_DISAGREEMENT = 1.25
 """Factor by which gain over ISO may differ between ISOs before it is worth a warning."""
@@ -53,36 +53,10 @@ class CalibrationResult:
         return data | {"report": list(self.report), "warnings": list(self.warnings)}
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A frame, or the file it will be read from."""
-
-    given: Path | Frame
-    role: SourceRole
-    iso: float
-
-    def frame(self) -> Frame:
-        frame = self.given if isinstance(self.given, Frame) else read_frame(self.given)
-        return dataclasses.replace(frame, iso=self.iso)
-
-    def record(self, frame: Frame) -> SourceFile:
-        if isinstance(self.given, Frame):
-            name, digest = "", hashlib.sha256(self.given.mosaic.tobytes()).hexdigest()
-        else:
-            name, digest = self.given.name, sha256(self.given)
-        return SourceFile(
-            role=self.role,
-            name=name,
-            sha256=digest,
-            iso=self.iso,
-            exposure_time=frame.exposure_time,
-            date=frame.date,
-        )
-
-
 def calibrate(
     darks: Sequence[Path | str | Frame],
     noisy: Sequence[Path | str | Frame],
+    flats: Sequence[Path | str | Frame] = (),
     *,
     camera: str | None = None,
     iso: float | None = None,
@@ -94,13 +68,17 @@ def calibrate(
 ) -> CalibrationResult:
     """Return the profile of a camera from its dark and noisy frames, and write it if told where.
 
-    Frames are grouped by ISO; each group needs a noisy frame, any ordinary photograph. Without a dark, the
-    masked border of the noisy frame stands in for it, and failing that its NoiseProfile tag.
+    Frames are grouped by ISO; each group needs a noisy frame, any ordinary photograph, or flats. Without a
+    dark, the masked border of the noisy frame stands in for it, failing that its NoiseProfile tag, failing
+    that its own darkest places.
 
     Parameters
     ----------
     darks, noisy
-        Files or frames, in any order.
+        Files or frames, in any order. Two darks tell fixed pattern from noise; darks of several exposure
+        times tell the dark current.
+    flats
+        Pairs of frames of an even field, or of a scene that stands still, two of each exposure time.
     camera
         Name of the camera, if the files do not say.
     iso
@@ -124,18 +102,18 @@ def calibrate(
     folder = None if output is None else Path(output)
     if folder is not None and (folder / PROFILE_FILE).exists() and not (overwrite or merge):
         raise OutputExistsError(folder / PROFILE_FILE, "choose another folder, or pass --overwrite")
-    groups = _group(_sources(darks, "dark", iso), _sources(noisy, "noisy", iso))
+    groups = sources_by_iso(darks, noisy, flats, iso)
     report, warnings = list[str](), list[str]()
     isos: dict[float, IsoNoise] = {}
     profile: CameraProfile | None = None
-    for speed, (dark_sources, noisy_sources) in sorted(groups.items()):
-        one, sources, frame = _calibrate_group(dark_sources, noisy_sources, progress or SILENT)
+    for speed, group in groups.items():
+        one, sources, frame = _calibrate_group(group, progress or SILENT)
         profile = profile or _camera(frame, camera)
         warnings += one.warnings
         _check_levels(profile, frame, warnings)
         isos[speed] = dataclasses.replace(
             iso_noise(one, profile),
-            dark_file=f"{iso_stem(speed)}-dark.dng" if folder and keep_dark and dark_sources else "",
+            dark_file=f"{iso_stem(speed)}-dark.dng" if folder and keep_dark and group.darks else "",
             sources=sources,
         )
         report += report_lines(one, isos[speed])
@@ -159,53 +137,36 @@ def default_folder(noisy: Sequence[Path | str | Frame], camera: str | None = Non
     return Path(folder_name(camera or ""))
 
 
-def _sources(given: Sequence[Path | str | Frame], role: SourceRole, iso: float | None) -> list[_Source]:
-    sources = []
-    for item in given:
-        origin = item if isinstance(item, Frame) else Path(item)
-        speed = iso
-        if speed is None:
-            speed = origin.iso if isinstance(origin, Frame) else read_metadata(origin).iso
-        if speed is None:
-            name = label(origin) if isinstance(origin, Frame) else origin
-            raise UsageError(f"{name}: does not say its ISO", hint="give it: --iso 800")
-        sources.append(_Source(origin, role, float(speed)))
-    return sources
-
-
-def _group(darks: list[_Source], noisy: list[_Source]) -> dict[float, tuple[list[_Source], list[_Source]]]:
-    if not noisy:
-        raise UsageError(
-            "no noisy frame: the gain needs one", hint="add --noisy FILE, any photograph at the same ISO"
-        )
-    groups: dict[float, tuple[list[_Source], list[_Source]]] = {}
-    for source in (*darks, *noisy):
-        groups.setdefault(source.iso, ([], []))[source.role == "noisy"].append(source)
-    lonely = sorted(iso for iso, (_, lit) in groups.items() if not lit)
-    if lonely:
-        there = ", ".join(f"{source.iso:g}" for source in noisy)
-        raise UsageError(
-            f"dark frames at ISO {', '.join(f'{iso:g}' for iso in lonely)} have no noisy frame at that ISO"
-            f" (noisy: {there})",
-            hint="dark and noisy frame must have the same ISO",
-        )
-    return groups
-
-
 def _calibrate_group(
-    dark_sources: list[_Source], noisy_sources: list[_Source], progress: Progress
+    group: IsoSources, progress: Progress
 ) -> tuple[IsoCalibration, tuple[SourceFile, ...], Frame]:
     """Return the measurement of one ISO, the files behind it, and a frame that describes the camera."""
-    darks = [source.frame() for source in dark_sources]
-    noisy = [source.frame() for source in noisy_sources]
+    if group.flats and not group.darks:
+        raise UsageError(
+            f"flats at ISO {group.flats[0].iso:g} need a dark frame",
+            hint="photograph with the lens cap on at the same ISO, and pass it as --dark",
+        )
+    dark_sources = group.dark_exposures()
+    exposures = [[source.frame() for source in sources] for sources in dark_sources]
+    darks, noisy = [frame for frames in exposures for frame in frames], [s.frame() for s in group.noisy]
     check_same_camera([*noisy, *darks])
-    one = calibrate_iso(darks, noisy, progress=progress)
-    pairs = zip([*dark_sources, *noisy_sources], [*darks, *noisy], strict=True)
-    sources = tuple(
-        dataclasses.replace(source.record(frame), role=source.role if darks else one.role)
-        for source, frame in pairs
+    used = [source for sources in dark_sources for source in sources] + group.noisy
+    dates = [frame.date for frame in (*darks, *noisy)]
+    pairs = list[FlatPair]()
+    for one_of_two in group.flat_pairs():
+        first, second = (source.frame() for source in one_of_two)
+        check_same_camera([*(darks or noisy)[:1], first, second])
+        pairs.append(measure_pair(first, second))
+        used += one_of_two
+        dates += [first.date, second.date]
+    one = calibrate_iso(
+        exposures[0] if exposures else [], noisy, flats=pairs, other_darks=exposures[1:], progress=progress
     )
-    return one, sources, noisy[0]
+    records = tuple(
+        source.record(one.role if source.role == "noisy" and not darks else source.role, date)
+        for source, date in zip(used, dates, strict=True)
+    )
+    return one, records, (noisy or darks)[0]
 
 
 def _camera(frame: Frame, name: str | None) -> CameraProfile:
@@ -246,9 +207,8 @@ def _compare_gains(isos: dict[float, IsoNoise]) -> list[str]:
     ]
 
 
-def _keep_darks(
-    groups: dict[float, tuple[list[_Source], list[_Source]]], folder: Path, *, overwrite: bool
-) -> None:
-    for iso, (darks, _) in groups.items():
-        if darks:
-            write_dng(folder / f"{iso_stem(iso)}-dark.dng", darks[0].frame(), overwrite=overwrite)
+def _keep_darks(groups: dict[float, IsoSources], folder: Path, *, overwrite: bool) -> None:
+    for iso, group in groups.items():
+        if group.darks:
+            first = group.dark_exposures()[0][0]
+            write_dng(folder / f"{iso_stem(iso)}-dark.dng", first.frame(), overwrite=overwrite)

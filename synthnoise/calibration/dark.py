@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.calibration.codes import CodeStatistics, code_statistics
-from synthnoise.calibration.line_noise import LineNoise, half_means, interleave, line_noise
+from synthnoise.calibration.line_noise import LineNoise, fixed_lines, half_means, interleave, line_noise
 from synthnoise.calibration.residual import (
-    fixed_variance,
+    Split,
     histograms,
+    mean_error,
     neighbours_and_marginal,
     robust_deviation,
+    split_variance,
     variance_of,
 )
 from synthnoise.calibration.shading import coarse_grid, full_shading
@@ -41,16 +42,15 @@ class PlaneNoise:
 
     Attributes
     ----------
-    offset
-        DN above the nominal black level.
+    offset, offset_se
+        DN above the nominal black level, and its standard error within these frames.
     frame_offsets
         The same of each dark.
     variance, variance_se
         DN^2 within a frame, shading and hot pixels apart.
-    fixed_variance
-        DN^2 of what all darks share, columns included; NaN with a single dark.
-    fixed_column_variance
-        DN^2 of the part of it that a column shares; NaN with a single dark.
+    split
+        What of the variance all darks share, rows and columns included, and what changes; NaN with a
+        single dark.
     correlation
         Of horizontal and vertical neighbours in the plane, rows and columns taken out.
     grid
@@ -66,11 +66,11 @@ class PlaneNoise:
     """
 
     offset: float
+    offset_se: float
     frame_offsets: tuple[float, ...]
     variance: float
     variance_se: float
-    fixed_variance: float
-    fixed_column_variance: float
+    split: Split
     correlation: tuple[float, float]
     grid: NDArray[np.float32]
     hot: NDArray[np.int32]
@@ -89,6 +89,8 @@ class DarkNoise:
         One per CFA position, row-major, at the corner of the active area.
     rows, columns
         Noise of whole sensor rows and columns.
+    fixed_rows, fixed_columns
+        The part of it that all darks share; None with a single dark.
     frames
         Number of darks.
     rows_apart, columns_apart
@@ -100,6 +102,8 @@ class DarkNoise:
     planes: tuple[PlaneNoise, ...]
     rows: LineNoise
     columns: LineNoise
+    fixed_rows: LineNoise | None
+    fixed_columns: LineNoise | None
     frames: int
     rows_apart: tuple[float, float]
     columns_apart: tuple[float, float]
@@ -114,24 +118,16 @@ class DarkNoise:
         return float(np.sqrt(offsets.var(1, ddof=1).mean()))
 
     @property
-    def fixed_pattern(self) -> tuple[float, float]:
-        """Standard deviation in DN of what all darks share, and of its columns; NaN with a single dark."""
-        fixed, columns = (
-            float(np.mean([getattr(plane, name) for plane in self.planes]))
-            for name in ("fixed_variance", "fixed_column_variance")
-        )
-        return math.sqrt(max(fixed, 0.0)), math.sqrt(max(columns, 0.0))
-
-    @property
     def hot_pixels(self) -> int:
         """Number of hot pixels of all planes."""
         return sum(len(plane.hot) for plane in self.planes)
 
 
-def measure_darks(darks: Sequence[Frame], *, progress: Progress = SILENT) -> DarkNoise:
+def measure_darks(darks: Sequence[Frame], *, curved: bool = False, progress: Progress = SILENT) -> DarkNoise:
     """Return the noise of one or more darks of one camera, ISO and exposure.
 
-    One plane of all darks is in memory at a time.
+    One plane of all darks is in memory at a time. ``curved`` takes the curvature of the shading out too, as
+    the fall-off of a lens in a flat needs and slow row noise in a dark does not bear.
 
     Raises
     ------
@@ -152,7 +148,7 @@ def measure_darks(darks: Sequence[Frame], *, progress: Progress = SILENT) -> Dar
     progress.start("measuring the dark", h * w)
     for position in range(h * w):
         row, column = divmod(position, w)
-        plane, residuals = _measure_plane(frames, row, column)
+        plane, residuals = _measure_plane(frames, row, column, curved=curved)
         for index, residual in enumerate(residuals):
             row_means[index][row].append(half_means(residual))
             column_means[index][column].append(half_means(residual.T))
@@ -164,6 +160,8 @@ def measure_darks(darks: Sequence[Frame], *, progress: Progress = SILENT) -> Dar
         planes=tuple(planes),
         rows=line_noise(rows),
         columns=line_noise(columns),
+        fixed_rows=fixed_lines(rows),
+        fixed_columns=fixed_lines(columns),
         frames=len(frames),
         rows_apart=_apart(rows),
         columns_apart=_apart(columns),
@@ -177,17 +175,19 @@ def _apart(lines: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
     return line_noise([first]).deviation, line_noise([second]).deviation
 
 
-def _measure_plane(frames: Sequence[Frame], row: int, column: int) -> tuple[PlaneNoise, list[Plane]]:
+def _measure_plane(
+    frames: Sequence[Frame], row: int, column: int, *, curved: bool
+) -> tuple[PlaneNoise, list[Plane]]:
     """Return the noise of one position, and its residuals: shading taken out, outliers set to 0."""
     h, w = frames[0].cfa.shape
     codes = code_statistics(frames[0].mosaic[row::h, column::w], frames[0].white)
     shape = frames[0].mosaic.shape[0] // h, frames[0].mosaic.shape[1] // w
     planes = [_above_black(frame, row, column)[: shape[0], : shape[1]] for frame in frames]
     mean: Plane = planes[0] if len(planes) == 1 else np.asarray(np.mean(planes, 0, np.float32))
-    shading = full_shading(coarse_grid(_without_tails(mean)), shape)
+    shading = full_shading(_grid(_without_tails(mean), curved=curved), shape)
     outlier, hot = _outliers(planes, mean, shading)
     mean = np.where(outlier, shading, mean)
-    offset, grid = float(mean.mean(dtype=np.float64)), coarse_grid(mean)
+    offset, grid = float(mean.mean(dtype=np.float64)), _grid(mean, curved=curved)
     del mean
     shading = full_shading(grid, shape)
     frame_offsets = []
@@ -203,11 +203,11 @@ def _measure_plane(frames: Sequence[Frame], row: int, column: int) -> tuple[Plan
     correlation, marginal = neighbours_and_marginal(planes[0])
     return PlaneNoise(
         offset=offset,
+        offset_se=mean_error(planes),
         frame_offsets=tuple(frame_offsets),
         variance=variance,
         variance_se=error,
-        fixed_variance=fixed_variance(planes),
-        fixed_column_variance=fixed_variance([plane.mean(0) for plane in planes]),
+        split=split_variance(planes),
         correlation=correlation,
         grid=grid - np.float32(offset),
         hot=hot,
@@ -215,6 +215,12 @@ def _measure_plane(frames: Sequence[Frame], row: int, column: int) -> tuple[Plan
         codes=codes,
         histograms=histograms(planes),
     ), planes
+
+
+def _grid(plane: Plane, *, curved: bool) -> Plane:
+    """Return the shading on the coarse grid; ``curved`` puts back what smoothing took (Tukey's twicing)."""
+    grid = coarse_grid(plane)
+    return grid + coarse_grid(plane - full_shading(grid, plane.shape)) if curved else grid
 
 
 def _outliers(

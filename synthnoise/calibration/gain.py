@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -83,6 +84,8 @@ class GainEstimate:
         Gain and standard error of each plane of the lattice, DN per electron.
     reason
         Why there is no gain; empty where there is.
+    method
+        ``photon transfer`` where pairs of frames gave it.
     """
 
     gain: float
@@ -96,6 +99,7 @@ class GainEstimate:
     floor_se: float = 0.0
     by_plane: tuple[tuple[float, float], ...] = ()
     reason: str = ""
+    method: Literal["one frame", "photon transfer"] = "one frame"
 
     @property
     def snr(self) -> float:

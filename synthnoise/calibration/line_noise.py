@@ -62,6 +62,21 @@ def interleave(means: Sequence[Sequence[NDArray[np.float64]]]) -> NDArray[np.flo
     return np.stack(phases, axis=-1).reshape(2, -1)
 
 
+def fixed_lines(frames: Sequence[NDArray[np.float64]]) -> LineNoise | None:
+    """Return the noise of lines that all frames share, from half means [2, n]; None of a single frame.
+
+    One half of a frame is paired with the other half of another, so that what two halves of one frame
+    share in time is left out, and what its pixels keep leaks into neither.
+    """
+    pairs = [
+        np.stack([one[0], other[1]])
+        for i, one in enumerate(frames)
+        for j, other in enumerate(frames)
+        if i != j
+    ]
+    return line_noise(pairs) if pairs else None
+
+
 def line_noise(frames: Sequence[NDArray[np.float64]]) -> LineNoise:
     """Return the noise of lines from half means [2, n], one array per frame."""
     centred = [frame - frame.mean(1, keepdims=True) for frame in frames]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.calibration.agreement import check_dark, check_exposures, check_light, label
 from synthnoise.calibration.dark import DarkNoise, measure_darks
+from synthnoise.calibration.flats import FlatPair, measure_flats
 from synthnoise.calibration.gain import GainEstimate, estimate_gain
 from synthnoise.calibration.holdout import HoldOut, hold_out
+from synthnoise.calibration.photon_transfer import transfer_points
+from synthnoise.calibration.quantities import dark_current
 from synthnoise.errors import InputError
-from synthnoise.profiles.schema import SourceRole
+from synthnoise.profiles.schema import Quantity, SourceRole
 from synthnoise.progress import Progress
 from synthnoise.raw.frame import Frame, Rectangle
 
@@ -29,11 +32,12 @@ PLANE_DISAGREEMENT = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What frames gave: the dark, the gain, and how held-back data agreed."""
+    """What frames gave: the dark, the gain, how held-back data agreed, and what flats and exposures add."""
 
     dark: DarkNoise
     gain: GainEstimate
     check: HoldOut
+    quantities: dict[str, Quantity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +63,24 @@ class IsoCalibration:
     warnings: tuple[str, ...] = ()
 
 
-def calibrate_iso(darks: Sequence[Frame], noisy: Sequence[Frame], *, progress: Progress) -> IsoCalibration:
+def calibrate_iso(
+    darks: Sequence[Frame],
+    noisy: Sequence[Frame],
+    *,
+    flats: Sequence[FlatPair] = (),
+    other_darks: Sequence[Sequence[Frame]] = (),
+    progress: Progress,
+) -> IsoCalibration:
     """Measure one ISO from frames of one camera.
+
+    Parameters
+    ----------
+    darks, noisy
+        Darks of one exposure time, and photographs. With flats there need be no photograph.
+    flats
+        Pairs of flats, which give the gain where there are any; they need a dark.
+    other_darks
+        Darks of other exposure times, each list of one.
 
     Raises
     ------
@@ -75,6 +95,35 @@ def calibrate_iso(darks: Sequence[Frame], noisy: Sequence[Frame], *, progress: P
     warnings = [*check_dark((darks or noisy)[0], dark), *check_exposures(darks, noisy)]
     for frame in noisy:
         warnings += check_light(frame, dark)
+    quantities = dict[str, Quantity]()
+    if flats:
+        points = transfer_points(darks[0], darks[1]) if len(darks) > 1 else ()
+        series = measure_flats(flats, dark, points)
+        gain, quantities = series.gain, dict(series.quantities)
+        warnings += series.warnings
+    else:
+        gain = _gain_of_photographs(noisy, darks, border, dark, progress)
+        warnings += [*_floor_warnings(gain, dark, border=not darks), *_gain_warnings(gain, noisy[0])]
+    if other_darks:
+        quantities |= _dark_current(darks, dark, other_darks, gain, progress)
+    source = (darks or noisy)[0]
+    return IsoCalibration(
+        iso=float(source.iso or 0),
+        role="dark" if darks else "masked border",
+        black=source.active().black.reshape(-1),
+        measured=Measured(dark=dark, gain=gain, check=hold_out(dark), quantities=quantities),
+        exposure_time=source.exposure_time,
+        warnings=tuple(warnings),
+    )
+
+
+def _gain_of_photographs(
+    noisy: Sequence[Frame],
+    darks: Sequence[Frame],
+    border: Sequence[Frame],
+    dark: DarkNoise,
+    progress: Progress,
+) -> GainEstimate:
     gain = estimate_gain(
         [frame.active() for frame in noisy],
         [frame.active() for frame in darks],
@@ -89,15 +138,22 @@ def calibrate_iso(darks: Sequence[Frame], noisy: Sequence[Frame], *, progress: P
             f"{label(noisy[0])}: {gain.reason}",
             hint="take a picture with smooth, well-lit areas instead",
         )
-    source = (darks or noisy)[0]
-    return IsoCalibration(
-        iso=float(source.iso or 0),
-        role="dark" if darks else "masked border",
-        black=source.active().black.reshape(-1),
-        measured=Measured(dark=dark, gain=gain, check=hold_out(dark)),
-        exposure_time=source.exposure_time,
-        warnings=(*warnings, *_floor_warnings(gain, dark, border=not darks), *_gain_warnings(gain, noisy[0])),
-    )
+    return gain
+
+
+def _dark_current(
+    darks: Sequence[Frame],
+    dark: DarkNoise,
+    others: Sequence[Sequence[Frame]],
+    gain: GainEstimate,
+    progress: Progress,
+) -> dict[str, Quantity]:
+    """Return the dark current from darks of several exposure times, each checked like the first."""
+    series = [(float(darks[0].exposure_time or 0), dark)]
+    for frames in others:
+        other = measure_darks(frames, progress=progress)
+        series.append((float(frames[0].exposure_time or 0), other))
+    return dark_current(series, gain.gain, gain.standard_error)
 
 
 def _from_tag(frame: Frame) -> IsoCalibration:

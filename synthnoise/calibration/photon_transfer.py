@@ -57,16 +57,22 @@ def photon_transfer(pairs: Sequence[tuple[Frame, Frame]]) -> PhotonTransfer:
     InputError
         The frames of a pair differ in size, or there are not two levels to draw a line through.
     """
-    points = [_points(first, second) for first, second in pairs]
+    points = [transfer_points(first, second) for first, second in pairs]
     if not points:
         raise InputError("photon transfer needs at least one pair of frames")
-    lines = [_line(np.concatenate([p[plane] for p in points])) for plane in range(len(points[0]))]
+    lines = [fit_points(np.concatenate([p[plane] for p in points])) for plane in range(len(points[0]))]
     gain, error, dark, count = zip(*lines, strict=True)
     return PhotonTransfer(gain=gain, gain_se=error, dark_variance=dark, blocks=count)
 
 
-def _points(first: Frame, second: Frame) -> list[NDArray[np.float64]]:
-    """Return per plane [n, 3]: level in DN above black, variance in DN^2, degrees of freedom."""
+def transfer_points(first: Frame, second: Frame) -> list[NDArray[np.float64]]:
+    """Return per plane [n, 3]: level in DN above black, temporal variance in DN^2, degrees of freedom.
+
+    Raises
+    ------
+    InputError
+        The frames differ in size or colour filter array.
+    """
     first, second = first.active(), second.active()
     if first.mosaic.shape != second.mosaic.shape or not np.array_equal(first.cfa, second.cfa):
         raise InputError(f"{second.path or 'the second frame'}: differs in size or CFA from its partner")
@@ -96,8 +102,14 @@ def _blocks(
     return points
 
 
-def _line(points: NDArray[np.float64]) -> tuple[float, float, float, int]:
-    """Return slope, its standard error, intercept and number of points, reweighted by the line's variance."""
+def fit_points(points: NDArray[np.float64]) -> tuple[float, float, float, int]:
+    """Return slope, its standard error, intercept and number of points, reweighted by the line's variance.
+
+    Raises
+    ------
+    InputError
+        There are not two levels to draw a line through.
+    """
     x, y, freedom = points.T
     if len(x) < 2 or np.ptp(x) <= 0:
         raise InputError("photon transfer needs at least two levels below saturation")

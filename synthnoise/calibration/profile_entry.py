@@ -13,6 +13,7 @@ from synthnoise.calibration.dark import DarkNoise
 from synthnoise.calibration.gain import GainEstimate
 from synthnoise.calibration.holdout import HoldOut
 from synthnoise.calibration.one_iso import IsoCalibration, Measured
+from synthnoise.calibration.quantities import dark_quantities
 from synthnoise.profiles.convert import stated_noise
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 
@@ -48,6 +49,9 @@ def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
         read_se=tuple(error for _, error in read),
         quantisation_step=min(plane.codes.step for plane in planes),
         hot_pixel_fraction=dark.hot_pixels / (dark.pixels * len(planes)),
+        offset_se=tuple(plane.offset_se for plane in planes),
+        hot_pixel_fraction_se=math.sqrt(dark.hot_pixels) / (dark.pixels * len(planes)),
+        quantities=dark_quantities(dark) | one.measured.quantities,
         exposure_time=one.exposure_time,
         arrays=_arrays(dark, profile, whole=one.role == "dark"),
         diagnostics=_diagnostics(dark, gain, check, one.warnings),
@@ -110,9 +114,9 @@ def _arrays(dark: DarkNoise, profile: CameraProfile, *, whole: bool) -> dict[str
 def _diagnostics(
     dark: DarkNoise, gain: GainEstimate, check: HoldOut, warnings: Sequence[str]
 ) -> dict[str, Any]:
-    fixed, columns = dark.fixed_pattern
     values: dict[str, Any] = {
         "dark_frames": dark.frames,
+        "gain_method": gain.method,
         "gain_places": gain.places,
         "gain_level": gain.level,
         "gain_by_plane": [value for value, _ in gain.by_plane if math.isfinite(value)],
@@ -121,8 +125,6 @@ def _diagnostics(
         "lowest_code_share": max(plane.codes.lowest_share for plane in dark.planes),
         "code_gaps": max(plane.codes.gaps for plane in dark.planes),
         "offset_drift": dark.offset_drift,
-        "fixed_pattern": fixed,
-        "fixed_columns": columns,
         "held_back": check.against,
         "held_back_kl": check.kl,
         "held_back_variance_ratio": check.variance,

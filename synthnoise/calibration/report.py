@@ -8,7 +8,7 @@ from synthnoise.calibration.dark import DarkNoise
 from synthnoise.calibration.gain import GainEstimate
 from synthnoise.calibration.holdout import HoldOut
 from synthnoise.calibration.one_iso import IsoCalibration
-from synthnoise.profiles.schema import IsoNoise
+from synthnoise.profiles.schema import IsoNoise, Quantity
 
 
 def report_lines(one: IsoCalibration, noise: IsoNoise) -> list[str]:
@@ -30,6 +30,11 @@ def report_lines(one: IsoCalibration, noise: IsoNoise) -> list[str]:
 
 def _gain_lines(gain: GainEstimate) -> list[str]:
     low, high = gain.interval
+    if gain.method == "photon transfer":
+        return [
+            f"  gain {gain.gain:.4g} +- {gain.standard_error:.2g} DN/e- by photon transfer,"
+            f" {gain.places:,} blocks of pairs of flats"
+        ]
     down, up = gain.gain - low, high - gain.gain
     lines = [
         f"  gain {gain.gain:.4g} DN/e-, 95 % sure between {low:.4g} and {high:.4g}"
@@ -59,13 +64,36 @@ def _dark_lines(noise: IsoNoise, dark: DarkNoise, *, border: bool) -> list[str]:
     if border:
         lines.append("  rows, columns and offset are those of the masked border")
     if dark.frames > 1:
-        fixed, columns = dark.fixed_pattern
-        temporal = math.sqrt(max(read**2 - fixed**2, 0.0))
-        lines.append(
-            f"  {dark.frames} darks: {temporal:.3g} DN change from frame to frame, {fixed:.3g} DN stay"
-            f" (columns {columns:.2g} DN); the zero drifts by {dark.offset_drift:.2g} DN"
+        temporal, fixed, row, column = (
+            noise.quantities[name] for name in ("temporal_dark_noise", "dsnu", "dsnu_row", "dsnu_column")
         )
-    return lines
+        lines.append(
+            f"  {dark.frames} darks: {plus_minus(temporal)} DN change from frame to frame, DSNU"
+            f" {plus_minus(fixed)} DN stays (rows {row.value:.2g}, columns {column.value:.2g});"
+            f" the zero drifts by {dark.offset_drift:.2g} DN"
+        )
+    return [*lines, *_flat_lines(noise)]
+
+
+def _flat_lines(noise: IsoNoise) -> list[str]:
+    """Return what flats and an exposure series told, one line each."""
+    wording = {
+        "prnu": ("PRNU", 100.0, "%"),
+        "linearity_error": ("linearity error", 100.0, "%"),
+        "saturation_capacity": ("saturation capacity", 1.0, "e-"),
+        "dark_current": ("dark current", 1.0, "e-/s"),
+        "dark_current_from_variance": ("dark current, from the variance,", 1.0, "e-/s"),
+    }
+    return [
+        f"  {name} {plus_minus(Quantity(*(scale * part for part in noise.quantities[key])))} {unit}"
+        for key, (name, scale, unit) in wording.items()
+        if key in noise.quantities
+    ]
+
+
+def plus_minus(quantity: Quantity) -> str:
+    """Return a value and its standard error as text."""
+    return f"{quantity.value:.4g} +- {quantity.se:.2g}"
 
 
 def _check_lines(check: HoldOut, dark: DarkNoise, *, border: bool) -> list[str]:

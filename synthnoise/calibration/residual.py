@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,7 @@ def robust_deviation(plane: Plane) -> np.float32:
 
 def variance_of(residuals: Sequence[Plane]) -> tuple[float, float]:
     """Return the mean square of residuals, and its standard error from bands of rows."""
-    squares = np.mean([_row_squares(residual) for residual in residuals], axis=0)
-    bands = [band.mean() for band in np.array_split(squares, min(BANDS, len(squares)))]
-    return float(squares.mean()), float(np.std(bands, ddof=1)) / math.sqrt(len(bands))
+    return _mean_of_bands(np.mean([_row_squares(residual) for residual in residuals], axis=0))
 
 
 def _row_squares(residual: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -41,18 +40,40 @@ def _row_squares(residual: NDArray[np.float32]) -> NDArray[np.float64]:
     return means
 
 
-def fixed_variance(samples: Sequence[NDArray[np.float32]]) -> float:
-    """Return the variance that all samples share: Var(mean) = fixed + temporal / n, solved for it.
+class Split(NamedTuple):
+    """Variance in DN^2 that stays from frame to frame and that changes, with their standard errors.
 
-    Samples have mean zero. NaN for a single one.
+    NaN where a single frame cannot tell.
     """
-    n = len(samples)
+
+    fixed: float
+    fixed_se: float
+    temporal: float
+    temporal_se: float
+
+
+def split_variance(residuals: Sequence[Plane]) -> Split:
+    """Return what frames of mean zero share and what they do not: Var(mean) = fixed + temporal / n."""
+    n = len(residuals)
     if n < 2:
-        return math.nan
-    flat = [np.atleast_2d(sample) for sample in samples]
-    of_mean = float(_row_squares(np.mean(flat, axis=0, dtype=np.float32)).mean())
-    single = float(np.mean([_row_squares(sample).mean() for sample in flat]))
-    return (n * of_mean - single) / (n - 1)
+        return Split(math.nan, math.nan, math.nan, math.nan)
+    of_mean = _row_squares(np.mean(residuals, axis=0, dtype=np.float32))
+    single = np.mean([_row_squares(residual) for residual in residuals], axis=0)
+    return Split(
+        *_mean_of_bands((n * of_mean - single) / (n - 1)), *_mean_of_bands((single - of_mean) * n / (n - 1))
+    )
+
+
+def mean_error(residuals: Sequence[Plane]) -> float:
+    """Return the standard error of the mean over frames and pixels, from the scatter of rows and columns."""
+    lines = [np.mean([residual.mean(axis) for residual in residuals], axis=0) for axis in (0, 1)]
+    return math.hypot(*(float(np.std(means, ddof=1)) / math.sqrt(len(means)) for means in lines))
+
+
+def _mean_of_bands(rows: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean of values per row [H], and its standard error from bands of neighbouring rows."""
+    bands = [band.mean() for band in np.array_split(rows, min(BANDS, len(rows)))]
+    return float(rows.mean()), float(np.std(bands, ddof=1)) / math.sqrt(len(bands))
 
 
 def neighbours_and_marginal(residual: Plane) -> tuple[tuple[float, float], NDArray[np.float32]]:

@@ -19,6 +19,12 @@ def calibrate(
     noisy: Annotated[
         list[str] | None, typer.Option("--noisy", help="An ordinary photograph at the same ISO; repeatable.")
     ] = None,
+    flat: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--flat", help="An even field, or a scene that stands still: two per exposure time; repeatable."
+        ),
+    ] = None,
     output: OutputPath = None,
     camera: Annotated[
         str | None, typer.Option("--camera", help="Name of the camera, if the files do not say.")
@@ -37,14 +43,15 @@ def calibrate(
 
     layout = parse_geometry(geometry)
     out = Output(json_mode=json, quiet=context.obj["quiet"])
-    darks, photographs = frames_of(dark, layout), frames_of(noisy, layout)
+    darks, photographs, flats = (frames_of(paths, layout) for paths in (dark, noisy, flat))
     with out.progress() as progress:
         result = calibration.calibrate(
             darks,
             photographs,
+            flats,
             camera=camera,
             iso=iso,
-            output=output or calibration.default_folder(photographs, camera),
+            output=output or calibration.default_folder([*photographs, *flats], camera),
             keep_dark=keep_dark,
             overwrite=overwrite,
             merge=merge,

@@ -39,9 +39,9 @@ QUANTITIES: dict[str, str] = {
 
 ``temporal_dark_noise`` is what a pixel changes from dark to dark, rounding included; DSNU and PRNU, as
 standard deviations over the sensor, are what stays, in all and as rows, columns and single pixels share it
-(shading and hot pixels apart). PRNU and ``linearity_error``, the mean distance of the response from a straight
-line, are fractions. ``dark_current`` follows from the mean of darks of several exposures; cameras that subtract
-it there still show it in the variance (section 7)."""
+(shading and hot pixels apart). PRNU and ``linearity_error``, the mean distance of the response from a
+straight line, are fractions. ``dark_current`` follows from the mean of darks of several exposures; cameras
+that subtract it there still show it in the variance (section 7)."""
 
 
 class Quantity(NamedTuple):
