@@ -45,6 +45,12 @@ class Stream(IntEnum):
     AMPLITUDE = 10
     ROUNDING = 11
     PROBE = 12
+    HOT_PLACES = 13
+    FIXED_PIXELS = 14
+    FIXED_ROWS = 15
+    FIXED_COLUMNS = 16
+    WAVES = 17
+    SENSOR_PLACE = 18
 
     LEAF_RADIUS = 32
     LEAF_POSITION = 33
@@ -72,7 +78,7 @@ class Stream(IntEnum):
     LAYER_WEIGHTS = 55
     LAYER_STYLE = 56
     LAYER_NOISE = 57
-    PLACE = 58
+    WINDOW = 58
 
     CROP = 64
     EXPOSURE = 65
