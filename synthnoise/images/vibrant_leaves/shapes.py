@@ -17,16 +17,19 @@ from synthnoise.rng import Rng, Stream
 DISC, RECTANGLE, POLYGON = range(3)
 
 FEWEST_POINTS = 50
-_POINTS = (FEWEST_POINTS, 75, 100, 180, 450)
+POINTS = (FEWEST_POINTS, 75, 100, 180, 450)
 """Bounds of the classes of point counts."""
 
-_ROUNDEST, _SHARPEST = 0.0775, 0.02
+ROUNDEST, SHARPEST = 0.0775, 0.02
 """Range of the smoothing's sigma in radii."""
 
-_SMOOTHINGS = 6
+SMOOTHINGS = 6
 """Classes of smoothing, beside none."""
 
-_VARIANTS = 32
+RUNGS = SMOOTHINGS / (ROUNDEST - SHARPEST)
+"""Classes per unit of the smoothing's sigma."""
+
+VARIANTS = 32
 """Outlines of each class; every second one may have holes."""
 
 _SEED = 0x1EAF
@@ -75,23 +78,24 @@ def choose_outline(radius: Tensor, points: Tensor, smoothing: Tensor, variant: T
     """
     most = (0.9 * radius).floor().clamp(min=100)
     count = FEWEST_POINTS + (points * (most - FEWEST_POINTS)).floor()
-    bounds = torch.tensor(_POINTS[1:-1], device=radius.device, dtype=radius.dtype)
+    bounds = torch.tensor(POINTS[1:-1], device=radius.device, dtype=radius.dtype)
     group = torch.bucketize(count, bounds, right=True)
     side = 2 * (1.5 * radius).floor() + 1
     low, high = (0.01 * side).clamp(min=0.5), (0.025 * side).clamp(max=10.0)
     sigma = (low + (high - low) * (2 * smoothing - 1)) / radius
-    rung = ((sigma - _SHARPEST) / (_ROUNDEST - _SHARPEST) * _SMOOTHINGS).floor().clamp(0, _SMOOTHINGS - 1)
+    # Times, not over: some devices divide by a number by way of its reciprocal, which rounds otherwise.
+    rung = ((sigma - SHARPEST) * RUNGS).floor().clamp(0, SMOOTHINGS - 1)
     grade = torch.where(smoothing < 0.5, 0, 1 + rung.long())
-    place = (variant * _VARIANTS).floor().long().clamp(max=_VARIANTS - 1)
-    return (group * (1 + _SMOOTHINGS) + grade) * _VARIANTS + place
+    place = (variant * VARIANTS).floor().long().clamp(max=VARIANTS - 1)
+    return (group * (1 + SMOOTHINGS) + grade) * VARIANTS + place
 
 
 def _build() -> NDArray[np.float32]:
     """Return float32 [E, 5]: the edges, and 1 on the first edge of each outline."""
     outlines: list[NDArray[np.float32]] = []
-    for group in range(len(_POINTS) - 1):
-        for grade in range(1 + _SMOOTHINGS):
-            for variant in range(_VARIANTS):
+    for group in range(len(POINTS) - 1):
+        for grade in range(1 + SMOOTHINGS):
+            for variant in range(VARIANTS):
                 hull = _draw(len(outlines), group, grade, holes=variant % 2 == 1)
                 first = np.zeros((len(hull), 1), dtype=np.float32)
                 first[0] = 1
@@ -102,11 +106,11 @@ def _build() -> NDArray[np.float32]:
 def _draw(number: int, group: int, grade: int, *, holes: bool) -> Hull:
     """Return one outline: its points are uniform in distance, not in area, as in the reference."""
     rng = Rng(_SEED, torch.tensor([number]))
-    uniform = rng.uniform(Stream.LEAF_SHAPE, (_POINTS[-1] + 1, 4))[0].double().numpy()
-    low, high = _POINTS[group : group + 2]
+    uniform = rng.uniform(Stream.LEAF_SHAPE, (POINTS[-1] + 1, 4))[0].double().numpy()
+    low, high = POINTS[group : group + 2]
     count = low + int(uniform[-1, 0] * (high - low))
     hull = concave_hull(REACH * uniform[:count, 0], 2 * np.pi * uniform[:count, 1], holes=holes)
     if grade:
-        share = (grade - 1 + uniform[-1, 1]) / _SMOOTHINGS
-        return smoothed(hull, _SHARPEST + share * (_ROUNDEST - _SHARPEST))
+        share = (grade - 1 + uniform[-1, 1]) / SMOOTHINGS
+        return smoothed(hull, SHARPEST + share * (ROUNDEST - SHARPEST))
     return hull
