@@ -18,15 +18,13 @@ from synthnoise.calibration.report import report_lines
 from synthnoise.calibration.sources import IsoSources, sources_by_iso
 from synthnoise.errors import OutputExistsError, UsageError
 from synthnoise.naming import camera_name, folder_name
+from synthnoise.profiles.iso_law import IsoLaw, iso_law
 from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile
 from synthnoise.profiles.store import PROFILE_FILE, describe_profile, iso_stem, save_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.reading import read_metadata
-
-GAIN_DISAGREEMENT = 1.25
-"""Factor by which gain over ISO may differ between ISOs before it is worth a warning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +116,10 @@ def calibrate(
         )
         report += report_lines(one, isos[speed])
     assert profile is not None
-    warnings += _compare_gains(isos)
     profile = dataclasses.replace(profile, isos=isos)
+    law = iso_law(profile)
+    warnings += _outlier_warnings(law)
+    report += law.lines()
     if folder is not None:
         if keep_dark:
             _keep_darks(groups, folder, overwrite=overwrite)
@@ -195,15 +195,11 @@ def _check_levels(profile: CameraProfile, frame: Frame, warnings: list[str]) -> 
         )
 
 
-def _compare_gains(isos: dict[float, IsoNoise]) -> list[str]:
-    """Return a warning for each ISO whose gain is out of proportion to the median of the others."""
-    ratios = {iso: noise.gain / iso for iso, noise in isos.items()}
-    middle = sorted(ratios.values())[len(ratios) // 2]
+def _outlier_warnings(law: IsoLaw) -> list[str]:
     return [
-        f"ISO {iso:g}: gain over ISO is {ratio / middle:.2f} times that of the others, but should be the same"
-        for iso, ratio in ratios.items()
-        if not 1 / GAIN_DISAGREEMENT < ratio / middle < GAIN_DISAGREEMENT
-        and not isos[iso].gain_interval[0] / iso <= middle <= isos[iso].gain_interval[1] / iso
+        f"ISO {outlier.iso:g}: gain over ISO is {outlier.factor:.2f} times that of the others, but should be"
+        " the same; is the ISO right, and is a frame multiplied or textured?"
+        for outlier in law.outliers
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from synthnoise.profiles.iso_law import iso_law
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 
 
@@ -33,7 +34,7 @@ def describe_profile(profile: CameraProfile) -> tuple[dict[str, Any], list[str]]
     if profile.created:
         lines.append(f"made {profile.created} by {profile.software or 'an unknown program'}")
     lines += [line for noise in profile.isos.values() for line in _lines(noise)]
-    return data, lines
+    return data, lines + iso_law(profile).lines()
 
 
 def _row(noise: IsoNoise) -> dict[str, Any]:

@@ -21,6 +21,9 @@ from synthnoise.profiles.toml_table import TomlTable
 
 LARGEST_REPEAT = 8
 LARGEST_SIZE = 1 << 20
+LARGEST = 1e9
+"""Beyond every level, gain and noise of a camera, in any unit here."""
+
 REGIMES: tuple[GainRegime, ...] = ("good", "high-snr", "textured", "low-light", "stated", "unmeasured")
 ROLES: tuple[SourceRole, ...] = ("dark", "noisy", "flat", "masked border", "tag")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
@@ -192,19 +195,19 @@ def _iso_noise(entry: TomlTable, positions: int) -> IsoNoise:
     regime = entry.choice("gain_regime", REGIMES)
     measured = regime != "unmeasured"
     nan = float("nan")
-    low, high = entry.numbers("gain_interval", 2, low=0) if measured else (nan, nan)
+    low, high = entry.numbers("gain_interval", 2, low=0, high=LARGEST) if measured else (nan, nan)
     if low > high:
         raise entry.refuse("gain_interval", "has its ends swapped")
-    values: dict[str, Any] = {key: entry.number(key, low=0) for key in SCALARS}
+    values: dict[str, Any] = {key: entry.number(key, low=0, high=LARGEST) for key in SCALARS}
     for key in PER_POSITION:
-        values[key] = entry.numbers(key, positions, low=-1e6 if key == "offset" else 0)
+        values[key] = entry.numbers(key, positions, low=-LARGEST if key == "offset" else 0, high=LARGEST)
     for key in PER_COLOUR:
         known = measured or key.startswith("read")
-        values[key] = entry.numbers(key, 3, low=0) if known else (nan, nan, nan)
+        values[key] = entry.numbers(key, 3, low=0, high=LARGEST) if known else (nan, nan, nan)
     return IsoNoise(
         iso=entry.number("iso", low=1e-3, high=1e9),
-        gain=entry.number("gain", low=1e-9) if measured else nan,
-        gain_se=entry.number("gain_se", low=0) if measured else nan,
+        gain=entry.number("gain", low=1e-9, high=LARGEST) if measured else nan,
+        gain_se=entry.number("gain_se", low=0, high=LARGEST) if measured else nan,
         gain_interval=(low, high),
         gain_regime=regime,
         quantisation_step=entry.number("quantisation_step", low=1e-6),

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from synthnoise.errors import UsageError
+from synthnoise.profiles.iso_law import iso_law
 from synthnoise.profiles.schema import CameraProfile, GainRegime, IsoNoise
 
 REGIMES: tuple[GainRegime, ...] = ("good", "low-light", "high-snr", "textured", "stated", "unmeasured")
@@ -29,7 +30,7 @@ def noise_at(profile: CameraProfile, iso: float) -> IsoNoise:
     ------
     UsageError
         The ISO is outside the calibrated range, or the camera switches its conversion gain between the
-        neighbours: read noise in DN falls there although the ISO rises, and nothing says where.
+        neighbours (:mod:`synthnoise.profiles.iso_law`), and nothing says where.
     """
     if iso in profile.isos:
         return profile.isos[iso]
@@ -44,20 +45,13 @@ def noise_at(profile: CameraProfile, iso: float) -> IsoNoise:
         )
     upper = bisect.bisect(known, iso)
     below, above = profile.isos[known[upper - 1]], profile.isos[known[upper]]
-    if switches_gain(below, above):
+    if iso_law(profile).branch(iso) is None:
         raise UsageError(
             f"{profile.name}: between ISO {below.iso:g} and {above.iso:g} the camera changes its conversion"
             " gain, so nothing can be interpolated there",
             hint=f"use ISO {below.iso:g} or {above.iso:g}, or calibrate at ISO {iso:g}",
         )
     return _between(below, above, iso)
-
-
-def switches_gain(below: IsoNoise, above: IsoNoise) -> bool:
-    """Return whether read noise in DN falls significantly from one ISO to a higher one."""
-    fall = max(below.read_noise) - max(above.read_noise)
-    error = math.hypot(max(below.read_noise_se), max(above.read_noise_se))
-    return fall > max(5 * error, 0.05 * max(below.read_noise))
 
 
 def _between(below: IsoNoise, above: IsoNoise, iso: float) -> IsoNoise:
