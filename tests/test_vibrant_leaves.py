@@ -33,7 +33,7 @@ def table(settings, canvas, images=1, seed=11):
 
 def paint_one(settings, canvas, index, seed=11):
     drawn = draw_table(settings, canvas, Rng(seed, torch.tensor([index])))
-    return paint(drawn.leaves[0].numpy(), drawn.bounds, canvas, settings)[0]
+    return paint(drawn.leaves[0].numpy(), drawn.bounds, canvas)[0]
 
 
 def same_mean(a, b):
@@ -96,7 +96,7 @@ def test_polygons_have_the_area_of_the_oracles(r):
     leaves[:, [COLUMN["y"], COLUMN["x"]]] = 100
     areas = []
     for leaf in leaves[:300]:
-        labels, _ = paint(leaf[None], (0, 1), (200, 200), settings)
+        labels, _ = paint(leaf[None], (0, 1), (200, 200))
         areas.append((labels >= 0).sum() / (math.pi * r**2))
     # The bank is finite and its radius continuous: half a pixel of the outline is allowed on top.
     allowed = 0.06 if r == 10 else 0.02
@@ -111,10 +111,15 @@ def test_rectangles_and_discs_have_the_area_of_the_disc():
         leaves = table(settings, (200, 200)).leaves[0].numpy()
         leaves[:, [COLUMN["y"], COLUMN["x"]]] = 100
         for leaf in leaves[:8]:
-            labels, boxes = paint(leaf[None], (0, 1), (200, 200), settings)
+            labels, boxes = paint(leaf[None], (0, 1), (200, 200))
             assert (labels >= 0).sum() == pytest.approx(math.pi * 900, rel=0.01)
             rows, columns = np.nonzero(labels[0] >= 0)
-            assert boxes[0].tolist() == [rows.min(), rows.max(), columns.min(), columns.max()]
+            top, bottom, left, right = boxes[0]
+            # A corner may reach past the last pixel centre that it holds.
+            assert 0 <= rows.min() - top <= 2
+            assert 0 <= bottom - rows.max() <= 2
+            assert 0 <= columns.min() - left <= 2
+            assert 0 <= right - columns.max() <= 2
 
 
 def test_hull_equals_the_oracles_triangles():
@@ -148,7 +153,7 @@ def test_coverage_of_the_layers_is_the_oracles(monkeypatch):
     for one in drawn:
         first = one.bounds[2]
         part = one.leaves[0, first : first + 2 * tenth].numpy()
-        ours.append((paint(part, (0, len(part)), canvas, settings)[0] >= 0).mean())
+        ours.append((paint(part, (0, len(part)), canvas)[0] >= 0).mean())
     assert same_mean(ours, expected) < 0.05
 
 
@@ -156,8 +161,8 @@ def test_later_leaves_lie_behind_earlier_ones():
     settings = Settings(depth=False)
     drawn = table(settings, SIZE)
     leaves = drawn.leaves[0].numpy()
-    whole = paint(leaves, drawn.bounds, SIZE, settings)[0][2]
-    front = paint(leaves[:7], (0, 7), SIZE, settings)[0][0]
+    whole = paint(leaves, drawn.bounds, SIZE)[0][2]
+    front = paint(leaves[:7], (0, 7), SIZE)[0][0]
     assert (whole[front >= 0] == front[front >= 0]).all()
 
 
@@ -218,7 +223,7 @@ def test_every_feature_of_maps_stays_in_range_and_acts():
     settings = Settings(weights=(0.5, 0.0, 0.5))
     drawn = table(settings, (400, 400))
     leaves = drawn.leaves[0].numpy()
-    _, boxes = paint(leaves, drawn.bounds, (400, 400), settings)
+    _, boxes = paint(leaves, drawn.bounds, (400, 400))
     slots, starts = c.prepare(leaves, boxes, (5, 100), 1.0)
     for name in (c.GRID, c.CROSSED, c.RAGGED, c.WARP, c.TILT, c.TURNED):
         assert (slots[:, name] > 0).any(), f"slot {name} is never used"

@@ -87,7 +87,7 @@ class VibrantLeaves:
         canvas = (size[0] * settings.reduction, size[1] * settings.reduction)
         table = draw_table(settings, canvas, Rng(seed, torch.tensor([index])))
         leaves = table.leaves[0].numpy()
-        labels, boxes = paint(leaves, table.bounds, canvas, settings)
+        labels, boxes = paint(leaves, table.bounds, canvas)
         slots, starts = prepare(leaves, boxes, settings.periods, settings.period_exponent)
         largest = 2 * (max(canvas) + MARGIN)
         atlas = noise_atlas(largest, settings.slope, settings.spectrum)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.images.vibrant_leaves.settings import Settings
 from synthnoise.images.vibrant_leaves.shapes import DISC, RECTANGLE, outline_bank
 from synthnoise.images.vibrant_leaves.table import COLUMN
 from synthnoise.kernels import compiled
@@ -19,29 +18,27 @@ from synthnoise.kernels import compiled
 BARE = -1
 """Label where there is no leaf."""
 
-_SHAPE, _RADIUS, _ANGLE, _RATIO = (COLUMN[name] for name in ("shape", "radius", "angle", "ratio"))
-_Y, _X, _OUTLINE, _MIRROR = (COLUMN[name] for name in ("y", "x", "outline", "mirror"))
+_SHAPE, _RADIUS, _OUTLINE, _MATRIX = (COLUMN[name] for name in ("shape", "radius", "outline", "x_u"))
+_Y, _X = COLUMN["y"], COLUMN["x"]
 
-_LOST = np.float32(1 / 3)
-"""By how much a polygon is smaller than its radius says: distances of its points are rounded down."""
+_SQUARE = np.array([[1, 1, -1, 1], [-1, 1, -1, -1], [-1, -1, 1, -1], [1, -1, 1, 1]], dtype=np.float32)
+"""Edges of the outline of rectangles."""
 
 
 def paint(
-    leaves: NDArray[np.float32], bounds: tuple[int, ...], canvas: tuple[int, int], settings: Settings
+    leaves: NDArray[np.float32], bounds: tuple[int, ...], canvas: tuple[int, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return labels int32 [layers, H, W] and boxes int32 [n, 4] of one image's leaves [n, columns].
 
     A label is the leaf's row of the table, or ``BARE``; a box is the first and last row and the first
-    and last column of what a leaf covers of the canvas, hidden or not (last < first: nothing).
+    and last column of the canvas that lie between a leaf's outermost corners (last < first: none).
     """
     bank = outline_bank()
     labels = np.full((len(bounds) - 1, *canvas), BARE, dtype=np.int32)
     boxes = np.empty((len(leaves), 4), dtype=np.int32)
-    longest = np.float32(2 * settings.r_max + 100)
     for layer in range(len(bounds) - 1):
         _paint_layer(
-            leaves, bounds[layer], bounds[layer + 1], bank.edges, bank.starts, bank.extent, longest,
-            labels[layer], boxes,
+            leaves, bounds[layer], bounds[layer + 1], bank.edges, bank.starts, labels[layer], boxes
         )  # fmt: skip
     return labels, boxes
 
@@ -53,12 +50,10 @@ def _paint_layer(
     last: Any,
     edges: Any,
     starts: Any,
-    extent: Any,
-    longest: Any,
     labels: Any,
     boxes: Any,
 ) -> None:
-    height = len(labels)
+    height, width = labels.shape
     most = 4
     for k in range(len(starts) - 1):
         most = max(most, starts[k + 1] - starts[k])
@@ -67,69 +62,57 @@ def _paint_layer(
     corners = np.empty((most, 4), dtype=np.float32)
     for k in range(last - 1, first - 1, -1):
         leaf, box = leaves[k], boxes[k]
-        box[0], box[1], box[2], box[3] = height, -1, labels.shape[1], -1
         if leaf[_SHAPE] == DISC:
+            radius, y, x = int(leaf[_RADIUS]), int(leaf[_Y]), int(leaf[_X])
+            _clip(y - radius, y + radius, x - radius, x + radius, height, width, box)
             _paint_disc(leaf, k, labels, box)
             continue
-        if leaf[_SHAPE] == RECTANGLE:
-            count = _rectangle(leaf, longest, corners)
-        else:
+        shape = _SQUARE
+        if leaf[_SHAPE] != RECTANGLE:
             which = int(leaf[_OUTLINE])
             shape = edges[starts[which] : starts[which + 1]]
-            count = _polygon(leaf, shape, longest / max(extent[which], np.float32(1e-6)), corners)
-        _paint_polygon(corners, count, k, labels, box, crossings, counts)
+        _place(leaf, shape, corners)
+        top, bottom = corners[: len(shape), 1].min(), corners[: len(shape), 1].max()
+        left, right = corners[: len(shape), 0].min(), corners[: len(shape), 0].max()
+        rows = math.ceil(top), math.ceil(bottom) - 1
+        _clip(rows[0], rows[1], math.ceil(left), math.ceil(right) - 1, height, width, box)
+        if box[0] <= box[1]:
+            _paint_polygon(corners, len(shape), k, labels, crossings, counts)
+
+
+@compiled
+def _clip(top: Any, bottom: Any, left: Any, right: Any, height: Any, width: Any, box: Any) -> None:
+    """Write what of a box lies on the canvas."""
+    box[0], box[1], box[2], box[3] = max(top, 0), min(bottom, height - 1), max(left, 0), min(right, width - 1)
+    if box[0] > box[1] or box[2] > box[3]:
+        box[0], box[1], box[2], box[3] = height, -1, width, -1
 
 
 @compiled
 def _paint_disc(leaf: Any, k: Any, labels: Any, box: Any) -> None:
-    height, width = labels.shape
+    width = labels.shape[1]
     radius, y, x = int(leaf[_RADIUS]), int(leaf[_Y]), int(leaf[_X])
-    for row in range(max(0, y - radius), min(height - 1, y + radius) + 1):
+    for row in range(box[0], box[1] + 1):
         half = int(math.sqrt(radius * radius - (row - y) * (row - y)))
         left, right = max(0, x - half), min(width - 1, x + half)
         if left <= right:
             labels[row, left : right + 1] = k
-            box[0], box[1] = min(box[0], row), max(box[1], row)
-            box[2], box[3] = min(box[2], left), max(box[3], right)
 
 
 @compiled
-def _rectangle(leaf: Any, longest: Any, corners: Any) -> Any:
-    """Write the four edges of a rectangle of the disc's area; return 4."""
-    area = np.float32(math.pi) * leaf[_RADIUS] ** 2
-    long, short = math.sqrt(area / leaf[_RATIO]), math.sqrt(area * leaf[_RATIO])
-    cosine, sine = math.cos(leaf[_ANGLE]), math.sin(leaf[_ANGLE])
-    wide = long * abs(cosine) + short * abs(sine)
-    tall = long * abs(sine) + short * abs(cosine)
-    shrink = min(1.0, longest / max(wide, tall)) / 2
-    for i in range(4):
-        for j in range(2):
-            corner = (i + j) % 4
-            u = long * shrink if corner in (0, 3) else -long * shrink
-            v = short * shrink if corner in (0, 1) else -short * shrink
-            corners[i, 2 * j] = leaf[_X] + cosine * u - sine * v
-            corners[i, 2 * j + 1] = leaf[_Y] + sine * u + cosine * v
-    return 4
-
-
-@compiled
-def _polygon(leaf: Any, shape: Any, largest: Any, corners: Any) -> Any:
-    """Write the edges of an outline, mirrored, turned and scaled; return how many they are."""
-    scale = min(leaf[_RADIUS] - _LOST, largest)
-    cosine, sine = np.float32(math.cos(leaf[_ANGLE])) * scale, np.float32(math.sin(leaf[_ANGLE])) * scale
-    y, x, mirror = leaf[_Y], leaf[_X], leaf[_MIRROR]
+def _place(leaf: Any, shape: Any, corners: Any) -> None:
+    """Write the edges of an outline on the canvas."""
+    x_u, x_v, y_u, y_v = leaf[_MATRIX], leaf[_MATRIX + 1], leaf[_MATRIX + 2], leaf[_MATRIX + 3]
+    y, x = leaf[_Y], leaf[_X]
     for i in range(len(shape)):
         for j in (0, 2):
-            u, v = shape[i, j] * mirror, shape[i, j + 1]
-            corners[i, j] = x + cosine * u - sine * v
-            corners[i, j + 1] = y + sine * u + cosine * v
-    return len(shape)
+            u, v = shape[i, j], shape[i, j + 1]
+            corners[i, j] = x + x_u * u + x_v * v
+            corners[i, j + 1] = y + y_u * u + y_v * v
 
 
 @compiled
-def _paint_polygon(
-    corners: Any, count: Any, k: Any, labels: Any, box: Any, crossings: Any, counts: Any
-) -> None:
+def _paint_polygon(corners: Any, count: Any, k: Any, labels: Any, crossings: Any, counts: Any) -> None:
     """Fill between the odd and the even crossings of each row."""
     height, width = labels.shape
     low, high = height, -1
@@ -157,6 +140,4 @@ def _paint_polygon(
             right = min(width - 1, math.ceil(crossings[row, i + 1]) - 1)
             if left <= right:
                 labels[row, left : right + 1] = k
-                box[0], box[1] = min(box[0], row), max(box[1], row)
-                box[2], box[3] = min(box[2], left), max(box[3], right)
         counts[row] = 0
