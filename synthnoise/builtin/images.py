@@ -29,3 +29,22 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         factory="synthnoise.images.photographs:PhotographCrops",
         options="synthnoise.images.photographs:Options",
     )
+    yield ImageModelSpec(
+        name="spectrum",
+        summary="Noise of a random power-law spectrum (Baradad et al. 2021).",
+        factory="synthnoise.images.statistical.model:StatisticalNoise",
+        options="synthnoise.images.statistical.model:SpectrumOptions",
+    )
+    yield ImageModelSpec(
+        name="color",
+        summary="White noise in a few random colours (Baradad et al. 2021).",
+        factory="synthnoise.images.statistical.model:StatisticalNoise",
+        options="synthnoise.images.statistical.model:ColourOptions",
+        aliases=("colour",),
+    )
+    yield ImageModelSpec(
+        name="wmm",
+        summary="Noise with heavy-tailed wavelet bands (Baradad et al. 2021).",
+        factory="synthnoise.images.statistical.model:StatisticalNoise",
+        options="synthnoise.images.statistical.model:WaveletOptions",
+    )
