@@ -67,3 +67,9 @@ def synthnoise_noise_models() -> Iterator[NoiseModelSpec]:
         options="synthnoise.noise.speckle:Options",
         domain="srgb",
     )
+    yield NoiseModelSpec(
+        name="spectral",
+        summary="Shot noise, and dark noise of any size with measured spectra, marginals and hot pixels.",
+        factory="synthnoise.noise.spectral:Spectral",
+        options="synthnoise.noise.spectral:Options",
+    )

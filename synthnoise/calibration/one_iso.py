@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from synthnoise.calibration.gain import GainEstimate, estimate_gain
 from synthnoise.calibration.holdout import HoldOut, hold_out
 from synthnoise.calibration.photon_transfer import transfer_points
 from synthnoise.calibration.quantities import dark_current
+from synthnoise.calibration.spectral_arrays import spectral_arrays
 from synthnoise.errors import InputError
 from synthnoise.profiles.schema import Quantity, SourceRole
 from synthnoise.progress import Progress
@@ -32,11 +34,15 @@ PLANE_DISAGREEMENT = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What frames gave: the dark, the gain, how held-back data agreed, and what flats and exposures add."""
+    """What frames gave: the dark, the gain, how held-back data agreed, and what flats and exposures add.
+
+    ``arrays`` are those of :func:`synthnoise.calibration.spectral_arrays.spectral_arrays`.
+    """
 
     dark: DarkNoise
     gain: GainEstimate
     check: HoldOut
+    arrays: dict[str, NDArray[Any]]
     quantities: dict[str, Quantity] = field(default_factory=dict)
 
 
@@ -111,7 +117,13 @@ def calibrate_iso(
         iso=float(source.iso or 0),
         role="dark" if darks else "masked border",
         black=source.active().black.reshape(-1),
-        measured=Measured(dark=dark, gain=gain, check=hold_out(dark), quantities=quantities),
+        measured=Measured(
+            dark=dark,
+            gain=gain,
+            check=hold_out(dark),
+            arrays=spectral_arrays(darks or border, dark),
+            quantities=quantities,
+        ),
         exposure_time=source.exposure_time,
         warnings=tuple(warnings),
     )

@@ -53,7 +53,7 @@ def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
         hot_pixel_fraction_se=math.sqrt(dark.hot_pixels) / (dark.pixels * len(planes)),
         quantities=dark_quantities(dark) | one.measured.quantities,
         exposure_time=one.exposure_time,
-        arrays=_arrays(dark, profile, whole=one.role == "dark"),
+        arrays=_arrays(dark, profile, whole=one.role == "dark") | one.measured.arrays,
         diagnostics=_diagnostics(dark, gain, check, one.warnings),
     )
 

@@ -21,6 +21,12 @@ KNOWN: dict[str, tuple[type[np.generic], int]] = {
     "row_spectrum": (np.float32, 1),
     "column_spectrum": (np.float32, 1),
     "marginal": (np.float32, 2),
+    "pixel_quantiles": (np.float32, 2),
+    "pixel_covariance": (np.float32, 4),
+    "row_cross_spectrum": (np.float32, 4),
+    "column_cross_spectrum": (np.float32, 4),
+    "hot_quantiles": (np.float32, 1),
+    "hot_rate": (np.float32, 1),
 }
 """Type and number of axes of each array (:class:`synthnoise.profiles.schema.IsoNoise`)."""
 

@@ -1,0 +1,102 @@
+"""Cross-spectra of the noise that the pixels of a line share, between the planes of the CFA."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.noise.spectral_design import LINE_FREQUENCIES
+
+Means = NDArray[np.float64]
+"""Half means of lines, [K, 2, n]: of K channels over even and odd blocks (``line_noise.half_means``)."""
+
+Spectrum = NDArray[np.complex128]
+
+HALF_WIDTH = 0.5
+"""Octaves to either side that a bin of the spectrum is averaged over."""
+
+SIGNIFICANT = 2.5
+
+
+def cross_spectrum(pairs: Sequence[tuple[Means, Means]], cells: int) -> Spectrum:
+    """Return the cross-spectra [32, K, K] in DN^2 at ``LINE_FREQUENCIES`` of what two sets of means share.
+
+    A pair is (means, the same means) for all noise of a line, or means of two frames for the fixed part of
+    it. ``[f, k, l]`` is the transform of the covariance of channel k at line y and channel l at y + i.
+    Below frequencies that dark shading on ``cells`` cells has swallowed, level and 1/f are fitted to those
+    above.
+    """
+    power = np.mean([_shared_power(a, b, same=a is b) for a, b in pairs], axis=0)
+    count = pairs[0][0].shape[2]
+    frequency = np.fft.rfftfreq(count)
+    first = max(1, -(-cells // 2))
+    usable = slice(first, None)
+    total = np.einsum("fkk->f", power).real / power.shape[1]
+    weight = np.full(frequency.size, 2.0)
+    weight[-1] = 1 + count % 2
+    if not _significant(total[usable], weight[usable], pairs):
+        return np.zeros((LINE_FREQUENCIES.size, *power.shape[1:]), complex)
+    spectrum = _binned(power[usable], frequency[usable], weight[usable])
+    return _extended(spectrum, total[usable], frequency[usable])
+
+
+def _shared_power(first: Means, second: Means, *, same: bool) -> Spectrum:
+    """Return the cross-periodograms [n // 2 + 1, K, K] without the noise of single pixels.
+
+    Halves of one frame have no pixel in common; frames have no noise in common.
+    """
+    a, b = (np.fft.rfft(means - means.mean(2, keepdims=True)) for means in (first, second))
+    products = ((0, 1), (1, 0)) if same else ((0, 0), (0, 1), (1, 0), (1, 1))
+    terms = [np.einsum("kf,lf->fkl", a[:, i].conj(), b[:, j]) for i, j in products]
+    power = np.mean(terms, axis=0) / first.shape[2]
+    return np.asarray((power + power.conj().swapaxes(1, 2)) / 2)
+
+
+def _significant(
+    total: NDArray[np.float64], weight: NDArray[np.float64], pairs: Sequence[tuple[Means, Means]]
+) -> bool:
+    """Return whether the mean power stands out of its own scatter."""
+    mean = np.average(total, weights=weight)
+    error = np.sqrt(np.average((total - mean) ** 2, weights=weight) / (weight.size * len(pairs)))
+    return bool(mean > SIGNIFICANT * error)
+
+
+def _binned(power: Spectrum, frequency: NDArray[np.float64], weight: NDArray[np.float64]) -> Spectrum:
+    """Return averages at ``LINE_FREQUENCIES``, triangular in the logarithm of the frequency."""
+    apart = np.abs(np.log2(frequency)[None] - np.log2(LINE_FREQUENCIES)[:, None])
+    share = np.maximum(1 - apart / HALF_WIDTH, 0) * weight
+    nearest = np.where(apart <= apart.min(1, keepdims=True) + 1e-9, 1e-6, 0)
+    share += nearest
+    share /= share.sum(1, keepdims=True)
+    return np.asarray(np.einsum("bf,fkl->bkl", share, power))
+
+
+def _extended(spectrum: Spectrum, total: NDArray[np.float64], frequency: NDArray[np.float64]) -> Spectrum:
+    """Return the spectrum with the bins below the lowest frequency following level and 1/f of the rest."""
+    level, flicker = _level_and_flicker(total, frequency)
+    law = level + flicker / LINE_FREQUENCIES
+    known = int(np.searchsorted(LINE_FREQUENCIES, frequency[0] * 2**HALF_WIDTH))
+    if not 0 < known < LINE_FREQUENCIES.size:
+        return spectrum
+    edge = spectrum[known].real
+    trace = np.trace(edge) / len(edge)
+    if trace > 0:
+        spectrum[:known] = edge / trace * law[:known, None, None]
+    return spectrum
+
+
+def _level_and_flicker(total: NDArray[np.float64], frequency: NDArray[np.float64]) -> tuple[float, float]:
+    """Return A and B of the law A + B / f, both at least 0, B only where it is significant."""
+    level, flicker = max(float(total.mean()), 1e-12), 0.0
+    design = np.stack([np.ones_like(frequency), 1 / frequency], axis=1)
+    for _ in range(6):
+        spread = level + flicker / frequency
+        scaled = design / spread[:, None]
+        covariance = np.linalg.pinv(scaled.T @ scaled)
+        a, b = covariance @ scaled.T @ (total / spread)
+        if b < SIGNIFICANT * np.sqrt(covariance[1, 1]):
+            a, b = float(np.mean(total)), 0.0
+        level, flicker = max(float(a), 1e-12), max(float(b), 0.0)
+    return level, flicker

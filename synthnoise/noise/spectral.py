@@ -1,0 +1,210 @@
+"""The default noise of a calibrated camera: shot noise, and dark noise of any size from a compact profile.
+
+Dark noise is the sum of pixel noise with the spectrum and the marginal that were measured, of rows and
+columns with their own spectra, and of hot pixels. All of it is made from random numbers with addresses
+and filters of short reach, so any tile can be made by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from synthnoise.errors import UsageError
+from synthnoise.noise.calibrated import choose_iso
+from synthnoise.noise.poisson_gaussian import add_shot_noise
+from synthnoise.noise.spectral_fields import add_hot_pixels, filtered_lines, filtered_planes, mapped
+from synthnoise.noise.spectral_profile import (
+    DarkShading,
+    HotPixels,
+    LineNoise,
+    PixelNoise,
+    dark_shading,
+    hot_pixels,
+    line_noise,
+    pixel_noise,
+    scaled_arrays,
+)
+from synthnoise.rng import Rng, Stream
+
+if TYPE_CHECKING:
+    from synthnoise.profiles.schema import CameraProfile, IsoNoise
+
+BAND_PIXELS = 1 << 18
+"""Pixels of all planes that are worked on at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the images have in common, and what a profile may not know."""
+
+    gain: float | None = field(
+        default=None, metadata={"help": "system gain K", "unit": "DN/e-", "range": (0, math.inf)}
+    )
+    unit: int | None = field(
+        default=None,
+        metadata={
+            "help": "number of the specimen whose fixed pattern all images share; none: one for each image",
+            "range": (0, 2**44 - 1),
+        },
+    )
+    shading: bool = field(
+        default=False,
+        metadata={"help": "add the dark shading and black-level bias, where they are on the sensor"},
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parameters:
+    """What is known of the camera, normalised so that white is 1.
+
+    Attributes
+    ----------
+    shot
+        float32 [C, 1, 1], S: one electron is worth S.
+    pixels
+        Noise of single pixels, the camera's rounding to codes included.
+    continuous
+        The same before rounding.
+    rows, columns
+        Noise that the pixels of a line share; None where there is none.
+    hot
+        Hot pixels; None where there are none.
+    shading
+        Mean of the darks; None where it is not to be added.
+    """
+
+    shot: Tensor
+    pixels: PixelNoise
+    continuous: PixelNoise
+    rows: LineNoise | None
+    columns: LineNoise | None
+    hot: HotPixels | None
+    shading: DarkShading | None
+
+
+class Spectral:
+    """y = S·Poisson(x / S) + T(filtered white noise) + rows + columns + hot pixels.
+
+    A crop of the whole equals the crop, to the last bit on a CPU. Rows, columns and planes are
+    correlated as the camera's are. Nothing is clipped or rounded; who rounds the samples takes
+    :meth:`before_rounding`. The noise has mean zero: black bias and
+    dark shading are left out unless the options ask for them.
+    """
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+
+    def parameters(self, profile: CameraProfile | None = None, iso: float | None = None) -> Parameters:
+        """Return the parameters of a profile at an ISO.
+
+        An ISO between two calibrated ones takes the spectra and the marginal of the nearer, at its own
+        level. What was not measured (a profile from a NoiseProfile tag) is taken as white and normal.
+
+        Raises
+        ------
+        UsageError
+            There is no profile, the ISO is outside it, or neither it nor the options know the gain.
+        """
+        if profile is None:
+            raise UsageError(
+                "spectral is the noise of a calibrated camera: which?",
+                hint="--profile NAME, or the model poisson-gaussian with its options",
+            )
+        noise = choose_iso(profile, iso)
+        if neighbours := noise.diagnostics.get("interpolated_between"):
+            near = profile.isos[min(neighbours, key=lambda there: abs(math.log(there / noise.iso)))]
+            noise = dataclasses.replace(noise, arrays=scaled_arrays(near, noise))
+        return Parameters(
+            shot=self._shot(profile, noise),
+            pixels=pixel_noise(noise, profile, rounded=True),
+            continuous=pixel_noise(noise, profile, rounded=False),
+            rows=line_noise(noise, profile, rows=True),
+            columns=line_noise(noise, profile, rows=False),
+            hot=hot_pixels(noise, profile),
+            shading=dark_shading(noise, profile) if self.options.shading else None,
+        )
+
+    def before_rounding(self, parameters: Parameters) -> Parameters:
+        """Return the parameters of the noise that the camera's converter has yet to round."""
+        return dataclasses.replace(parameters, pixels=parameters.continuous)
+
+    def sample(self, clean: Tensor, parameters: Parameters, rng: Rng) -> Tensor:
+        """Return float32 [B, C, H, W]: noisy planes of clean ones, linear, white = 1.
+
+        Memory beyond the result: one band of rows.
+
+        Raises
+        ------
+        UsageError
+            The parameters are of another number of planes.
+        """
+        planes, height, width = clean.shape[1:]
+        if planes != len(parameters.shot):
+            raise UsageError(
+                f"noise of {len(parameters.shot)} planes cannot go on {planes}",
+                hint="images and profile must be of the same colour filter array",
+            )
+        noisy = add_shot_noise(clean, parameters.shot.to(clean.device), rng)
+        step = max(16, BAND_PIXELS // max(1, planes * width * len(clean)))
+        rows, columns = self._lines(parameters, rng, (height, width))
+        for top in range(0, height, step):
+            band = noisy[:, :, top : top + step]
+            noise = filtered_planes(
+                rng.cropped(top, 0), Stream.READ_NOISE, parameters.pixels.taps, (band.shape[2], width)
+            )
+            band += mapped(noise, parameters.pixels.table)
+            if parameters.shading is not None:
+                place = rng.origin[0] + top, rng.origin[1]
+                band += parameters.shading.at(place, (band.shape[2], width)).to(band.device)
+            if rows is not None:
+                band += rows[:, :, top : top + step, None]
+            if columns is not None:
+                band += columns[:, :, None]
+        if parameters.hot is not None:
+            add_hot_pixels(noisy, parameters.hot.rate, parameters.hot.quantiles, self._specimen(rng))
+        return noisy
+
+    def variance(self, clean: Tensor, parameters: Parameters) -> Tensor:
+        """Return S x + the variance in the dark per plane, [B, C, H, W]; the latter alone below black."""
+        parts = (parameters.pixels, parameters.rows, parameters.columns, parameters.hot)
+        dark = sum(torch.from_numpy(part.variance) for part in parts if part is not None)
+        dark = torch.as_tensor(dark).view(-1, 1, 1).to(clean)
+        return clean.clamp(min=0) * parameters.shot.to(clean.device) + dark
+
+    def _shot(self, profile: CameraProfile, noise: IsoNoise) -> Tensor:
+        if self.options.gain is not None:
+            shot = (self.options.gain / profile.scale).tolist()
+        else:
+            shot = [noise.shot[colour] for colour in profile.colours]
+        values = torch.tensor(shot, dtype=torch.float32).view(-1, 1, 1)
+        if not bool(torch.isfinite(values).all()):
+            raise UsageError("the profile has no shot noise: its gain was not measured", hint="-o gain=K")
+        return values
+
+    def _specimen(self, rng: Rng) -> Rng:
+        """Return the random numbers of what stays from frame to frame."""
+        if self.options.unit is None:
+            return rng
+        indices = torch.full_like(rng.indices, self.options.unit)
+        return Rng(seed=0, indices=indices, device=rng.device, origin=rng.origin)
+
+    def _lines(
+        self, parameters: Parameters, rng: Rng, size: tuple[int, int]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return what rows [B, C, H] and columns [B, C, W] add."""
+        found: list[Tensor | None] = []
+        for axis, (lines, stream) in enumerate(
+            ((parameters.rows, Stream.ROW_NOISE), (parameters.columns, Stream.COLUMN_NOISE))
+        ):
+            if lines is None:
+                found.append(None)
+                continue
+            values = filtered_lines(rng, stream, lines.taps, size[axis], start=rng.origin[axis])
+            found.append(values[:, list(lines.channel)])
+        return found[0], found[1]

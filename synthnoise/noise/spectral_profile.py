@@ -1,0 +1,237 @@
+"""What the profile of a camera says of its dark noise, ready for the filters of the model ``spectral``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import ndtr
+from torch import Tensor
+
+from synthnoise.noise.spectral_design import (
+    LINE_FREQUENCIES,
+    Z_GRID,
+    before_map,
+    line_filter,
+    plane_filter,
+    standardised,
+)
+
+if TYPE_CHECKING:
+    from synthnoise.profiles.schema import CameraProfile, IsoNoise
+
+Arrays = Mapping[str, NDArray[Any]]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PixelNoise:
+    """Noise that pixels have beyond rows and columns: a map of filtered white noise.
+
+    Attributes
+    ----------
+    taps
+        float32 [C, C, k, k], filter of unit gain (``spectral_design.plane_filter``).
+    table
+        float32 [C, 193], the map at multiples of 1 / 16 from -6 to 6, white = 1.
+    """
+
+    taps: Tensor
+    table: Tensor
+
+    @property
+    def variance(self) -> Array:
+        """Variance [C], white = 1."""
+        return standardised(self.table.numpy().astype(np.float64))[0]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LineNoise:
+    """Noise that the pixels of rows, or of columns, share.
+
+    Attributes
+    ----------
+    taps
+        float32 [K, K, n], white = 1 (``spectral_design.line_filter``).
+    channel
+        For each of C planes the channel, 0 to K - 1, that its lines take.
+    """
+
+    taps: Tensor
+    channel: tuple[int, ...]
+
+    @property
+    def variance(self) -> Array:
+        """Variance [C], white = 1."""
+        per_channel = (self.taps.numpy().astype(np.float64) ** 2).sum((1, 2))
+        return np.asarray(per_channel[list(self.channel)])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HotPixels:
+    """Single pixels that leak: places at random, amplitudes of a measured law.
+
+    Attributes
+    ----------
+    rate
+        Share of the pixels of each plane [C].
+    quantiles
+        float32 [n] at equal steps of probability, white = 1.
+    """
+
+    rate: tuple[float, ...]
+    quantiles: Tensor
+
+    @property
+    def mean(self) -> float:
+        """Mean amplitude, white = 1."""
+        return float(self._moment(1))
+
+    @property
+    def variance(self) -> Array:
+        """Variance [C] of a plane, white = 1."""
+        rate = np.array(self.rate)
+        return np.asarray(rate * self._moment(2) - (rate * self._moment(1)) ** 2)
+
+    def _moment(self, order: int) -> float:
+        """Return the moment of the law whose quantiles are joined by straight lines."""
+        q = self.quantiles.double().numpy()
+        a, b = q[:-1], q[1:]
+        mean = (a + b) / 2 if order == 1 else (a * a + a * b + b * b) / 3
+        return float(mean.mean())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DarkShading:
+    """The mean of the darks: black bias, and slow changes across the sensor.
+
+    Attributes
+    ----------
+    grid
+        float32 [C, gh, gw] at the centres of the cells of the sensor, white = 1.
+    size
+        Packed rows and columns of the sensor.
+    """
+
+    grid: Tensor
+    size: tuple[int, int]
+
+    def at(self, origin: tuple[int, int], size: tuple[int, int]) -> Tensor:
+        """Return the shading float32 [C, H, W] of a tile; beyond the sensor that of its border."""
+        rows, columns = (
+            _between_cells(torch.arange(n) + first, cells, whole)
+            for n, first, cells, whole in zip(size, origin, self.grid.shape[1:], self.size, strict=True)
+        )
+        lower, upper, share = columns
+        across = self.grid[:, :, lower] * (1 - share) + self.grid[:, :, upper] * share
+        lower, upper, share = rows
+        return across[:, lower] * (1 - share[:, None]) + across[:, upper] * share[:, None]
+
+
+def _between_cells(pixels: Tensor, cells: int, whole: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the cells before and behind each pixel, and how far it is on the way between their centres."""
+    place = (pixels.clamp(0, whole - 1).double() + 0.5) * cells / whole - 0.5
+    lower = place.floor().long().clamp(0, max(cells - 2, 0))
+    return lower, (lower + 1).clamp(max=cells - 1), (place - lower).float()
+
+
+def dark_shading(noise: IsoNoise, profile: CameraProfile) -> DarkShading:
+    """Return black bias and, where it was measured, shading at an ISO."""
+    h, w = len(profile.cfa), len(profile.cfa[0])
+    size = profile.size or (h, w)
+    grid = noise.arrays.get("shading", np.zeros((h * w, 1, 1))) + np.reshape(noise.offset, (-1, 1, 1))
+    grid = grid / profile.scale[:, None, None]
+    return DarkShading(grid=torch.from_numpy(grid).float(), size=(max(size[0] // h, 1), max(size[1] // w, 1)))
+
+
+def pixel_noise(noise: IsoNoise, profile: CameraProfile, *, rounded: bool) -> PixelNoise:
+    """Return the noise of pixels at an ISO; ``rounded`` adds the camera's rounding to codes."""
+    scale, planes = profile.scale, len(profile.colours)
+    arrays = noise.arrays
+    if "pixel_quantiles" in arrays:
+        quantiles = arrays["pixel_quantiles"].astype(np.float64)
+        covariance = arrays["pixel_covariance"].astype(np.float64)
+    else:
+        lines = noise.row_noise**2 + noise.column_noise**2
+        variance = np.square(noise.read_noise) - lines - noise.quantisation_step**2 / 12
+        deviation = np.sqrt(np.maximum(variance, 1e-4 * np.square(noise.read_noise)))
+        quantiles = deviation[:, None] * Z_GRID
+        covariance = np.diag(deviation**2)[..., None, None]
+    if rounded:
+        step = noise.quantisation_step
+        quantiles = np.stack([_with_rounding(q, step) for q in quantiles])
+        radius = covariance.shape[2] // 2
+        covariance = covariance.copy()
+        covariance[np.arange(planes), np.arange(planes), radius, radius] += step**2 / 12
+    variance, coefficients = standardised(quantiles)
+    deviation = np.sqrt(np.maximum(variance, 1e-30))
+    correlation = covariance / (deviation[:, None] * deviation)[..., None, None]
+    radius = correlation.shape[2] // 2
+    wanted = before_map(correlation, coefficients)
+    wanted[np.arange(planes), np.arange(planes), radius, radius] = 1
+    return PixelNoise(
+        taps=torch.from_numpy(plane_filter(wanted)).float(),
+        table=torch.from_numpy(quantiles / scale[:, None]).float(),
+    )
+
+
+def _with_rounding(quantiles: Array, step: float) -> Array:
+    """Return the quantiles of a law plus uniform noise as wide as a code."""
+    low, high = quantiles[0] - step, quantiles[-1] + step
+    x = np.linspace(low, high, 16384)
+    increasing = quantiles + np.linspace(0, 1e-9 * (high - low), quantiles.size)
+    below = np.interp(x, increasing, ndtr(Z_GRID), left=0, right=1)
+    integral = np.concatenate([[0], np.cumsum((below[1:] + below[:-1]) / 2)]) * (x[1] - x[0])
+    upper, lower = (np.interp(x + shift, x, integral) for shift in (step / 2, -step / 2))
+    upper += np.maximum(x + step / 2 - high, 0)
+    share = (upper - lower) / step + np.linspace(0, 1e-12, x.size)
+    return np.interp(ndtr(Z_GRID), share, x)
+
+
+def line_noise(noise: IsoNoise, profile: CameraProfile, *, rows: bool) -> LineNoise | None:
+    """Return the noise of rows or columns at an ISO, or None where there is none."""
+    h, w = len(profile.cfa), len(profile.cfa[0])
+    phase = [p // w if rows else p % w for p in range(h * w)]
+    name = "row" if rows else "column"
+    key = f"{name}_cross_spectrum"
+    if key in noise.arrays:
+        real, imaginary = noise.arrays[key].astype(np.float64)
+        spectrum = real + 1j * imaginary
+    else:
+        deviation = noise.row_noise if rows else noise.column_noise
+        channels = h if rows else w
+        spectrum = np.broadcast_to(
+            deviation**2 * np.eye(channels, dtype=complex), (LINE_FREQUENCIES.size, channels, channels)
+        )
+    channels = spectrum.shape[1]
+    channel = tuple(range(h * w)) if channels == h * w else tuple(phase)
+    scale = np.array([profile.scale[[c == k for c in channel]].mean() for k in range(channels)])
+    taps = line_filter(spectrum) / scale[:, None, None]
+    if not np.any(taps):
+        return None
+    return LineNoise(taps=torch.from_numpy(taps).float(), channel=channel)
+
+
+def hot_pixels(noise: IsoNoise, profile: CameraProfile) -> HotPixels | None:
+    """Return the law of hot pixels at an ISO, or None where none were found."""
+    if "hot_quantiles" not in noise.arrays or not np.any(noise.arrays["hot_rate"]):
+        return None
+    quantiles = noise.arrays["hot_quantiles"].astype(np.float64) / float(profile.scale.mean())
+    return HotPixels(
+        rate=tuple(float(r) for r in noise.arrays["hot_rate"]), quantiles=torch.from_numpy(quantiles).float()
+    )
+
+
+def scaled_arrays(near: IsoNoise, noise: IsoNoise) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a calibrated ISO with all deviations multiplied to suit a neighbouring one."""
+    factor = math.sqrt(float(np.mean(np.square(noise.read_noise)) / np.mean(np.square(near.read_noise))))
+    powers = {"quantiles": factor, "covariance": factor**2, "spectrum": factor**2}
+    return {
+        name: (array * powers.get(name.rsplit("_", 1)[-1], 1.0)).astype(array.dtype)
+        for name, array in near.arrays.items()
+    }

@@ -1,0 +1,122 @@
+"""The model ``spectral`` against the camera that it was calibrated on, and against closed forms."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from sampling import assert_mean, assert_variance
+from test_noise import camera, iso_noise
+
+from synthnoise.calibration import calibrate
+from synthnoise.errors import UsageError
+from synthnoise.evaluation import dark_statistics
+from synthnoise.noise.spectral import Options, Spectral
+from synthnoise.raw.cfa import linear_planes
+from synthnoise.rng import Rng
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+from synthnoise.stream.pairs import Converter, PairCamera
+
+SENSOR = SENSORS["mild"]
+
+
+def rng(*indices: int, seed: int = 5) -> Rng:
+    return Rng(seed, torch.tensor(indices or (0,)))
+
+
+def calibrated(name: str, darks: int = 1):
+    """Return the profile of a preset from darks and one photograph."""
+    virtual = VirtualCamera(SENSORS[name])
+    scene = virtual.sensor.camera_rgb(dead_leaves(virtual.sensor.size, seed=1))
+    return calibrate([virtual.dark(i) for i in range(darks)], [virtual.shoot(scene, ratio=20)]).profile
+
+
+@pytest.fixture(scope="module")
+def mild():
+    return calibrated("mild")
+
+
+def darks_of(profile, count: int) -> np.ndarray:
+    """Return rounded darks [N, C, H, W] in DN about the black level that the model makes."""
+    model = Spectral(Options(unit=0, shading=True))
+    shots = PairCamera(
+        noise=model, parameters=(model.parameters(profile),), cfa=profile.cfa, converter=Converter.of(profile)
+    )
+    height, width = profile.size
+    clean = torch.zeros(1, 4, height // 2, width // 2)
+    made = [shots.expose(clean, rng(n)).noisy[0].numpy() for n in range(count)]
+    return np.stack(made) * profile.scale.reshape(-1, 1, 1).astype(np.float32)
+
+
+def real_darks(name: str, numbers: range) -> np.ndarray:
+    virtual = VirtualCamera(SENSORS[name])
+    scale = virtual.sensor.white - virtual.sensor.black
+    return np.stack([linear_planes(virtual.dark(n)) for n in numbers]) * np.float32(scale)
+
+
+def test_one_dark_gives_marginal_spectrum_rows_and_columns(mild):
+    real = dark_statistics.measure(real_darks("mild", range(1, 4)))
+    made = dark_statistics.measure(darks_of(mild, 3))
+    distance = dark_statistics.compare(made, real)
+    # Two sets of three real frames are 0.0003 and 0.13 dB apart; row means of 256 rows in 3 frames show a
+    # variance to 2 * 2 / sqrt(2 * 768) = 10 %, columns likewise, and the calibration's frame adds 9 %.
+    assert distance.kl < 1e-3
+    assert distance.psd_db < 0.25
+    assert abs(distance.row_ratio - 1) < 0.4
+    assert abs(distance.column_ratio - 1) < 0.4
+    assert abs(distance.variance_ratio - 1) < 0.02
+    assert distance.correlation_error < 0.02
+    assert made.spread == pytest.approx(real.spread, abs=0.1)
+
+
+def test_tiles_are_parts_of_the_whole_to_the_last_bit(mild):
+    model = Spectral(Options(unit=3, shading=True))
+    parameters = model.parameters(mild)
+    clean = torch.full((2, 4, 150, 130), 0.01)
+    whole = model.sample(clean, parameters, rng(4, 9))
+    for top, left, bottom, right in ((0, 0, 64, 64), (37, 11, 150, 77), (149, 129, 150, 130)):
+        tile = model.sample(clean[..., top:bottom, left:right], parameters, rng(4, 9).cropped(top, left))
+        assert torch.equal(tile, whole[..., top:bottom, left:right])
+    assert torch.equal(model.sample(clean[:1], parameters, rng(9))[0], whole[1])
+    assert not torch.equal(whole[0], whole[1])
+
+
+def test_shot_noise_and_stated_variance(mild):
+    model = Spectral()
+    parameters = model.parameters(mild)
+    electrons, scale = 30.0, float(mild.scale[0])
+    gain = next(iter(mild.isos.values())).gain
+    clean = torch.full((1, 4, 256, 384), electrons * gain / scale)
+    noisy = model.sample(clean, parameters, rng()).double().numpy() * scale
+    dark = model.sample(torch.zeros_like(clean), parameters, rng()).double().numpy() * scale
+    assert_mean(noisy - dark, electrons * gain, gain**2 * electrons, detects=0.01)
+    assert_variance(noisy - dark, gain**2 * electrons, detects=0.04)
+    stated = model.variance(clean, parameters).double().mean().item() * scale**2
+    assert stated == pytest.approx(gain**2 * electrons + dark.var(), rel=0.03)
+
+
+def test_a_profile_without_arrays_is_white_and_normal():
+    noise = iso_noise(read_noise=(3.0,) * 4, row_noise=1.0)
+    model = Spectral()
+    parameters = model.parameters(camera(noise))
+    made = model.sample(torch.zeros(1, 4, 400, 500), parameters, rng()).double().numpy()[0] * 15871
+    # Rows 0 of planes 0 and 1 are one row of the sensor, those of planes 2 and 3 the next.
+    rows = made.mean(2)
+    assert np.corrcoef(rows[0], rows[1])[0, 1] > 0.95
+    assert abs(np.corrcoef(rows[0], rows[2])[0, 1]) < 5 / 400**0.5
+    assert_variance(rows[0], 1.0 + 8.0 / 500, detects=0.75)
+    assert_variance(made - rows[..., None], 8.0, detects=0.04)
+
+
+def test_what_is_missing_is_named(mild):
+    with pytest.raises(UsageError, match="which"):
+        Spectral().parameters()
+    unknown = dataclasses.replace(mild, isos={800.0: iso_noise(shot=(float("nan"),) * 3)})
+    with pytest.raises(UsageError, match="gain was not measured"):
+        Spectral().parameters(unknown)
+    with pytest.raises(UsageError, match="4 planes cannot go on 3"):
+        Spectral().sample(torch.zeros(1, 3, 8, 8), Spectral().parameters(mild), rng())
