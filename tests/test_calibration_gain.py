@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sampling import assert_variance
 
+from synthnoise.calibration.blind import noise_without_dark
 from synthnoise.calibration.detail import lattice_of, zero_of
 from synthnoise.calibration.gain import estimate_gain
 from synthnoise.calibration.photon_transfer import photon_transfer
@@ -167,6 +168,21 @@ def test_without_usable_light_there_is_no_gain_but_a_reason(scene):
     assert estimate.regime == "unmeasured"
     assert math.isnan(estimate.gain)
     assert estimate.reason
+
+
+@pytest.mark.parametrize(("gain", "ratio"), [(0.1, 100), (2.0, 10), (8.0, 300)])
+def test_a_noisy_frame_alone_gives_gain_and_read_noise_within_their_errors(gain, ratio):
+    device = camera(gain)
+    noise = noise_without_dark([device.shoot(leaves(2), ratio=ratio, index=1)])
+    low, high = noise.gain.interval
+    assert low <= gain <= high
+    assert high - low < 0.6 * gain
+    # of the read noise, the filter sees all but rows and columns
+    truth = READ_NOISE[gain] ** 2 * 1.01 + 1 / 12
+    assert abs(noise.variance - truth) < 3 * noise.variance_se
+    black = replace(device.sensor, black_bias=(3.0,) * 4)
+    biased = noise_without_dark([VirtualCamera(black).shoot(leaves(2), ratio=ratio, index=1)])
+    assert biased.gain.gain == pytest.approx(gain, rel=0.1), "a wrong black level leaves the gain"
 
 
 def test_a_masked_border_does_instead_of_a_dark():

@@ -44,6 +44,9 @@ standard deviations already moves a low-light gain by a quarter (raw_noise.md 4.
 SATURATION = 0.8
 """Share of the range above which the sensor may no longer be linear."""
 
+QUIET_BLOCK, QUIETEST = 20, 0.02
+"""Side of the blocks, and the share of them, from which noise at black is guessed where no dark shows it."""
+
 APART = 9 / 8
 """Variance of a white pixel minus the mean of its eight neighbours, per variance of a pixel."""
 
@@ -163,6 +166,42 @@ def zero_of(mosaics: Sequence[Mosaic], lattice: Lattice) -> Zero:
         values.astype(np.float32) for values in (offset, variance, uneven, fine / count, coarse / count)
     )
     return Zero(*single)
+
+
+def assumed_zero(noisy: Mosaic, lattice: Lattice, offset: NDArray[np.float64]) -> Zero:
+    """Return a guess of the zero from a noisy mosaic [H, W] alone: white noise as in its quietest spots.
+
+    ``offset`` [P] is the black level in DN that the file states.
+
+    Raises
+    ------
+    UsageError
+        It is too small to say anything.
+    """
+    if min(lattice.size(noisy)) <= 2 * HALO + QUIET_BLOCK:
+        raise UsageError("the frame is too small to measure", hint="it needs 30 pixels of each colour")
+    blocks = np.concatenate([_block_means(_detail(band, 1) ** 2) for band in _sample_bands(noisy, lattice)])
+    return white_zero(offset, max(float(np.quantile(blocks, QUIETEST)), 1 / 12))
+
+
+def white_zero(offset: NDArray[np.float64], variance: float) -> Zero:
+    """Return the zero of white noise of one variance in DN^2 in all planes, ``offset`` [P] in DN."""
+    planes, ones = len(offset), np.ones(len(offset), Real)
+    return Zero(
+        offset=offset.astype(Real),
+        variance=ones * Real(variance),
+        unevenness=ones * Real(variance * UNEVEN * (planes - 1)),
+        detail=ones * Real(variance),
+        coarse=ones * Real(variance),
+    )
+
+
+def _block_means(planes: Planes) -> NDArray[np.float32]:
+    """Return the means of blocks of ``QUIET_BLOCK`` pixels, flat, of [P, r, c]."""
+    _, r, c = (n // QUIET_BLOCK for n in planes.shape)
+    whole = planes[:, : r * QUIET_BLOCK, : c * QUIET_BLOCK]
+    means: Planes = whole.reshape(-1, r, QUIET_BLOCK, c, QUIET_BLOCK).mean((2, 4)).ravel()
+    return means
 
 
 def _sample_bands(mosaic: Mosaic, lattice: Lattice) -> Iterator[Planes]:

@@ -20,7 +20,15 @@ from typing import Literal
 
 import numpy as np
 
-from synthnoise.calibration.detail import BAND_ROWS, DetailTable, lattice_of, tabulate, zero_of
+from synthnoise.calibration.detail import (
+    BAND_ROWS,
+    DetailTable,
+    Lattice,
+    Zero,
+    lattice_of,
+    tabulate,
+    zero_of,
+)
 from synthnoise.calibration.variance_line import CORRELATED, MINIMUM_PLACES, Posterior, VarianceLine, fit_line
 from synthnoise.errors import InputError
 from synthnoise.profiles.schema import GainRegime
@@ -146,7 +154,34 @@ def estimate_gain(
     lattice = lattice_of(noisy[0].cfa)
     zero = zero_of([frame.mosaic for frame in reference], lattice)
     rows, _ = lattice.size(noisy[0].mosaic)
+    own_drift = OFFSET_DRIFT * math.sqrt(zero.variance.mean())
+    drift = math.hypot(own_drift, row_noise / math.sqrt(rows), offset_drift)
     lit = list(zip(noisy, shifts or [0.0] * len(noisy), strict=True))
+    return gain_against(zero, lattice, lit, darks, count=len(reference), drift=drift, progress=progress)
+
+
+def gain_against(
+    zero: Zero,
+    lattice: Lattice,
+    lit: Sequence[tuple[Frame, float]],
+    darks: Sequence[Frame],
+    *,
+    count: int,
+    drift: float,
+    progress: Progress = SILENT,
+) -> GainEstimate:
+    """Return the gain of frames, each with its shift in DN, against what the sensor gives without light.
+
+    Parameters
+    ----------
+    darks
+        Darks to compare pixel by pixel. Without any, ``zero`` stands for them and the noise at black is free.
+    count
+        Dark frames that ``zero`` rests on.
+    drift
+        Standard deviation in DN of the zero of a frame.
+    """
+    rows, _ = lattice.size(lit[0][0].mosaic)
 
     def table(gain: float | None, step: int) -> DetailTable:
         return _combine(
@@ -159,9 +194,7 @@ def estimate_gain(
     rough = _rough_gain(table(None, max(1, rows // (BAND_ROWS * PREVIEW_BANDS))).flattest_share(0.1))
     if rough is None:
         return unmeasured("the noisy frame has no flat, lit, unsaturated places")
-    own_drift = OFFSET_DRIFT * math.sqrt(zero.variance.mean())
-    drift = math.hypot(own_drift, row_noise / math.sqrt(rows), offset_drift)
-    return _choose_cut(table(rough, 1), rough, len(reference), drift, floor=not darks)
+    return _choose_cut(table(rough, 1), rough, count, drift, floor=not darks)
 
 
 def unmeasured(reason: str) -> GainEstimate:

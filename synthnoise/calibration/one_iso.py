@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.calibration.agreement import check_dark, check_exposures, check_light, label
+from synthnoise.calibration.blind import BlindNoise, noise_without_dark
 from synthnoise.calibration.dark import DarkNoise, measure_darks
 from synthnoise.calibration.flats import FlatPair, measure_flats
 from synthnoise.calibration.gain import GainEstimate, estimate_gain
@@ -57,13 +58,18 @@ class IsoCalibration:
     black
         float64 [C] level in DN that offsets are counted from.
     measured
-        None where a tag had to do; then ``pairs`` is its (S, O) of red, green and blue.
+        None where a tag had to do, or the noisy frame alone.
+    blind
+        What the noisy frame alone told.
+    pairs
+        (S, O) of red, green and blue of the tag.
     """
 
     iso: float
     role: SourceRole
     black: NDArray[np.float64]
     measured: Measured | None = None
+    blind: BlindNoise | None = None
     exposure_time: float | None = None
     pairs: tuple[tuple[float, float], ...] = ()
     warnings: tuple[str, ...] = ()
@@ -91,11 +97,11 @@ def calibrate_iso(
     Raises
     ------
     InputError
-        The frames are not what they are said to be; or there is no dark, no masked border and no tag.
+        The frames are not what they are said to be, or their gain cannot be measured.
     """
     rectangle = None if darks else masked_border(noisy[0])
     if not darks and rectangle is None:
-        return _from_tag(noisy[0])
+        return _from_tag(noisy[0]) if noisy[0].noise_profile is not None else _blind(noisy)
     border = [] if rectangle is None else [frame.crop(rectangle) for frame in noisy]
     dark = measure_darks(darks or border, progress=progress)
     warnings = [*check_dark((darks or noisy)[0], dark), *check_exposures(darks, noisy)]
@@ -168,12 +174,30 @@ def _dark_current(
     return dark_current(series, gain.gain, gain.standard_error)
 
 
-def _from_tag(frame: Frame) -> IsoCalibration:
-    if frame.noise_profile is None:
+def _blind(noisy: Sequence[Frame]) -> IsoCalibration:
+    """Return what noisy frames alone tell."""
+    noise = noise_without_dark([frame.active() for frame in noisy])
+    if noise.gain.regime == "unmeasured":
         raise InputError(
-            f"{label(frame)}: no dark frame, and the file has neither a masked border nor a NoiseProfile",
+            f"{label(noisy[0])}: {noise.gain.reason}",
             hint="photograph with the lens cap on, at the same ISO and exposure time, and pass it as --dark",
         )
+    return IsoCalibration(
+        iso=float(noisy[0].iso or 0),
+        role="noisy",
+        black=noisy[0].active().black.reshape(-1),
+        blind=noise,
+        exposure_time=noisy[0].exposure_time,
+        warnings=(
+            "no dark frame, masked border or NoiseProfile: read noise is a guess from the darkest places, and"
+            " rows, columns and hot pixels stay unknown",
+            *_gain_warnings(noise.gain, noisy[0]),
+        ),
+    )
+
+
+def _from_tag(frame: Frame) -> IsoCalibration:
+    assert frame.noise_profile is not None
     pairs = tuple((float(s), float(o)) for s, o in frame.noise_profile)
     pairs = pairs * 3 if len(pairs) == 1 else pairs
     return IsoCalibration(

@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.calibration.blind import BLACK_DOUBT, BlindNoise
 from synthnoise.calibration.dark import DarkNoise
 from synthnoise.calibration.gain import GainEstimate
 from synthnoise.calibration.holdout import HoldOut
 from synthnoise.calibration.one_iso import IsoCalibration, Measured
-from synthnoise.calibration.quantities import dark_quantities
+from synthnoise.calibration.quantities import dark_quantities, root
 from synthnoise.profiles.convert import stated_noise
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 
 
 def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
     """Return the noise at one ISO, normalised by the levels of the profile."""
+    if one.blind is not None:
+        return _blind_noise(one, one.blind, profile)
     if one.measured is None:
         scale = [float(d) for d in profile.scale]
         return stated_noise(one.iso, one.pairs, profile.colours, scale, exposure_time=one.exposure_time)
@@ -55,6 +58,36 @@ def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
         exposure_time=one.exposure_time,
         arrays=_arrays(dark, profile, whole=one.role == "dark") | one.measured.arrays,
         diagnostics=_diagnostics(dark, gain, check, one.warnings),
+    )
+
+
+def _blind_noise(one: IsoCalibration, blind: BlindNoise, profile: CameraProfile) -> IsoNoise:
+    """Return what noisy frames alone told; what they cannot tell is 0 with the read noise as its error."""
+    positions, gain = len(profile.colours), blind.gain
+    variances, errors = np.full(positions, blind.variance), np.full(positions, blind.variance_se)
+    shot, read = _by_colour(gain, variances, errors, profile)
+    noise = math.sqrt(blind.variance)
+    unsure = root(blind.variance, blind.variance_se).se
+    return IsoNoise(
+        iso=one.iso,
+        gain=gain.gain,
+        gain_se=gain.standard_error,
+        gain_interval=gain.interval,
+        gain_regime=gain.regime,
+        offset=(0.0,) * positions,
+        offset_se=(BLACK_DOUBT * noise,) * positions,
+        read_noise=(noise,) * positions,
+        read_noise_se=(unsure,) * positions,
+        row_noise=0.0,
+        row_noise_se=noise,
+        column_noise=0.0,
+        column_noise_se=noise,
+        shot=tuple(value for value, _ in shot),
+        shot_se=tuple(error for _, error in shot),
+        read=tuple(value for value, _ in read),
+        read_se=tuple(error for _, error in read),
+        exposure_time=one.exposure_time,
+        diagnostics={"gain_method": "noisy frame alone", "warnings": list(one.warnings)},
     )
 
 
