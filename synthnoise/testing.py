@@ -124,7 +124,7 @@ def check_denoiser(spec: DenoiserSpec, values: Mapping[str, Any] | None = None) 
     module = build(spec, values)
     assert isinstance(module, torch.nn.Module), f"{spec.name}: not an nn.Module"
     channels = spec.channels or getattr(module, "channels", 4)
-    edge = 24 * spec.multiple_of
+    edge = -(-24 // spec.multiple_of) * spec.multiple_of
     generator = torch.Generator().manual_seed(1)
     noisy = torch.randn((2, channels, edge, edge + spec.multiple_of), generator=generator)
     before = noisy.clone()

@@ -27,3 +27,19 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         options="synthnoise.denoisers.dncnn:Options",
         stabilised=True,
     )
+    yield DenoiserSpec(
+        name="u-dru",
+        summary="Small DRUNet at half resolution: the default for pictures (1.05 M parameters).",
+        factory="synthnoise.denoisers.u_dru:build",
+        options="synthnoise.denoisers.u_dru:Options",
+        stabilised=True,
+        multiple_of=8,
+    )
+    yield DenoiserSpec(
+        name="drunet",
+        summary="DRUNet: a bias-free U-Net of residual blocks (Zhang et al. 2022).",
+        factory="synthnoise.denoisers.drunet:DRUNet",
+        options="synthnoise.denoisers.drunet:Options",
+        stabilised=True,
+        multiple_of=8,
+    )

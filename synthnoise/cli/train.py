@@ -54,7 +54,15 @@ def train(
     minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="Or for how long.")] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Pairs per step.")] = 8,
     crop: Annotated[int, typer.Option("--crop", min=16, help="Edge of a pair in (packed) pixels.")] = 64,
+    scene: Annotated[
+        int | None, typer.Option("--scene", min=16, help="Edge of the images that pairs are cut from.")
+    ] = None,
+    cuts: Annotated[int, typer.Option("--cuts", min=1, help="Pairs cut from each image.")] = 1,
+    loss: Annotated[str, typer.Option("--loss", help="mse (in noise variances) or l1.")] = "mse",
     rate: Annotated[float, typer.Option("--lr", help="Highest learning rate.")] = 1e-3,
+    average: Annotated[
+        float, typer.Option("--average", help="Decay of the average of the weights; 0: none.")
+    ] = 0.999,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state beside the output.")] = False,
     overwrite: Overwrite = False,
     seed: Seed = 0,
@@ -85,7 +93,11 @@ def train(
             minutes=minutes,
             batch=batch,
             crop=crop,
+            scene=scene,
+            cuts=cuts,
+            loss=loss,  # type: ignore[arg-type]  # checked by the plan
             lr=rate,
+            average=average,
             seed=seed,
             device=device,
             resume=resume,

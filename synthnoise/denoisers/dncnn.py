@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from synthnoise.denoisers.convolutions import Centred, convolution, one_level
 from synthnoise.errors import UsageError
 
 
@@ -81,12 +81,12 @@ class DnCNN(nn.Module):
         self.channels, self.halo = options.channels, options.depth
         bias, width = not options.bias_free, options.width
         planes = options.channels + options.sigma_planes
-        first = _convolution(planes, width, bias)
-        layers: list[nn.Module] = [_Centred(first, options.channels) if options.centred else first, nn.ReLU()]
+        first = convolution(planes, width, bias=bias)
+        layers: list[nn.Module] = [Centred(first, options.channels) if options.centred else first, nn.ReLU()]
         for _ in range(options.depth - 2):
-            layers.append(_convolution(width, width, bias and not options.batch_norm))
+            layers.append(convolution(width, width, bias=bias and not options.batch_norm))
             layers += [nn.BatchNorm2d(width), nn.ReLU()] if options.batch_norm else [nn.ReLU()]
-        last = _convolution(width, options.channels, bias)
+        last = convolution(width, options.channels, bias=bias)
         nn.init.zeros_(last.weight)
         self.layers = nn.Sequential(*layers, last)
 
@@ -102,36 +102,9 @@ class DnCNN(nn.Module):
         """
         planes = self.options.sigma_planes
         if planes == 1 and sigma.shape[1] > 1:
-            sigma = sigma.square().mean(1, keepdim=True).sqrt()
+            sigma = one_level(sigma)
         elif planes > sigma.shape[1]:
             sigma = sigma.expand(-1, planes, -1, -1)
         seen = torch.cat((noisy, sigma), 1) if planes else noisy
         noise: Tensor = self.layers(seen)
         return noisy - noise
-
-
-class _Centred(nn.Module):
-    """A convolution whose kernels for the image planes sum to zero, so that it does not see their level.
-
-    The level of stabilised RAW is many times its noise: kernels that see it spend most of a training on
-    not seeing it. Borders are replicated, as a border of zeros would be an edge as high as the level.
-    """
-
-    def __init__(self, convolution: nn.Conv2d, image_planes: int) -> None:
-        super().__init__()
-        self.convolution = convolution
-        self.image_planes = image_planes
-
-    def forward(self, seen: Tensor) -> Tensor:
-        image, sigma = self.convolution.weight.tensor_split([self.image_planes], 1)
-        weight = torch.cat((image - image.mean((2, 3), keepdim=True), sigma), 1)
-        padded = functional.pad(seen, (1, 1, 1, 1), mode="replicate")
-        return functional.conv2d(padded, weight, self.convolution.bias)
-
-
-def _convolution(planes_in: int, planes_out: int, bias: bool) -> nn.Conv2d:
-    layer = nn.Conv2d(planes_in, planes_out, 3, padding=1, bias=bias)
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer

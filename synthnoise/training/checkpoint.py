@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from synthnoise.denoisers.weights import read_tensors
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file, write_bytes
+from synthnoise.training.average import Average
 
 KEY = "synthnoise-training"
-SCHEMA = 1
-_NETWORK, _OPTIMISER = "network.", "optimiser."
+SCHEMA = 2
+_NETWORK, _AVERAGE, _OPTIMISER = "network.", "average.", "optimiser."
 
 
 @dataclass
@@ -57,25 +58,30 @@ def checkpoint_path(output: Path) -> Path:
     return output.with_name(output.name + ".checkpoint")
 
 
-def copy_tensors(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def copy_tensors(network: nn.Module, average: Average, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return copies on the CPU of all that a step changes."""
     tensors = {_NETWORK + name: value for name, value in network.state_dict().items()}
+    tensors |= {_AVERAGE + name: value for name, value in average.values.items()}
     for number, values in optimiser.state_dict()["state"].items():
         tensors |= {f"{_OPTIMISER}{number}.{name}": value for name, value in values.items()}
     return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
 
 
-def restore_tensors(tensors: dict[str, Tensor], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def restore_tensors(
+    tensors: dict[str, Tensor], network: nn.Module, average: Average, optimiser: torch.optim.Optimizer
+) -> None:
     """Put back what :func:`copy_tensors` took.
 
     Raises
     ------
-    RuntimeError
+    RuntimeError, KeyError
         The network is another one.
     """
     network.load_state_dict(
         {name.removeprefix(_NETWORK): v for name, v in tensors.items() if name.startswith(_NETWORK)}
     )
+    for name, value in average.values.items():
+        value.copy_(tensors[_AVERAGE + name])
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(_OPTIMISER):

@@ -20,8 +20,12 @@ from synthnoise.plugins import Plugins
 from synthnoise.profiles.store import load_profile
 from synthnoise.rng import Rng
 from synthnoise.specs import DenoiserSpec
-from synthnoise.stream.pairs import Pair, PairCamera, PairSource, pair_camera
+from synthnoise.stream.pairs import Pair, PairCamera, pair_camera
+from synthnoise.training.cuttings import Cuttings
 from synthnoise.training.plan import TrainingPlan
+
+VALIDATION_INDEX = 1 << 43
+"""Number of the first validation pair; training pairs are counted from 0 and never get there."""
 
 _TABLE_SIZE = 8192
 
@@ -78,7 +82,17 @@ class Examples:
         camera = _camera(plan, plugins)
         rows, columns = (len(camera.cfa), len(camera.cfa[0])) if camera.cfa else (1, 1)
         images = plugins.create("image_models", plan.images, plan.image_options)
-        self._source = PairSource(images=images, camera=camera, size=(plan.crop * rows, plan.crop * columns))
+        self._camera = camera
+        self._cuttings = Cuttings(
+            images=images,
+            scene=plan.scene,
+            size=(plan.crop * rows, plan.crop * columns),
+            cuts=plan.cuts,
+            seed=plan.seed,
+            device=device,
+        )
+        # One cut of each, and from images that no pair of the training is cut from.
+        self._unseen = dataclasses.replace(self._cuttings, cuts=1)
         self.channels = rows * columns if camera.cfa else 3
         self.domain = "bayer" if camera.cfa else "srgb"
         self.stabilised = self.spec.stabilised and camera.cfa is not None
@@ -86,10 +100,19 @@ class Examples:
         self._table = _expectation(self._stabiliser, device) if self._stabiliser else None
         self.network_options = _network_options(self.spec, plan.denoiser_options, self.channels)
 
+    def validation(self, count: int) -> Example:
+        """Return examples that no run trains on, always the same."""
+        return self._example(VALIDATION_INDEX, self._unseen.draw(VALIDATION_INDEX, count))
+
     def draw(self, first: int, count: int) -> Example:
         """Return the examples numbered ``first`` to ``first + count - 1``."""
+        return self._example(first, self._cuttings.draw(first, count))
+
+    def _example(self, first: int, scenes: Tensor) -> Example:
+        count = len(scenes)
         indices = torch.arange(first, first + count, device=self._device)
-        pair = self._source.draw(Rng(seed=self._seed, indices=indices, device=self._device))
+        rng = Rng(seed=self._seed, indices=indices, device=self._device)
+        pair = self._camera.shoot(scenes, rng)
         if self._stabiliser is None:
             # One level for all planes of a pixel: their mean variance.
             sigma = pair.variance.mean(1, keepdim=True).sqrt()

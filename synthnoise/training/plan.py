@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal, get_args
 
 from synthnoise.errors import UsageError
 from synthnoise.training.budget import Budget
 
 SMALLEST_CROP = 8
+
+Loss = Literal["mse", "l1"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +36,16 @@ class TrainingPlan:
         Pairs per step.
     crop
         Height and width of a pair in pixels of the network's input.
+    scene
+        Height and width of the images that pairs are cut from, in pixels; None draws each of its own size.
+    cuts
+        Pairs cut from each image, in the mean.
+    loss
+        ``mse`` in noise variances, or ``l1``, the mean absolute error in the unit of the network's input.
     lr
         Highest learning rate.
+    average
+        Share of the former weights in each new exponential average of them, which is what is kept.
     seed
         Of pairs and of the network's first values.
 
@@ -56,7 +67,11 @@ class TrainingPlan:
     ratio: tuple[float, float] = (1.0, 100.0)
     batch: int = 8
     crop: int = 64
+    scene: int | None = None
+    cuts: int = 1
+    loss: Loss = "mse"
     lr: float = 1e-3
+    average: float = 0.999
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -64,6 +79,12 @@ class TrainingPlan:
             raise UsageError(f"a batch of {self.batch} pairs", hint="use 1 or more")
         if self.crop < SMALLEST_CROP:
             raise UsageError(f"crops of {self.crop} pixels", hint=f"use {SMALLEST_CROP} or more")
+        if self.cuts < 1 or (self.scene is None and self.cuts > 1):
+            raise UsageError(f"{self.cuts} cuts from each image", hint="several need a scene to cut from")
+        if self.loss not in get_args(Loss):
+            raise UsageError(f"a loss called {self.loss!r}", hint=f"one of {', '.join(get_args(Loss))}")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"an average of {self.average:g}", hint="use 0 (none) to below 1, such as 0.999")
         if not 0 < self.lr < 1:
             raise UsageError(
                 f"a learning rate of {self.lr:g}", hint="use a number between 0 and 1, such as 1e-3"
@@ -75,5 +96,6 @@ class TrainingPlan:
         if self.profile is not None:
             values["profile"] = PurePath(self.profile).name
         values |= values.pop("budget")
-        values["ratio"] = list(self.ratio)
-        return values
+        # As it comes back from a file: lists for tuples.
+        recipe: dict[str, Any] = json.loads(json.dumps(values))
+        return recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import math
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from synthnoise.denoisers.weights import WeightsRecord, build_network, save_weights
 from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.plugins import Plugins
 from synthnoise.progress import SILENT, Progress
+from synthnoise.training.average import Average
 from synthnoise.training.budget import learning_rate
 from synthnoise.training.checkpoint import (
     RunState,
@@ -37,10 +39,10 @@ REPORTS = 20
 SAVE_SECONDS = 60.0
 """Wall clock that a crash may cost."""
 
-VALIDATION_INDEX = 1 << 43
-"""Number of the first validation pair; training pairs are counted from 0 and never get there."""
-
 VALIDATION_PAIRS = 16
+
+WEIGHT_DECAY = 1e-4
+"""Of AdamW: next to nothing, as networks without biases want."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,7 @@ class TrainingSummary:
     parameters
         Numbers that the network learnt.
     loss
-        Mean squared error over the last stretch, in noise variances: 1 is doing nothing.
+        Mean over the last stretch; the mean squared error is in noise variances: 1 is doing nothing.
     psnr, noisy_psnr
         dB on fresh synthetic pairs that were never trained on, denoised and noisy.
     """
@@ -113,13 +115,15 @@ class Run:
         self.network = build_network(
             plan.denoiser, self.examples.network_options, seed=plan.seed, plugins=plugins
         ).to(device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         learnt = [p for p in self.network.parameters() if p.requires_grad]
         if not learnt:
             raise UsageError(
                 f"{plan.denoiser} has nothing to train", hint="choose a network: synthnoise models"
             )
         self.parameters = sum(p.numel() for p in learnt)
-        self.optimiser = torch.optim.Adam(learnt, lr=plan.lr)
+        self.optimiser = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=WEIGHT_DECAY)
+        self.average = Average(self.network, plan.average)
         self.state = RunState()
         self.log = Log(log_path(output))
         self.started = self.saved = time.monotonic()
@@ -130,7 +134,7 @@ class Run:
     @functools.cached_property
     def validation(self) -> Example:
         """The pairs that every report of the run is about."""
-        return self.examples.draw(VALIDATION_INDEX, VALIDATION_PAIRS)
+        return self.examples.validation(VALIDATION_PAIRS)
 
     def resume(self) -> None:
         """Take up the state beside the output.
@@ -145,7 +149,7 @@ class Run:
         path = checkpoint_path(self.output)
         tensors, state = read_checkpoint(path, self.plan.recipe())
         try:
-            restore_tensors(tensors, self.network, self.optimiser)
+            restore_tensors(tensors, self.network, self.average, self.optimiser)
         except (RuntimeError, KeyError, ValueError) as error:
             raise UsageError(f"{path}: is of another network", hint="start again with --overwrite") from error
         self.state, self.seconds_before = state, state.seconds
@@ -200,19 +204,26 @@ class Run:
             group["lr"] = learning_rate(self.plan.lr, spent)
         example = self.examples.draw(self.state.step * self.plan.batch, self.plan.batch)
         self.optimiser.zero_grad(set_to_none=True)
-        error = self.network(example.noisy, example.sigma) - example.clean
-        # In noise variances, so that faint noise counts as much as strong.
-        loss = (error / example.sigma).square().mean()
-        loss.backward()
+        loss = self._loss(example)
+        loss.backward()  # type: ignore[no-untyped-call]
         value = loss.item()
         if not math.isfinite(value):
             self._diverge(f"the loss of step {self.state.step + 1} is {value}")
         self.optimiser.step()
         self.state.step += 1
+        self.average.follow(self.network, self.state.step)
         self.state.loss_sum += value
         self.state.loss_count += 1
         self.state.least_sigma = min(self.state.least_sigma, example.sigma.min().item())
         self.state.greatest_sigma = max(self.state.greatest_sigma, example.sigma.max().item())
+
+    def _loss(self, example: Example) -> Tensor:
+        noisy = example.noisy.contiguous(memory_format=torch.channels_last)
+        error: Tensor = self.network(noisy, example.sigma) - example.clean
+        if self.plan.loss == "l1":
+            return error.abs().mean()
+        # In noise variances, so that faint noise counts as much as strong.
+        return (error / example.sigma).square().mean()
 
     def _look(self) -> Report:
         """Validate, add a line to the log, remember the state if it is sound."""
@@ -236,16 +247,20 @@ class Run:
 
     @torch.no_grad()
     def _validate(self) -> tuple[float, float]:
-        """Return the mean PSNR in dB of denoised and of noisy validation example."""
+        """Return the mean PSNR in dB of validation examples, denoised by the average and noisy."""
         example = self.validation
-        self.network.eval()
-        denoised = self.network(example.noisy, example.sigma)
-        self.network.train()
+        denoised = self.averaged()(example.noisy, example.sigma)
         return self.examples.psnr(denoised, example), self.examples.psnr(example.noisy, example)
+
+    def averaged(self) -> nn.Module:
+        """Return a copy of the network with the average of the weights, ready to denoise."""
+        network: nn.Module = copy.deepcopy(self.network)
+        network.load_state_dict(self.average.values)
+        return network.eval()
 
     def _remember(self) -> tuple[dict[str, Tensor], RunState]:
         """Keep and return a copy of the state, all of which must be finite."""
-        tensors = copy_tensors(self.network, self.optimiser)
+        tensors = copy_tensors(self.network, self.average, self.optimiser)
         if not all(bool(value.isfinite().all()) for value in tensors.values()):
             self._diverge(f"the weights are not finite after step {self.state.step}")
         self.good = tensors, dataclasses.replace(self.state)
@@ -272,7 +287,7 @@ class Run:
         if self.good is None:
             raise SynthnoiseError(f"training diverged: {reason}; nothing was written", hint=lower)
         tensors, self.state = self.good
-        restore_tensors(tensors, self.network, self.optimiser)
+        restore_tensors(tensors, self.network, self.average, self.optimiser)
         self._write_weights(*self._validate())
         raise SynthnoiseError(
             f"training diverged: {reason}; the weights of step {self.state.step} are in {self.output}",
@@ -289,10 +304,10 @@ class Run:
             stabilised=examples.stabilised,
             noise_range=(self.state.least_sigma, self.state.greatest_sigma),
             halo=examples.spec.halo or int(getattr(self.network, "halo", 0)),
-            multiple_of=examples.spec.multiple_of,
+            multiple_of=max(examples.spec.multiple_of, int(getattr(self.network, "multiple_of", 1))),
             seed=plan.seed,
             steps=self.state.step,
             recipe=plan.recipe(),
             figures={"psnr": psnr, "noisy_psnr": noisy_psnr},
         )
-        save_weights(self.output, self.network, record, overwrite=self.overwrite)
+        save_weights(self.output, self.averaged(), record, overwrite=self.overwrite)

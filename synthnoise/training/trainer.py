@@ -12,7 +12,7 @@ from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import checkpoint_path
-from synthnoise.training.plan import TrainingPlan
+from synthnoise.training.plan import Loss, TrainingPlan
 from synthnoise.training.run import Run, TrainingSummary
 
 
@@ -32,7 +32,11 @@ def train(
     minutes: float | None = None,
     batch: int = 8,
     crop: int = 64,
+    scene: int | None = None,
+    cuts: int = 1,
+    loss: Loss = "mse",
     lr: float = 1e-3,
+    average: float = 0.999,
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
@@ -62,8 +66,15 @@ def train(
         Pairs per step.
     crop
         Height and width of a pair in pixels of the network's input (packed pixels for RAW).
+    scene, cuts
+        Edge in pixels of the images that pairs are cut from, and how many from each in the mean; None draws
+        every pair as an image of its own.
+    loss
+        ``mse`` in noise variances, or ``l1``, the mean absolute error in the unit of the network's input.
     lr
         Highest learning rate.
+    average
+        Decay of the exponential average of the weights, which is what is written; 0 writes the last ones.
     resume
         Go on from the state beside ``output``.
 
@@ -91,7 +102,11 @@ def train(
         budget=Budget(steps=steps, minutes=minutes),
         batch=batch,
         crop=crop,
+        scene=scene,
+        cuts=cuts,
+        loss=loss,
         lr=lr,
+        average=average,
         seed=seed,
     )
     output = Path(output)
