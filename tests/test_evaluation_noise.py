@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synthnoise.errors import UsageError
 from synthnoise.evaluation.noise import COLUMNS, REAL, evaluate_noise, judge_darks
-from synthnoise.evaluation.table import Table
+from synthnoise.evaluation.table import Table, value_and_error
 from synthnoise.sensors.presets import SENSORS
 
 SHAPE = (4, 128, 160)
@@ -101,3 +101,32 @@ def test_two_darks_leave_the_other_real_frame_unmeasured() -> None:
     table = judge_darks({"right": lambda n: dark(9 + n)}, [dark(0), dark(1)])
     assert math.isnan(float(table.row(REAL)["KL"]))
     assert not math.isnan(float(table.row("right")["KL"]))
+
+
+def test_values_come_with_standard_errors_for_eyes_and_for_programs(table: Table) -> None:
+    assert [len(errors) for errors in table.errors] == [len(COLUMNS) - 1] * len(table.rows)
+    right = dict(zip(COLUMNS[1:], table.errors[1], strict=True))
+    # 384 row means against 384: the variance of each is known to sqrt(2 / 384) = 7 %.
+    assert right["row var ratio"] == pytest.approx(math.sqrt(4 / 384 / 4), rel=0.7)
+    apart = table.with_errors()
+    assert apart.columns[:4] == ("model", "KL", "KL se", "KS")
+    assert apart.row("right")["KL se"] == right["KL"]
+    assert " ± " in str(table.as_text().row("right")["KL"])
+    without = judge_darks({"right": lambda n: dark(9 + n)}, [dark(0), dark(1)])
+    assert without.as_text().row(REAL)["KL"] == "nan"
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.012412, 0.00031, "0.0124 ± 0.0003"),
+        (0.012412, 0.000131, "0.01241 ± 0.00013"),
+        (24.1, 6.2, "24 ± 6"),
+        (1234.5, 131.0, "1234 ± 131"),
+        (0.5, 0.0, "0.5"),
+        (0.5, math.nan, "0.5"),
+        (math.nan, 1.0, "nan"),
+    ],
+)
+def test_values_are_rounded_to_their_errors(value: float, error: float, text: str) -> None:
+    assert value_and_error(value, error) == text

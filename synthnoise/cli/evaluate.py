@@ -84,7 +84,8 @@ def noise(
             seed=seed,
             progress=progress,
         )
-    out.table(table.title, table.columns, table.rows, key="noise")
+    shown = table.with_errors() if json else table.as_text()
+    out.table(shown.title, shown.columns, shown.rows, key="noise")
 
 
 @app.command()

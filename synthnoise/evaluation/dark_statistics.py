@@ -1,22 +1,24 @@
-"""What a stack of dark frames looks like in numbers, and how far two stacks are apart."""
+"""What a stack of dark frames looks like in numbers, how far two stacks are apart, and how sure that is."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
-RADIAL_BINS = 40
+from synthnoise.evaluation.dark_sums import LAGS, RADIAL_BINS, Array, DarkSums, jackknife, sum_blocks
+
+__all__ = ["LAGS", "RADIAL_BINS", "DarkDistance", "DarkStatistics", "compare", "distance_errors", "measure"]
+
 POOLED_TAIL = 20
 """Pixels that the outermost histogram bin of the reference must hold; what lies beyond joins it."""
 
 _CODES_PER_SIGMA = 16
 _UNSEEN = 0.5
 """Count given to a bin that the model never fills: it keeps the divergence finite, and honest within 1/n."""
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class DarkStatistics:
     origin
         DN of the first bin of ``histogram``.
     histogram
-        int64 [C, n], pixels per whole DN.
+        [C, n], pixels per whole DN.
     spectrum
         [C, 40] mean periodogram in DN^2 over rings of spatial frequency up to the corner; NaN for
         a ring that no frequency falls into.
@@ -36,6 +38,8 @@ class DarkStatistics:
         [C] DN^2 of the pixels, of the row means and of the column means.
     correlation
         [C, C] of the pixels of the planes.
+    lags
+        [5, C] correlation of pixels of a plane at the distances ``LAGS``.
     kurtosis
         Excess kurtosis, mean over planes: 0 for a Gaussian.
     frame_correlation
@@ -43,18 +47,33 @@ class DarkStatistics:
     spread
         Standard deviation in dB over frames of the log-periodogram, root mean square over
         frequencies: 5.57 for a random field, 0 where only the phase changes; NaN for a single frame.
+    total, blocks
+        The sums that all of this was made from, whole and block by block.
     """
 
     origin: int
-    histogram: NDArray[np.int64]
+    histogram: Array
     spectrum: Array
     variance: Array
     row_variance: Array
     column_variance: Array
     correlation: Array
+    lags: Array
     kurtosis: float
     frame_correlation: float
     spread: float
+    total: DarkSums
+    blocks: tuple[DarkSums, ...]
+
+    def errors(self) -> tuple[float, float, float]:
+        """Return the standard errors of kurtosis, frame correlation and spread."""
+
+        def values(sums: DarkSums) -> tuple[float, float, float]:
+            statistics = _statistics(self.origin, sums, ())
+            return statistics.kurtosis, statistics.frame_correlation, statistics.spread
+
+        kurtosis, frames, spread = jackknife(values, self.total, self.blocks).tolist()
+        return kurtosis, frames, spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +92,8 @@ class DarkDistance:
         Variance of row means, column means and pixels over that of the reference; 1 is right.
     correlation_error
         Largest absolute error of the correlation between planes.
+    lag_error
+        Largest absolute error of the mean over planes of the correlation at a lag.
     """
 
     kl: float
@@ -82,28 +103,13 @@ class DarkDistance:
     column_ratio: float
     variance_ratio: float
     correlation_error: float
+    lag_error: float
 
 
 def measure(stack: NDArray[np.float32]) -> DarkStatistics:
     """Return the statistics of a stack float32 [N, C, H, W], DN."""
-    planes = stack.shape[1]
-    centred = stack - stack.mean((2, 3), keepdims=True)
-    variance = centred.var((0, 2, 3), dtype=np.float64)
-    fourth = np.array([np.mean(centred[:, c].astype(np.float64) ** 4) for c in range(planes)])
-    origin, histogram = _histogram(stack)
-    spectrum, spread = _spectra(centred)
-    return DarkStatistics(
-        origin=origin,
-        histogram=histogram,
-        spectrum=spectrum,
-        variance=variance,
-        row_variance=centred.mean(3).var((0, 2), dtype=np.float64),
-        column_variance=centred.mean(2).var((0, 2), dtype=np.float64),
-        correlation=np.atleast_2d(np.corrcoef(centred.swapaxes(0, 1).reshape(planes, -1))),
-        kurtosis=float(np.mean(fourth / variance**2)) - 3,
-        frame_correlation=_frame_correlation(centred),
-        spread=spread,
-    )
+    origin, blocks = sum_blocks(stack)
+    return _statistics(origin, sum(blocks[1:], blocks[0]), blocks)
 
 
 def compare(stack: DarkStatistics, reference: DarkStatistics) -> DarkDistance:
@@ -117,55 +123,50 @@ def compare(stack: DarkStatistics, reference: DarkStatistics) -> DarkDistance:
         column_ratio=float(np.mean(stack.column_variance / reference.column_variance)),
         variance_ratio=float(np.mean(stack.variance / reference.variance)),
         correlation_error=float(np.abs(stack.correlation - reference.correlation).max()),
+        lag_error=float(np.abs((stack.lags - reference.lags).mean(1)).max()),
     )
 
 
-def _histogram(stack: NDArray[np.float32]) -> tuple[int, NDArray[np.int64]]:
-    codes = np.rint(stack).astype(np.int32)
-    origin = int(codes.min())
-    length = int(codes.max()) - origin + 1
-    counts = [np.bincount((codes[:, c] - origin).ravel(), minlength=length) for c in range(stack.shape[1])]
-    return origin, np.array(counts, dtype=np.int64)
+def distance_errors(stack: DarkStatistics, reference: DarkStatistics) -> DarkDistance:
+    """Return the standard error of each distance: that which comes of the stack and of the reference."""
+
+    def moved(own: DarkStatistics, *, swapped: bool) -> Array:
+        def values(sums: DarkSums) -> tuple[float, ...]:
+            part = _statistics(own.origin, sums, ())
+            distance = compare(reference=part, stack=stack) if swapped else compare(part, reference)
+            return dataclasses.astuple(distance)
+
+        return jackknife(values, own.total, own.blocks)
+
+    errors = np.hypot(moved(stack, swapped=False), moved(reference, swapped=True))
+    names = (field.name for field in dataclasses.fields(DarkDistance))
+    return DarkDistance(**dict(zip(names, errors.tolist(), strict=True)))
 
 
-def _spectra(centred: NDArray[np.float32]) -> tuple[Array, float]:
-    """Return the radial spectra [C, 40], and the spread of the log-periodogram in dB."""
-    frames, planes, height, width = centred.shape
-    radius = np.hypot(fft.fftfreq(height)[:, None], fft.rfftfreq(width)[None])
-    ring = np.minimum((radius * RADIAL_BINS / np.hypot(0.5, 0.5)).astype(np.intp), RADIAL_BINS - 1)
-    # The half spectrum holds every frequency twice but those of its first (and, if even, last) column.
-    weight = np.full(ring.shape, 2.0)
-    weight[:, 0] = 1
-    if width % 2 == 0:
-        weight[:, -1] = 1
-    weight[0, 0] = 0
-    members = np.bincount(ring.ravel(), weight.ravel(), RADIAL_BINS)
-    spectrum = np.zeros((planes, RADIAL_BINS))
-    spreads = []
-    for c in range(planes):
-        total, total_square = np.zeros(ring.shape), np.zeros(ring.shape)
-        for n in range(frames):
-            power = np.abs(fft.rfft2(centred[n, c])).astype(np.float64) ** 2 / (height * width)
-            spectrum[c] += np.bincount(ring.ravel(), (weight * power).ravel(), RADIAL_BINS) / frames
-            power[0, 0] = 1  # zero after centring
-            decibels = 10 * np.log10(np.maximum(power, np.finfo(np.float64).tiny))
-            total += decibels
-            total_square += decibels**2
-        if frames > 1:
-            spreads.append(float(np.sum(total_square - total**2 / frames) / (frames - 1) / (ring.size - 1)))
+def _statistics(origin: int, sums: DarkSums, blocks: tuple[DarkSums, ...]) -> DarkStatistics:
+    variance = sums.second / sums.pixels
+    deviations = np.sqrt(np.maximum(variance, 1e-300))
+    lagged = sums.lagged / sums.lagged_pixels[:, None]
+    own, following, product = sums.apart
+    seen = bool(own.all() and following.all())
+    apart = float(np.mean(product / np.sqrt(own * following))) if seen else math.nan
     with np.errstate(invalid="ignore"):
-        return spectrum / members, float(np.sqrt(np.mean(spreads))) if spreads else float("nan")
-
-
-def _frame_correlation(centred: NDArray[np.float32]) -> float:
-    """Return the mean correlation over planes and pairs of neighbouring frames."""
-    frames, planes = centred.shape[:2]
-    values = [
-        np.corrcoef(centred[n, c].ravel(), centred[n + 1, c].ravel())[0, 1]
-        for n in range(frames - 1)
-        for c in range(planes)
-    ]
-    return float(np.mean(values)) if values else float("nan")
+        spectrum = sums.power / np.where(sums.frequencies > 0, sums.frequencies, np.nan)
+    return DarkStatistics(
+        origin=origin,
+        histogram=sums.histogram,
+        spectrum=spectrum,
+        variance=variance,
+        row_variance=sums.row_squares / sums.rows,
+        column_variance=sums.column_squares / sums.columns,
+        correlation=sums.cross / sums.pixels / np.outer(deviations, deviations),
+        lags=lagged / np.maximum(variance, 1e-300),
+        kurtosis=float(np.mean(sums.fourth / sums.pixels / np.maximum(variance, 1e-300) ** 2)) - 3,
+        frame_correlation=apart,
+        spread=float(np.sqrt(np.maximum(sums.scatter[0], 0) / sums.scatter[1])),
+        total=sums,
+        blocks=blocks,
+    )
 
 
 def _divergences(stack: DarkStatistics, reference: DarkStatistics) -> tuple[float, float]:
@@ -185,7 +186,7 @@ def _divergences(stack: DarkStatistics, reference: DarkStatistics) -> tuple[floa
     return float(np.mean(kl)), float(np.mean(ks))
 
 
-def _kl(model: NDArray[np.int64], real: NDArray[np.int64], width: int) -> float:
+def _kl(model: Array, real: Array, width: int) -> float:
     """Return KL(real || model) in nats of two histograms on the same bins, ``width`` of them joined."""
     starts = np.arange(0, real.size, width)
     q, p = np.add.reduceat(model, starts), np.add.reduceat(real, starts)

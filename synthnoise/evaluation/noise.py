@@ -6,6 +6,7 @@ frame", whose distance from the reference is the least that a model can be asked
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +19,8 @@ from scipy.ndimage import gaussian_filter
 
 from synthnoise.calibration import calibrate
 from synthnoise.errors import UsageError
-from synthnoise.evaluation.dark_statistics import DarkStatistics, compare, measure
-from synthnoise.evaluation.table import Cell, Table
+from synthnoise.evaluation.dark_statistics import DarkStatistics, compare, distance_errors, measure
+from synthnoise.evaluation.table import Cell, Table, value_and_error
 from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.progress import SILENT, Progress
@@ -45,6 +46,7 @@ COLUMNS = (
     "column var ratio",
     "var ratio",
     "plane corr error",
+    "lag corr error",
     "kurtosis",
     "frame corr",
     "spread dB",
@@ -91,8 +93,9 @@ def evaluate_noise(
     Returns
     -------
     Table
-        Columns as in :mod:`synthnoise.evaluation.dark_statistics`. The first row is another real
-        frame; its last three values, and the models', stand beside those of the reference in the title.
+        Columns as in :mod:`synthnoise.evaluation.dark_statistics`, each with its standard error. The first
+        row is another real frame; its last three values, and the models', stand beside those of the
+        reference in the title.
 
     Raises
     ------
@@ -113,7 +116,14 @@ def evaluate_noise(
     with tempfile.TemporaryDirectory() as folder:
         profile = calibrate(real[:1], shots, iso=iso, output=Path(folder) / "profile").profile
         cameras = {
-            name: pair_camera(name, profile=profile, isos=_isos(profile), rounded=True, plugins=registry)
+            name: pair_camera(
+                name,
+                _one_specimen(registry, name),
+                profile=profile,
+                isos=_isos(profile),
+                rounded=True,
+                plugins=registry,
+            )
             for name in names
         }
         size = linear_planes(real[0]).shape[1:]
@@ -144,37 +154,49 @@ def judge_darks(
     shading = _shading(real[0])
     reference = measure(_stack(real[1 : 1 + half], shading))
     others = real[1 + half : 1 + 2 * half]
-    rows = [_row(REAL, measure(_stack(others, shading)) if others else None, reference)]
+    found = [_row(REAL, measure(_stack(others, shading)) if others else None, reference)]
     progress.advance()
     for name, source in models.items():
         # Models that add dark shading are treated like the camera: the first frame's is taken out.
         own = _shading(source(0))
-        rows.append(_row(name, measure(_stack([source(1 + n) for n in range(half)], own)), reference))
+        found.append(_row(name, measure(_stack([source(1 + n) for n in range(half)], own)), reference))
         progress.advance()
-    context = (
-        f"{title}: {half} frames against {half}; real kurtosis {reference.kurtosis:.3g}, "
-        f"frame correlation {reference.frame_correlation:.3g}, spread {reference.spread:.3g} dB"
+    own_values = (
+        value_and_error(value, error)
+        for value, error in zip(_of_stack(reference), reference.errors(), strict=True)
     )
-    return Table(title=context, columns=COLUMNS, rows=tuple(rows))
+    context = "{}: {} frames against {}; real kurtosis {}, frame correlation {}, spread {} dB".format(
+        title, half, half, *own_values
+    )
+    rows, errors = zip(*found, strict=True)
+    return Table(title=context, columns=COLUMNS, rows=rows, errors=errors)
 
 
-def _row(name: str, statistics: DarkStatistics | None, reference: DarkStatistics) -> tuple[Cell, ...]:
+def _row(
+    name: str, statistics: DarkStatistics | None, reference: DarkStatistics
+) -> tuple[tuple[Cell, ...], tuple[float, ...]]:
+    """Return a row of the table, and the standard errors of its numbers."""
     if statistics is None:
-        return (name, *[math.nan] * (len(COLUMNS) - 1))
+        unknown = (math.nan,) * (len(COLUMNS) - 1)
+        return (name, *unknown), unknown
     distance = compare(statistics, reference)
+    errors = distance_errors(statistics, reference)
     return (
-        name,
-        distance.kl,
-        distance.ks,
-        distance.psd_db,
-        distance.row_ratio,
-        distance.column_ratio,
-        distance.variance_ratio,
-        distance.correlation_error,
-        statistics.kurtosis,
-        statistics.frame_correlation,
-        statistics.spread,
+        (name, *dataclasses.astuple(distance), *_of_stack(statistics)),
+        (*dataclasses.astuple(errors), *statistics.errors()),
     )
+
+
+def _of_stack(statistics: DarkStatistics) -> tuple[float, float, float]:
+    """Return what has a value without a reference."""
+    return statistics.kurtosis, statistics.frame_correlation, statistics.spread
+
+
+def _one_specimen(plugins: Plugins, model: str) -> dict[str, int]:
+    """Return the options that make a model draw the frames of one specimen, if it knows of specimens."""
+    options = plugins.find("noise_models", model).load_options()
+    known = {field.name for field in dataclasses.fields(options)} if options else set()
+    return {"unit": 0} if "unit" in known else {}
 
 
 def _virtual_shots(sensor: str, frames: int, seed: int) -> tuple[list[Frame], list[Frame]]:
