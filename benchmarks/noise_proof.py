@@ -1,0 +1,314 @@
+"""Does a better noise model make a better denoiser? One small network per model, judged on the camera itself.
+
+For each virtual camera: one dark and one photograph calibrate a profile, as a user would. Dead leaves are
+shot 100 to 300 times too dark by every noise model, and as the oracle by the camera itself; the same small
+network learns from each (same clean images, ratios, start, order and schedule) and then denoises fresh
+frames of the camera at ratios 100 and 300. As published, the low-frequency shading of the one dark is taken
+out of what the camera shot. PSNR is over the four packed planes, white = 1, both images clipped to [0, 1];
+differences to the oracle are paired, frame by frame, and their standard errors are over frames and seeds.
+
+Every finished cell is a file in --state, so a run that was stopped goes on; several may share the folder.
+
+    OMP_NUM_THREADS=1 python benchmarks/noise_proof.py
+    OMP_NUM_THREADS=1 python benchmarks/noise_proof.py --sensors hard --models spectral --seeds 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import functools
+import hashlib
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthnoise.calibration import calibrate
+from synthnoise.files import atomic_write
+from synthnoise.images.dead_leaves import DeadLeaves
+from synthnoise.noise import gaussian
+from synthnoise.noise.dark_synthesis import dark_shading
+from synthnoise.plugins import default_plugins
+from synthnoise.profiles.schema import CameraProfile
+from synthnoise.raw.cfa import linear_planes
+from synthnoise.rng import Rng
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
+from synthnoise.stream.pairs import mosaic_planes, pair_camera
+
+ORACLE = "camera"
+GAUSSIAN = "gaussian"
+MODELS = (GAUSSIAN, "poisson-gaussian", "eld", "two-shots", "spectral", ORACLE)
+RATIOS = (100.0, 300.0)
+TEST_SEED, TRAIN_SEED = 2, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How much is trained and tested; part of a cell's identity."""
+
+    train_frames: int = 96
+    test_frames: int = 12
+    epochs: int = 3
+    patch: int = 64
+    batch: int = 8
+    rate: float = 2e-3
+    averaging: float = 0.99
+    widths: tuple[int, int, int] = (32, 64, 64)
+
+
+class SmallUNet(nn.Module):
+    """Three scales on packed planes unshuffled by two; says what noise to take away."""
+
+    def __init__(self, widths: tuple[int, int, int]) -> None:
+        super().__init__()
+        first, second, third = widths
+        self.enter = _block(17, first)
+        self.down = _block(first, second)
+        self.bottom = _block(second, third)
+        self.up = _block(third + second, second)
+        self.leave = nn.Sequential(_block(second + first, first), nn.Conv2d(first, 16, 3, padding=1))
+
+    def forward(self, noisy: Tensor, level: Tensor) -> Tensor:
+        """Return clean planes float32 [B, 4, H, W] of noisy ones; ``level`` [B] is the read noise in them."""
+        planes = functional.pixel_unshuffle(noisy, 2)
+        known = level.view(-1, 1, 1, 1).expand(-1, 1, *planes.shape[2:])
+        fine = self.enter(torch.cat((planes, known), 1))
+        middle = self.down(functional.avg_pool2d(fine, 2))
+        coarse = self.bottom(functional.avg_pool2d(middle, 2))
+        middle = self.up(torch.cat((functional.interpolate(coarse, scale_factor=2), middle), 1))
+        fine = self.leave(torch.cat((functional.interpolate(middle, scale_factor=2), fine), 1))
+        return noisy - functional.pixel_shuffle(fine, 2)
+
+
+def _block(channels: int, width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1),
+        nn.LeakyReLU(0.1),
+        nn.Conv2d(width, width, 3, padding=1),
+        nn.LeakyReLU(0.1),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Studio:
+    """A virtual camera with its profile, and the clean frames it is shown."""
+
+    camera: VirtualCamera
+    profile: CameraProfile
+    shading: Tensor
+    """float32 [4, H, W], of the dark that calibrated."""
+
+    @classmethod
+    def open(cls, sensor: str, folder: Path) -> Studio:
+        """Return the studio of a sensor; its profile is written to ``folder``."""
+        camera = VirtualCamera(SENSORS[sensor])
+        scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, 0))
+        dark = camera.dark(0)
+        profile = calibrate([dark], [camera.shoot(scene, ratio=20)], output=folder / sensor).profile
+        planes = linear_planes(dark)
+        shading = [low + (plane - low).mean() for plane in planes for low in [dark_shading(plane)]]
+        return cls(camera, profile, torch.from_numpy(np.stack(shading)))
+
+    def scene(self, seed: int, number: int) -> Tensor:
+        """Return camera RGB float32 [3, H, W] of dead leaves, 1 = saturation at ratio 1."""
+        leaves = _leaves(self.camera.sensor.size, seed, number)
+        return torch.from_numpy(self.camera.sensor.camera_rgb(leaves.astype(np.float32)))
+
+    def planes(self, scene: Tensor) -> Tensor:
+        """Return the clean planes [1, 4, H, W] of a scene."""
+        colours = tuple(tuple(int(c) for c in row) for row in self.camera.sensor.colours)
+        return mosaic_planes(scene[None], colours)
+
+    def shoot(self, scene: Tensor, ratio: float, index: int) -> Tensor:
+        """Return what the camera makes of a scene, [1, 4, H, W], shading taken out, times the ratio."""
+        frame = self.camera.shoot(scene.numpy(), ratio=ratio, index=index)
+        return (torch.from_numpy(linear_planes(frame)) - self.shading)[None] * ratio
+
+    def level(self, ratio: float) -> float:
+        """Return the read noise of a frame times its ratio, white = 1."""
+        noise = next(iter(self.profile.isos.values()))
+        return float(np.mean(noise.read)) ** 0.5 * ratio
+
+
+@functools.lru_cache(maxsize=256)
+def _leaves(size: tuple[int, int], seed: int, number: int) -> NDArray[np.float16]:
+    """Return an image of dead leaves [3, H, W], linear sRGB; all cells are shown the same."""
+    return DeadLeaves().generate(size, Rng(seed, torch.tensor([number])))[0].numpy().astype(np.float16)
+
+
+def training_frames(
+    studio: Studio, model: str, seed: int, count: int
+) -> Iterator[tuple[Tensor, Tensor, float]]:
+    """Yield clean and noisy planes [4, H, W], and the level, of frames shot by a model."""
+    ratios = np.exp(np.random.default_rng(seed).uniform(*np.log(RATIOS), count))
+    plain = "poisson-gaussian" if model in (GAUSSIAN, ORACLE) else model
+    shutter = pair_camera(plain, profile=studio.profile, isos=tuple(studio.profile.isos), rounded=True)
+    for number, ratio in enumerate(ratios):
+        scene = studio.scene(TRAIN_SEED + 10 * seed, number)
+        clean = studio.planes(scene)
+        rng = Rng(seed, torch.tensor([number]))
+        if model == ORACLE:
+            noisy = studio.shoot(scene, float(ratio), 1000 + 1000 * seed + number)
+        elif model == GAUSSIAN:
+            # The variance of Poisson-Gaussian noise, mean over the frame.
+            spread = float(shutter.noise.variance(clean / ratio, shutter.parameters[0]).mean().sqrt())
+            even = gaussian.Parameters(low=spread, high=spread)
+            light = gaussian.Gaussian().sample(clean / ratio, even, rng)
+            noisy = (shutter.converter(light) if shutter.converter else light) * ratio
+        else:
+            exposure = dataclasses.replace(shutter, ratio=(float(ratio), float(ratio)))
+            noisy = exposure.expose(clean, rng).noisy
+        yield clean[0], noisy[0], studio.level(float(ratio))
+
+
+def train(studio: Studio, model: str, seed: int, schedule: Schedule) -> SmallUNet:
+    """Return the network that learnt from a noise model, its weights averaged over the last steps."""
+    frames = list(training_frames(studio, model, seed, schedule.train_frames))
+    size = schedule.patch
+    rows, columns = (n // size for n in frames[0][0].shape[1:])
+    places = [(f, y, x) for f in range(len(frames)) for y in range(rows) for x in range(columns)]
+    torch.manual_seed(seed)
+    network = SmallUNet(schedule.widths)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.averaging)
+    )
+    optimiser = torch.optim.Adam(network.parameters(), schedule.rate)
+    steps = schedule.epochs * (len(places) // schedule.batch)
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, schedule.rate, total_steps=steps, pct_start=0.1)
+    random = np.random.default_rng(seed)
+    for _ in range(schedule.epochs):
+        order = random.permutation(len(places))
+        for start in range(0, len(places) - schedule.batch + 1, schedule.batch):
+            chosen = [places[n] for n in order[start : start + schedule.batch]]
+            clean, noisy = (
+                torch.stack(
+                    [
+                        frames[f][part][:, y * size : (y + 1) * size, x * size : (x + 1) * size]
+                        for f, y, x in chosen
+                    ]
+                )
+                for part in (0, 1)
+            )
+            level = torch.tensor([frames[f][2] for f, _, _ in chosen])
+            loss = (network(noisy, level) - clean).abs().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            plan.step()
+            averaged.update_parameters(network)
+    trained: SmallUNet = averaged.module
+    return trained.eval()
+
+
+@torch.inference_mode()
+def judge(studio: Studio, network: SmallUNet, schedule: Schedule) -> dict[str, list[float]]:
+    """Return the PSNR in dB of each fresh frame of the camera, by ratio."""
+    results: dict[str, list[float]] = {}
+    for ratio in RATIOS:
+        values = results.setdefault(f"{ratio:g}", [])
+        for number in range(schedule.test_frames):
+            scene = studio.scene(TEST_SEED, number)
+            clean = studio.planes(scene).clamp(0, 1)
+            noisy = studio.shoot(scene, ratio, number)
+            found = network(noisy, torch.tensor([studio.level(ratio)])).clamp(0, 1)
+            values.append(-10 * float((found - clean).square().mean().log10()))
+    return results
+
+
+def run_cell(sensor: str, model: str, seed: int, schedule: Schedule, state: Path) -> None:
+    """Train and judge one network, unless its file is there."""
+    path = cell_path(sensor, model, seed, schedule, state)
+    if path.exists():
+        return
+    start = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        studio = Studio.open(sensor, Path(folder))
+        network = train(studio, model, seed, schedule)
+        results = judge(studio, network, schedule)
+    seconds = time.process_time() - start
+    with atomic_write(path, overwrite=True) as part:
+        part.write(json.dumps({"psnr": results, "cpu_seconds": seconds}).encode())
+    means = ", ".join(f"x{ratio} {np.mean(values):.2f} dB" for ratio, values in results.items())
+    print(f"{sensor} {model} seed {seed}: {means}, {seconds:.0f} CPU-s", flush=True)
+
+
+def cell_path(sensor: str, model: str, seed: int, schedule: Schedule, state: Path) -> Path:
+    """Return the file of a cell; another schedule has other files."""
+    mark = hashlib.sha256(repr(schedule).encode()).hexdigest()[:8]
+    return state / f"{sensor}.{model}.{seed}.{mark}.json"
+
+
+def print_table(
+    sensors: Sequence[str], models: Sequence[str], seeds: int, schedule: Schedule, state: Path
+) -> None:
+    """Print a Markdown table of PSNR, and of paired differences to the oracle with standard errors."""
+    print(f"\n| noise model | {' | '.join(f'{s} x{r:g}' for s in sensors for r in RATIOS)} |")
+    print("|---|" + "---:|" * len(sensors) * len(RATIOS))
+    for model in models:
+        cells = []
+        for sensor in sensors:
+            for ratio in RATIOS:
+                own, oracle = (_psnr(sensor, name, ratio, seeds, schedule, state) for name in (model, ORACLE))
+                if own is None or (oracle is None):
+                    cells.append("")
+                elif model == ORACLE:
+                    cells.append(f"{own.mean():.2f}")
+                else:
+                    apart = own - oracle
+                    error = apart.std(ddof=1) / apart.size**0.5
+                    cells.append(f"{own.mean():.2f} ({apart.mean():+.2f} ± {error:.2f})")
+        print(f"| `{model}` | {' | '.join(cells)} |")
+
+
+def _psnr(
+    sensor: str, model: str, ratio: float, seeds: int, schedule: Schedule, state: Path
+) -> np.ndarray | None:
+    """Return the PSNR of all frames and seeds of a cell, or None while some are missing."""
+    values: list[float] = []
+    for seed in range(seeds):
+        path = cell_path(sensor, model, seed, schedule, state)
+        if not path.exists():
+            return None
+        values += json.loads(path.read_text())["psnr"][f"{ratio:g}"]
+    return np.array(values)
+
+
+def main() -> None:
+    """Run what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--sensors", nargs="+", default=["mild", "hard", "low-noise"], choices=list(SENSORS))
+    parser.add_argument("--models", nargs="+", default=list(MODELS))
+    parser.add_argument("--seeds", type=int, default=1, help="starts of the network, 1 or more")
+    parser.add_argument("--frames", type=int, default=Schedule.train_frames, help="frames to train on")
+    parser.add_argument("--epochs", type=int, default=Schedule.epochs)
+    parser.add_argument("--state", type=Path, default=Path("noise-proof"), help="folder of finished cells")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    schedule = Schedule(train_frames=chosen.frames, epochs=chosen.epochs)
+    print(f"{datetime.date.today()}, {platform.machine()}, {platform.system()}, torch {torch.__version__}")
+    print(f"one thread; {schedule}")
+    known = {record.name for record in default_plugins().records("noise_models")} | {ORACLE}
+    chosen.state.mkdir(parents=True, exist_ok=True)
+    for seed in range(chosen.seeds):
+        for sensor in chosen.sensors:
+            for model in chosen.models:
+                if model in known:
+                    run_cell(sensor, model, seed, schedule, chosen.state)
+    print_table(chosen.sensors, chosen.models, chosen.seeds, schedule, chosen.state)
+
+
+if __name__ == "__main__":
+    main()
