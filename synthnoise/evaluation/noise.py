@@ -118,7 +118,7 @@ def evaluate_noise(
         cameras = {
             name: pair_camera(
                 name,
-                _one_specimen(registry, name),
+                _as_the_camera(registry, name),
                 profile=profile,
                 isos=_isos(profile),
                 rounded=True,
@@ -192,11 +192,14 @@ def _of_stack(statistics: DarkStatistics) -> tuple[float, float, float]:
     return statistics.kurtosis, statistics.frame_correlation, statistics.spread
 
 
-def _one_specimen(plugins: Plugins, model: str) -> dict[str, int]:
-    """Return the options that make a model draw the frames of one specimen, if it knows of specimens."""
+def _as_the_camera(plugins: Plugins, model: str) -> dict[str, object]:
+    """Return the options that make a model draw frames of one specimen, shading included, if it can.
+
+    Shading and black bias decide where between two codes a value lies, and are taken out afterwards.
+    """
     options = plugins.find("noise_models", model).load_options()
     known = {field.name for field in dataclasses.fields(options)} if options else set()
-    return {"unit": 0} if "unit" in known else {}
+    return {name: value for name, value in (("unit", 0), ("shading", True)) if name in known}
 
 
 def _virtual_shots(sensor: str, frames: int, seed: int) -> tuple[list[Frame], list[Frame]]:
