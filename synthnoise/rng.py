@@ -51,6 +51,7 @@ class Stream(IntEnum):
     FIXED_COLUMNS = 16
     WAVES = 17
     SENSOR_PLACE = 18
+    HOT_FLICKER = 19
 
     LEAF_RADIUS = 32
     LEAF_POSITION = 33
@@ -79,6 +80,7 @@ class Stream(IntEnum):
     LAYER_STYLE = 56
     LAYER_NOISE = 57
     WINDOW = 58
+    RANDOM_PHASE = 59
 
     CROP = 64
     EXPOSURE = 65

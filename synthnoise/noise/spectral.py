@@ -17,15 +17,14 @@ from torch import Tensor
 
 from synthnoise.errors import UsageError
 from synthnoise.noise.calibrated import choose_iso
+from synthnoise.noise.hot_pixels import HotPixels, hot_pixels
 from synthnoise.noise.poisson_gaussian import add_shot_noise
-from synthnoise.noise.spectral_fields import add_hot_pixels, filtered_lines, filtered_planes, mapped
+from synthnoise.noise.spectral_fields import filtered_lines, filtered_planes, mapped
 from synthnoise.noise.spectral_profile import (
     DarkShading,
-    HotPixels,
     LineNoise,
     PixelNoise,
     dark_shading,
-    hot_pixels,
     line_noise,
     pixel_noise,
     scaled_arrays,
@@ -39,6 +38,10 @@ BAND_PIXELS = 1 << 18
 """Pixels of all planes that are worked on at a time."""
 
 
+CALIBRATED_UNIT = 0
+"""Number of the specimen that was calibrated: its hot pixels are where they were found."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the images have in common, and what a profile may not know."""
@@ -49,7 +52,8 @@ class Options:
     unit: int | None = field(
         default=None,
         metadata={
-            "help": "number of the specimen whose fixed pattern all images share; none: one for each image",
+            "help": "number of the specimen whose fixed pattern all images share, 0 for the one that was"
+            " calibrated; none: another for each image",
             "range": (0, 2**44 - 1),
         },
     )
@@ -126,7 +130,7 @@ class Spectral:
             continuous=pixel_noise(noise, profile, rounded=False),
             rows=line_noise(noise, profile, rows=True),
             columns=line_noise(noise, profile, rows=False),
-            hot=hot_pixels(noise, profile),
+            hot=hot_pixels(noise, profile, known=self.options.unit == CALIBRATED_UNIT),
             shading=dark_shading(noise, profile) if self.options.shading else None,
         )
 
@@ -167,7 +171,7 @@ class Spectral:
             if columns is not None:
                 band += columns[:, :, None]
         if parameters.hot is not None:
-            add_hot_pixels(noisy, parameters.hot.rate, parameters.hot.quantiles, self._specimen(rng))
+            parameters.hot.add_to(noisy, parameters.shot, self._specimen(rng), rng)
         return noisy
 
     def variance(self, clean: Tensor, parameters: Parameters) -> Tensor:

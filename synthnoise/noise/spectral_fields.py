@@ -14,10 +14,7 @@ from torch import Tensor
 
 from synthnoise.kernels import compiled
 from synthnoise.noise.spectral_design import Z_LIMIT, Z_STEPS
-from synthnoise.rng import Rng, Stream
-
-HOT_CELL = 64
-"""Packed pixels each way of the cells that hot pixels are dealt to."""
+from synthnoise.rng import Rng
 
 
 def filtered_planes(rng: Rng, stream: int, taps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -111,37 +108,3 @@ def _map(noise: Any, table: Any) -> None:
                     lower = min(int(place), last - 1)
                     low = points[lower]
                     line[x] = low + (place - np.float32(lower)) * (points[lower + 1] - low)
-
-
-def add_hot_pixels(noisy: Tensor, rate: tuple[float, ...], quantiles: Tensor, rng: Rng) -> None:
-    """Add hot pixels to ``noisy`` [B, C, H, W], in place, and take out what they add in the mean.
-
-    Cells of 64 x 64 pixels hold a Poisson number of them at even places; each counts for itself, so that
-    two may fall on one pixel.
-    """
-    planes, height, width = noisy.shape[1:]
-    (top, left), cell = rng.origin, HOT_CELL
-    first = top // cell, left // cell
-    cells = (top + height - 1) // cell + 1 - first[0], (left + width - 1) // cell + 1 - first[1]
-    placed = Rng(rng.seed, rng.indices, rng.device, first)
-    expected = noisy.new_tensor(rate).mul_(cell * cell).view(1, -1, 1, 1)
-    counts = placed.poisson(Stream.HOT_PIXELS, expected.expand(len(noisy), planes, *cells))
-    mean = (quantiles[1:] + quantiles[:-1]).double().mean() / 2
-    noisy -= (noisy.new_tensor(rate) * mean.to(noisy)).view(-1, 1, 1)
-    most = int(counts.max())
-    draws = placed.uniform(Stream.HOT_PLACES, (4 * planes * most, *cells)).unflatten(1, (most, planes, 4))
-    steps, table = len(quantiles) - 1, quantiles.to(noisy.device)
-    corner_y, corner_x = (
-        (torch.arange(n, device=noisy.device) + start) * cell - origin
-        for n, start, origin in zip(cells, first, (top, left), strict=True)
-    )
-    for number in range(most):
-        u = draws[:, number]
-        y = (u[:, :, 0] * cell).long() + corner_y.view(-1, 1)
-        x = (u[:, :, 1] * cell).long() + corner_x
-        inside = (counts > number) & (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        image, plane, _, _ = inside.nonzero(as_tuple=True)
-        place = u[:, :, 2][inside] * steps
-        lower = place.long().clamp_(max=steps - 1)
-        amplitude = table[lower] + (place - lower) * (table[lower + 1] - table[lower])
-        noisy.index_put_((image, plane, y[inside], x[inside]), amplitude, accumulate=True)

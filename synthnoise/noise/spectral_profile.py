@@ -73,40 +73,6 @@ class LineNoise:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HotPixels:
-    """Single pixels that leak: places at random, amplitudes of a measured law.
-
-    Attributes
-    ----------
-    rate
-        Share of the pixels of each plane [C].
-    quantiles
-        float32 [n] at equal steps of probability, white = 1.
-    """
-
-    rate: tuple[float, ...]
-    quantiles: Tensor
-
-    @property
-    def mean(self) -> float:
-        """Mean amplitude, white = 1."""
-        return float(self._moment(1))
-
-    @property
-    def variance(self) -> Array:
-        """Variance [C] of a plane, white = 1."""
-        rate = np.array(self.rate)
-        return np.asarray(rate * self._moment(2) - (rate * self._moment(1)) ** 2)
-
-    def _moment(self, order: int) -> float:
-        """Return the moment of the law whose quantiles are joined by straight lines."""
-        q = self.quantiles.double().numpy()
-        a, b = q[:-1], q[1:]
-        mean = (a + b) / 2 if order == 1 else (a * a + a * b + b * b) / 3
-        return float(mean.mean())
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class DarkShading:
     """The mean of the darks: black bias, and slow changes across the sensor.
 
@@ -215,16 +181,6 @@ def line_noise(noise: IsoNoise, profile: CameraProfile, *, rows: bool) -> LineNo
     if not np.any(taps):
         return None
     return LineNoise(taps=torch.from_numpy(taps).float(), channel=channel)
-
-
-def hot_pixels(noise: IsoNoise, profile: CameraProfile) -> HotPixels | None:
-    """Return the law of hot pixels at an ISO, or None where none were found."""
-    if "hot_quantiles" not in noise.arrays or not np.any(noise.arrays["hot_rate"]):
-        return None
-    quantiles = noise.arrays["hot_quantiles"].astype(np.float64) / float(profile.scale.mean())
-    return HotPixels(
-        rate=tuple(float(r) for r in noise.arrays["hot_rate"]), quantiles=torch.from_numpy(quantiles).float()
-    )
 
 
 def scaled_arrays(near: IsoNoise, noise: IsoNoise) -> dict[str, NDArray[Any]]:
