@@ -48,3 +48,33 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         factory="synthnoise.images.statistical.model:StatisticalNoise",
         options="synthnoise.images.statistical.model:WaveletOptions",
     )
+    yield ImageModelSpec(
+        name="mondrian",
+        summary="Flat rectangles by the Mondrian process (Roy and Teh 2008).",
+        factory="synthnoise.images.mondrian:Mondrian",
+        options="synthnoise.images.mondrian:Options",
+    )
+    yield ImageModelSpec(
+        name="random-phase",
+        summary="Textures with the spectrum of an image and random phases (Galerne et al. 2011).",
+        factory="synthnoise.images.random_phase:RandomPhase",
+        options="synthnoise.images.random_phase:Options",
+    )
+    yield ImageModelSpec(
+        name="slanted-edge",
+        summary="Test chart: a slanted edge of known transfer function (ISO 12233).",
+        factory="synthnoise.images.charts.slanted_edge:SlantedEdge",
+        options="synthnoise.images.charts.slanted_edge:Options",
+    )
+    yield ImageModelSpec(
+        name="siemens-star",
+        summary="Test chart: spokes of a sine wave or sharp bars (ISO 12233).",
+        factory="synthnoise.images.charts.siemens_star:SiemensStar",
+        options="synthnoise.images.charts.siemens_star:Options",
+    )
+    yield ImageModelSpec(
+        name="dead-leaves-chart",
+        summary="Test chart: small grey discs of limited contrast, for texture (Cao et al. 2010).",
+        factory="synthnoise.images.charts.dead_leaves_chart:DeadLeavesChart",
+        options="synthnoise.images.charts.dead_leaves_chart:Options",
+    )

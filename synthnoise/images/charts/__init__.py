@@ -1,0 +1,1 @@
+"""Test charts whose every pixel is known: edges, stars and leaves for measuring resolution and texture."""
