@@ -171,7 +171,7 @@ def test_refusals(tmp_path):
         rewrite_dng(tmp_path / "in.dng", tmp_path / "out.dng", frame.mosaic.astype(np.float32))
     rgb = np.zeros((96, 128, 3), np.uint16)
     write_linear_dng(tmp_path / "linear.dng", rgb, frame)
-    with pytest.raises(InputError, match="linear"):
+    with pytest.raises(UsageError, match="96 x 384"):
         rewrite_dng(tmp_path / "linear.dng", tmp_path / "out.dng", frame.mosaic)
     tifffile.imwrite(tmp_path / "plain.tif", frame.mosaic)
     with pytest.raises(InputError, match="not a DNG"):

@@ -31,6 +31,8 @@ def develop(
         raise UsageError(
             f"{target}: cannot write {target.suffix or 'a file without suffix'}", hint="use .png or .tif"
         )
-    picture = render(read_frame(source, geometry=parse_geometry(geometry)), half_size=half_size)
+    picture = render(
+        read_frame(source, geometry=parse_geometry(geometry), demosaiced=True), half_size=half_size
+    )
     writers[target.suffix.lower()](target, picture, overwrite=overwrite)
     Output(quiet=context.obj["quiet"]).remark(f"{source} -> {target}")

@@ -82,7 +82,7 @@ def denoise_frame(
     """
     settings = dataclasses.replace(settings or Settings(), **changes)
     source = MosaicPlanes(frame)
-    ordinary = source.period in ((1, 1), (2, 2))
+    ordinary = frame.is_linear or source.period in ((1, 1), (2, 2))
     denoiser = Denoiser(settings, colours=None if ordinary else source.colours, period=source.period)
     profile = settings.profile
     if isinstance(profile, str | Path):

@@ -106,7 +106,7 @@ def _denoise_file(
     overwrite = on_existing == "overwrite"
     if is_picture:
         return _denoise_picture_file(path, target, settings, overwrite, progress)
-    frame = read_frame(path, geometry=geometry)
+    frame = read_frame(path, geometry=geometry, demosaiced=True)
     result = denoise_frame(frame, settings, progress=progress)
     WRITERS[format or "dng"](path, target, result, settings.strength, overwrite)
     percent = 100 * result.residual

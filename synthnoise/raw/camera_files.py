@@ -18,8 +18,10 @@ from synthnoise.raw import dng_reading as dng
 from synthnoise.raw.borders import dark_borders
 from synthnoise.raw.capture import Exposure, decoder_exposure, decoder_message, exposure_of, refuse_headerless
 from synthnoise.raw.containers import open_container
+from synthnoise.raw.dng_decoding import linear_mosaic
 from synthnoise.raw.frame import GREEN, Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
+from synthnoise.raw.tags import Compression
 from synthnoise.raw.tiff import Tiff
 
 Described = TypeVar("Described")
@@ -52,13 +54,16 @@ def frames(path: Path, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Frame]:
 
 
 def _read_dng(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) -> Frame:
-    """Return a DNG's frame: pixels from LibRaw, everything else from the tags."""
+    """Return a DNG's frame: pixels from LibRaw (but for JPEG XL), everything else from the tags."""
     image = dng.raw_image(tiff, limits)
     dng.refuse_unreadable(image, str(path))
     dng.check_segments(image, tiff, limits)
     # Impossible tags are found before the pixels are decoded.
     dng_frame(tiff, image, np.broadcast_to(np.uint16(0), (image.height, image.width)), exposure, path)
-    mosaic, _ = _decode(path, limits, lambda _: None)
+    if image.compression == Compression.JPEG_XL:
+        mosaic = linear_mosaic(tiff, image, limits)
+    else:
+        mosaic, _ = _decode(path, limits, lambda _: None)
     return dng_frame(tiff, image, mosaic, exposure, path)
 
 
@@ -95,12 +100,13 @@ def dng_frame(
         colour_matrix=matrix,
         noise_profile=dng.noise_profile(tiff, image.directory),
         path=path,
-        **_frame_exposure(exposure),
+        **frame_exposure(exposure),
     )
     return frame if frame.masked_areas else dataclasses.replace(frame, masked_areas=dark_borders(frame))
 
 
-def _frame_exposure(exposure: Exposure) -> dict[str, Any]:
+def frame_exposure(exposure: Exposure) -> dict[str, Any]:
+    """Return what a frame says of its exposure, by field."""
     names = ("make", "model", "iso", "exposure_time", "aperture", "focal_length", "date", "orientation")
     return {name: getattr(exposure, name) for name in names}
 
@@ -179,7 +185,7 @@ def _camera_frame(path: Path, exposure: Exposure, limits: ReadLimits) -> Frame:
     mosaic, known = _decode(path, limits, lambda raw: Knowledge.of(raw, path))
     top, left, height, width = known.visible
     area = (top, left, min(top + height, mosaic.shape[0]), min(left + width, mosaic.shape[1]))
-    fields = _frame_exposure(exposure)
+    fields = frame_exposure(exposure)
     if exposure.orientation == 1:
         fields["orientation"] = EXIF_ORIENTATION.get(known.flip, 1)
     fields |= {name: value for name, value in known.exposure.items() if fields[name] is None}

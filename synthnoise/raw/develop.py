@@ -34,7 +34,7 @@ def render(frame: Frame, *, half_size: bool = False) -> NDArray[np.uint8]:
     gain = metered_gain(frame)
     picture = frame.crop(picture_area(frame))
     step = 2 if half_size else 1
-    height, width = (max(side // step, 1) for side in picture.mosaic.shape)
+    height, width = (max(side // step, 1) for side in picture.places)
     image = np.empty((height, width, 3), np.uint8)
     bands = _binned_bands(picture) if half_size and picture.is_bayer else _demosaiced_bands(picture)
     first = 0
@@ -69,7 +69,7 @@ def camera_rgb(frame: Frame) -> NDArray[np.uint16]:
     picture = frame.crop(picture_area(frame))
     # The largest gain is 1, so that no channel clips before its white level.
     gains = balance(picture) / balance(picture).max()
-    image = np.empty((*picture.mosaic.shape, 3), np.uint16)
+    image = np.empty((*picture.places, 3), np.uint16)
     first = 0
     for camera in _camera_bands(picture, gains):
         image[first : first + len(camera)] = np.rint(np.minimum(camera / gains, 1) * 65535)
@@ -87,6 +87,11 @@ def _demosaiced_bands(frame: Frame) -> Iterator[NDArray[np.float32]]:
 def _camera_bands(frame: Frame, gains: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     """Yield linear camera RGB [rows, W, 3] times ``gains`` [3], clipped to [0, 1]; rows as above."""
     height, width = frame.mosaic.shape
+    if frame.is_linear:
+        for top in range(0, height, BAND_ROWS):
+            rows = np.arange(top, min(top + BAND_ROWS, height))
+            yield _balanced(frame, rows, np.arange(width), gains).reshape(len(rows), -1, 3)
+        return
     period = frame.cfa.shape
     halo = BAYER_HALO if frame.is_bayer else convolution_halo(frame.cfa)
     rows_per_band = max(BAND_ROWS // (2 * period[0]), 1) * 2 * period[0]

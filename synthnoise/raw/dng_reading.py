@@ -109,11 +109,6 @@ def raw_image(tiff: Tiff, limits: ReadLimits) -> RawImage:
 
 def refuse_unreadable(image: RawImage, name: str) -> None:
     """Raise InputError, saying what the file is, unless it holds a mosaic of integers that can be decoded."""
-    if image.compression == Compression.JPEG_XL:
-        raise InputError(
-            f"{name}: its raw image is {image.content} and compressed with JPEG XL, which is not supported",
-            hint="convert it with Adobe DNG Converter, compatibility Camera Raw 14 or earlier (no JPEG XL)",
-        )
     if image.content == "linear":
         raise InputError(
             f"{name}: is a linear DNG ({image.compression_name}, {image.samples} colours per pixel): "
@@ -125,7 +120,7 @@ def refuse_unreadable(image: RawImage, name: str) -> None:
             f"{name}: its raw image holds floating-point numbers, which are not a sensor readout",
             hint="take the integer RAW files it was made from",
         )
-    if image.compression not in (Compression.NONE, Compression.JPEG):
+    if image.compression not in (Compression.NONE, Compression.JPEG, Compression.JPEG_XL):
         raise InputError(
             f"{name}: its raw image is compressed with {image.compression_name}, which is not supported"
         )

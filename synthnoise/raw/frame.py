@@ -138,6 +138,17 @@ class Frame:
         return bool(np.all(self.cfa == self.cfa[0, 0]))
 
     @property
+    def is_linear(self) -> bool:
+        """Whether three samples in a row are red, green and blue of one place: demosaiced already."""
+        return self.cfa.shape == (1, 3) and self.cfa.reshape(-1).tolist() == [RED, GREEN, BLUE]
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """Rows and columns of the picture; a linear frame has three samples to each place."""
+        height, width = self.mosaic.shape
+        return (height, width // 3) if self.is_linear else (height, width)
+
+    @property
     def area(self) -> Rectangle:
         """The active area, in mosaic coordinates."""
         return self.active_area or (0, 0, *self.mosaic.shape)

@@ -50,7 +50,10 @@ def binned(picture: Frame, block: tuple[int, int]) -> NDArray[np.float32]:
 def block_for(picture: Frame, longest: int) -> tuple[int, int]:
     """Return the smallest block of whole CFA repeats that brings no side above ``longest``."""
     height, width = picture.mosaic.shape
-    scale = max(height, width) / longest
+    scale = max(picture.places) / longest
+    if picture.is_linear:
+        side = min(max(1, math.ceil(scale)), *picture.places)
+        return side, 3 * side
     tall, wide = (period * max(1, math.ceil(scale / period)) for period in picture.cfa.shape)
     return min(tall, height), min(wide, width)
 

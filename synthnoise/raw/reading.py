@@ -11,6 +11,7 @@ from synthnoise.raw import capture, plain
 from synthnoise.raw.capture import CaptureInfo
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
+from synthnoise.raw.linear_dng import is_linear, read_linear
 from synthnoise.raw.plain import Geometry
 from synthnoise.specs import ReaderSpec
 
@@ -20,7 +21,11 @@ LONGEST_MAGIC = 64
 
 
 def read_frame(
-    path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS, geometry: Geometry | None = None
+    path: Path | str,
+    *,
+    limits: ReadLimits = DEFAULT_LIMITS,
+    geometry: Geometry | None = None,
+    demosaiced: bool = False,
 ) -> Frame:
     """Return the sensor readout in a file, the first where it holds several.
 
@@ -32,12 +37,16 @@ def read_frame(
         What the file may declare before it is refused unread.
     geometry
         What a plain file cannot say of itself; with it, no reader plugin is asked.
+    demosaiced
+        Whether a linear DNG will do too; see :func:`synthnoise.raw.linear_dng.read_linear`.
 
     Raises
     ------
     InputError
         The file is missing, damaged, exceeds the limits, or holds no mosaic.
     """
+    if demosaiced and geometry is None and is_linear(path):
+        return read_linear(path, limits=limits)
     frame = next(read_frames(path, limits=limits, geometry=geometry), None)
     if frame is None:
         raise InputError(f"{path}: holds no frame")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import shutil
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,9 +31,11 @@ from synthnoise.raw.dng_fields import (
 from synthnoise.raw.dng_tiles import TileGrid, encode_tiles
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
+from synthnoise.raw.linear_dng import COLOURS, LINEAR_WHITE, companding_of, rewritten_linear
 from synthnoise.raw.preview import jpeg, render_preview, resize
 from synthnoise.raw.tags import Compression, Subfile, Tag
 from synthnoise.raw.tiff import Directory, Tiff
+from synthnoise.raw.tiff_changes import Change, Changes, Space
 from synthnoise.raw.tiff_layout import Field, Plan, Values, lay_out
 
 SEGMENT_TAGS = (
@@ -79,6 +80,9 @@ STALE_PREVIEW_TAGS = (
 )
 """How and by whom the old preview was made."""
 
+COMPONENTS = {"mosaic": 2, "monochrome": 1, "linear": 3}
+"""Of lossless JPEG, by content."""
+
 PREVIEW_KINDS = (Subfile.PREVIEW, Subfile.ALTERNATIVE_PREVIEW)
 LARGEST_PREVIEW_SIDE = 20_000
 EXIF_THUMBNAIL = 160
@@ -103,9 +107,10 @@ def rewrite_dng(
     Parameters
     ----------
     source
-        A DNG with an integer mosaic.
+        A DNG with an integer mosaic, or a linear DNG of three colours.
     mosaic
-        uint16 [H, W], linear DN, of the same shape as ``read_frame(source).mosaic``.
+        uint16, linear DN, of the same shape as ``read_frame(source).mosaic`` or, of a linear DNG,
+        ``read_linear(source).mosaic``.
     noise_profile
         (S, O) of the noise that is left, once or per colour plane; None keeps what is there.
     noise_reduction
@@ -127,12 +132,16 @@ def rewrite_dng(
     with source.open("rb") as file:
         tiff = Tiff(file, str(source))
         image, segments = _rewritable(tiff, limits)
-        if mosaic.dtype != np.uint16 or mosaic.shape != (image.height, image.width):
+        shape = (image.height, image.width * image.samples)
+        if mosaic.dtype != np.uint16 or mosaic.shape != shape:
             raise UsageError(
-                f"{source}: needs a uint16 mosaic of {image.height} x {image.width}, "
+                f"{source}: needs a uint16 mosaic of {shape[0]} x {shape[1]}, "
                 f"got {mosaic.dtype} {mosaic.shape}"
             )
-        frame = dng_frame(tiff, image, mosaic, exposure_of([tiff]), source)
+        if image.content == "linear":
+            frame = rewritten_linear(tiff, image, mosaic, source)
+        else:
+            frame = dng_frame(tiff, image, mosaic, exposure_of([tiff]), source)
         previews = [d for d in tiff.all_directories() if d is not image.directory and _is_preview(d)]
         changes = Changes(Values(tiff.order))
         with atomic_write(target, overwrite=overwrite) as output:
@@ -146,91 +155,13 @@ def rewrite_dng(
             output.truncate(space.end)
 
 
-@dataclass
-class Change:
-    """What happens to one directory: tags that go, and fields that are set."""
-
-    drop: set[int] = field(default_factory=set)
-    put: dict[int, Field] = field(default_factory=dict)
-
-
-class Changes:
-    """The changes to all directories of a file, by position."""
-
-    def __init__(self, values: Values) -> None:
-        self.values = values
-        self._of: dict[int, Change] = {}
-
-    def to(self, directory: Directory) -> Change:
-        """Return the change of a directory, to be added to; asking for it makes it rewritten."""
-        return self._of.setdefault(directory.offset, Change())
-
-    def __contains__(self, directory: Directory) -> bool:
-        return directory.offset in self._of
-
-
-@dataclass
-class Space:
-    """Where new data may go: gaps that old data leave (start, end), then the end of the file."""
-
-    gaps: list[tuple[int, int]]
-    end: int
-
-    @classmethod
-    def of(cls, tiff: Tiff, freed: Sequence[tuple[int, int]]) -> Space:
-        """Return the space after the (offset, size) pieces ``freed`` are gone, unless others use them too."""
-        used = list(_used(tiff))
-        gaps = [
-            (start, start + size)
-            for start, size in sorted(freed)
-            if not any(start < last and first < start + size for first, last in used)
-        ]
-        end = tiff.end
-        while gaps and max(gap[1] for gap in gaps) >= end:
-            last = max(gaps, key=lambda gap: gap[1])
-            gaps.remove(last)
-            end = min(end, last[0])
-        return cls(_joined(gaps), end)
-
-    def take(self, size: int) -> int:
-        """Return an even position with room for ``size`` bytes, which is taken from now on."""
-        for i, (start, end) in enumerate(self.gaps):
-            position = start + start % 2
-            if position + size <= end:
-                self.gaps[i] = (position + size, end)
-                return position
-        position = self.end + self.end % 2
-        self.end = position + size
-        return position
-
-
-def _joined(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return sorted gaps with neighbours (up to a padding byte apart) made one."""
-    joined: list[tuple[int, int]] = []
-    for start, end in gaps:
-        if joined and start <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def _used(tiff: Tiff) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the header, of every directory and of every value outside of one."""
-    yield 0, 8
-    for directory in tiff.all_directories():
-        yield directory.offset, directory.offset + directory.size
-        for entry in directory.entries.values():
-            if entry.size > 4:
-                yield entry.offset, entry.offset + entry.size
-
-
 def _rewritable(tiff: Tiff, limits: ReadLimits) -> tuple[reading.RawImage, list[tuple[int, int]]]:
     """Return the raw image and its segments, or raise InputError where it cannot be replaced."""
     if not reading.is_dng(tiff):
         raise InputError(f"{tiff.name}: is not a DNG", hint="write a new DNG instead")
     image = reading.raw_image(tiff, limits)
-    reading.refuse_unreadable(image, tiff.name)
+    if image.content != "linear" or image.samples != COLOURS:
+        reading.refuse_unreadable(image, tiff.name)
     if any(d.integer(Tag.NEW_SUBFILE_TYPE) == Subfile.ENHANCED for d in tiff.all_directories()):
         raise InputError(f"{tiff.name}: holds an enhanced image beside the raw one", hint="take the original")
     return image, reading.check_segments(image, tiff, limits)
@@ -269,9 +200,10 @@ def _replace_mosaic(
 ) -> None:
     values, directory = changes.values, image.directory
     period = directory.integers(Tag.CFA_REPEAT_PATTERN_DIM) or (1, 1)
-    grid = TileGrid.of(mosaic.shape, (period[0], period[1]))
+    pixels = mosaic.reshape(image.height, image.width, -1) if image.content == "linear" else mosaic
+    grid = TileGrid.of(pixels.shape, (period[0], period[1]))
     offsets, sizes = [], []
-    for tile in encode_tiles(mosaic, grid, components=2 if image.content == "mosaic" else 1):
+    for tile in encode_tiles(pixels, grid, components=COMPONENTS[image.content]):
         offsets.append(_put(output, space, tile))
         sizes.append(len(tile))
     change = changes.to(directory)
@@ -279,10 +211,27 @@ def _replace_mosaic(
     change.put |= tile_fields(values, grid)
     change.put[Tag.TILE_OFFSETS] = values.long(*offsets)
     change.put[Tag.TILE_BYTE_COUNTS] = values.long(*sizes)
-    change.put[Tag.BITS_PER_SAMPLE] = values.short(16)
-    if Tag.WHITE_LEVEL not in directory:
+    change.put[Tag.BITS_PER_SAMPLE] = values.short(*(16,) * image.samples)
+    if image.content == "linear":
+        _note_linear_levels(change, image, values)
+    elif Tag.WHITE_LEVEL not in directory:
         # Its default follows from BitsPerSample, which has changed.
         change.put[Tag.WHITE_LEVEL] = values.long(round(reading.white_level(image, directory.tiff.name)))
+
+
+def _note_linear_levels(change: Change, image: reading.RawImage, values: Values) -> None:
+    """State the levels of an image whose companding has been undone, and leave the companding out."""
+    found = companding_of(image, image.directory.tiff.name)
+    if not found.polynomials:
+        if Tag.WHITE_LEVEL not in image.directory:
+            white = round(reading.white_level(image, image.directory.tiff.name))
+            change.put[Tag.WHITE_LEVEL] = values.long(*(white,) * image.samples)
+        return
+    change.drop |= {Tag.OPCODE_LIST_2, Tag.BLACK_LEVEL_REPEAT_DIM}
+    change.put[Tag.BLACK_LEVEL] = values.short(*(0,) * image.samples)
+    change.put[Tag.WHITE_LEVEL] = values.long(*(LINEAR_WHITE,) * image.samples)
+    if found.remaining:
+        change.put[Tag.OPCODE_LIST_2] = values.undefined(found.remaining)
 
 
 def _replace_previews(
