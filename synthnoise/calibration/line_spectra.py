@@ -12,12 +12,15 @@ from synthnoise.noise.spectral_design import LINE_FREQUENCIES
 Means = NDArray[np.float64]
 """Half means of lines, [K, 2, n]: of K channels over even and odd blocks (``line_noise.half_means``)."""
 
+Array = NDArray[np.float64]
+
 Spectrum = NDArray[np.complex128]
 
 HALF_WIDTH = 0.5
 """Octaves to either side that a bin of the spectrum is averaged over."""
 
 SIGNIFICANT = 2.5
+"""Standard errors that a component of the spectrum must reach."""
 
 
 def cross_spectrum(pairs: Sequence[tuple[Means, Means]], cells: int) -> Spectrum:
@@ -30,11 +33,11 @@ def cross_spectrum(pairs: Sequence[tuple[Means, Means]], cells: int) -> Spectrum
     """
     power = np.mean([_shared_power(a, b, same=a is b) for a, b in pairs], axis=0)
     count = pairs[0][0].shape[2]
-    frequency = np.fft.rfftfreq(count)
+    frequency: Array = np.fft.rfftfreq(count)
     first = max(1, -(-cells // 2))
     usable = slice(first, None)
     total = np.einsum("fkk->f", power).real / power.shape[1]
-    weight = np.full(frequency.size, 2.0)
+    weight: Array = np.full(frequency.size, 2.0)
     weight[-1] = 1 + count % 2
     if not _significant(total[usable], weight[usable], pairs):
         return np.zeros((LINE_FREQUENCIES.size, *power.shape[1:]), complex)
@@ -54,9 +57,7 @@ def _shared_power(first: Means, second: Means, *, same: bool) -> Spectrum:
     return np.asarray((power + power.conj().swapaxes(1, 2)) / 2)
 
 
-def _significant(
-    total: NDArray[np.float64], weight: NDArray[np.float64], pairs: Sequence[tuple[Means, Means]]
-) -> bool:
+def _significant(total: Array, weight: Array, pairs: Sequence[tuple[Means, Means]]) -> bool:
     """Return whether the mean power stands out of its own scatter."""
     mean = np.average(total, weights=weight)
     error = np.sqrt(np.average((total - mean) ** 2, weights=weight) / (weight.size * len(pairs)))
@@ -73,7 +74,7 @@ def _binned(power: Spectrum, frequency: NDArray[np.float64], weight: NDArray[np.
     return np.asarray(np.einsum("bf,fkl->bkl", share, power))
 
 
-def _extended(spectrum: Spectrum, total: NDArray[np.float64], frequency: NDArray[np.float64]) -> Spectrum:
+def _extended(spectrum: Spectrum, total: Array, frequency: Array) -> Spectrum:
     """Return the spectrum with the bins below the lowest frequency following level and 1/f of the rest."""
     level, flicker = _level_and_flicker(total, frequency)
     law = level + flicker / LINE_FREQUENCIES
@@ -87,16 +88,17 @@ def _extended(spectrum: Spectrum, total: NDArray[np.float64], frequency: NDArray
     return spectrum
 
 
-def _level_and_flicker(total: NDArray[np.float64], frequency: NDArray[np.float64]) -> tuple[float, float]:
-    """Return A and B of the law A + B / f, both at least 0, B only where it is significant."""
-    level, flicker = max(float(total.mean()), 1e-12), 0.0
+def _level_and_flicker(total: Array, frequency: Array) -> tuple[float, float]:
+    """Return A and B of the law A + B / f, both at least 0, B only where white noise would hardly show it."""
+    white = max(float(total.mean()), 1e-12)
+    level, flicker = white, 0.0
     design = np.stack([np.ones_like(frequency), 1 / frequency], axis=1)
-    for _ in range(6):
+    for iteration in range(8):
         spread = level + flicker / frequency
         scaled = design / spread[:, None]
         covariance = np.linalg.pinv(scaled.T @ scaled)
         a, b = covariance @ scaled.T @ (total / spread)
-        if b < SIGNIFICANT * np.sqrt(covariance[1, 1]):
-            a, b = float(np.mean(total)), 0.0
-        level, flicker = max(float(a), 1e-12), max(float(b), 0.0)
+        if iteration == 0 and b < SIGNIFICANT * np.sqrt(covariance[1, 1]):
+            return white, 0.0
+        level, flicker = max(float(a), 0.02 * white), max(float(b), 0.0)
     return level, flicker

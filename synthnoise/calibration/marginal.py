@@ -9,10 +9,12 @@ the residuals but not wanted is taken out the same way (Richardson 1972, Lucy 19
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
+from scipy.interpolate import LSQUnivariateSpline
 from scipy.special import ndtr
 
 from synthnoise.noise.spectral_design import Z_GRID, standardised
@@ -27,6 +29,12 @@ REACH = 10.0
 
 TAIL_VALUES = 60
 """Residuals in either tail beyond which the law is continued exponentially."""
+
+SMOOTHED = 3.0
+"""Standard deviations up to which quantiles are smoothed."""
+
+AGREEMENT = 2.0
+"""Mean squared difference, in squared sampling errors, up to which two laws count as one."""
 
 
 class ResidualHistogram:
@@ -56,7 +64,7 @@ class ResidualHistogram:
     @property
     def values(self) -> Array:
         """DN at the centres of the cells."""
-        return (np.arange(self.counts.size) - self.half) * self.width
+        return np.asarray((np.arange(self.counts.size) - self.half) * self.width)
 
     @property
     def variance(self) -> float:
@@ -107,13 +115,13 @@ class ResidualHistogram:
         density: Array = start / start.sum()
         kernel = _kernel(self.step, blur, self.width)
         if kernel.size == 1:
-            return self.counts / self.counts.sum()
+            return np.asarray(self.counts / self.counts.sum())
         share = self.counts / self.counts.sum()
         for _ in range(ITERATIONS):
             likely = convolve1d(density, kernel, mode="constant")
             ratio = np.divide(share, likely, out=np.zeros_like(share), where=likely > 0)
             density = density * convolve1d(ratio, kernel, mode="constant")
-            density /= density.sum()
+            density /= float(density.sum())
         return density
 
 
@@ -134,3 +142,47 @@ def _mean_excess(beyond: Array, density: Array, floor: float) -> float:
     outside = beyond > 0
     weight = float(density[outside].sum())
     return max(float((density * beyond)[outside].sum()) / weight, floor) if weight > 0 else floor
+
+
+def settled(tables: NDArray[np.float32], counts: Sequence[float]) -> NDArray[np.float32]:
+    """Return quantiles [C, 193] with as much of their sampling error taken out as the data allow.
+
+    Planes whose laws differ by no more than chance but for their scale share one; a law that a cubic spline
+    on ten knots follows within chance is replaced by it where it holds many values.
+    """
+    deviations = np.sqrt(standardised(tables.astype(np.float64))[0])
+    shapes = tables / deviations[:, None]
+    weights = np.asarray(counts, dtype=np.float64)
+    shared = np.average(shapes, axis=0, weights=weights)
+    apart = [_misfit(shape - shared, shared, count) for shape, count in zip(shapes, weights, strict=True)]
+    if max(apart) < AGREEMENT:
+        shapes, weights = np.broadcast_to(shared, shapes.shape), np.full(len(shapes), weights.sum())
+    smooth = np.stack([_smoothed(shape, count) for shape, count in zip(shapes, weights, strict=True)])
+    found = np.sqrt(standardised(smooth)[0])
+    return np.asarray(smooth * (deviations / found)[:, None], dtype=np.float32)
+
+
+def _errors(shape: Array, count: float) -> Array:
+    """Return the sampling error of the quantiles of ``count`` values at ``Z_GRID``."""
+    slope = np.maximum(np.gradient(shape, Z_GRID), 1e-3)
+    density = np.exp(-0.5 * Z_GRID**2) / math.sqrt(2 * math.pi)
+    return np.asarray(slope * np.sqrt(ndtr(Z_GRID) * ndtr(-Z_GRID) / count) / density)
+
+
+def _misfit(difference: Array, shape: Array, count: float) -> float:
+    """Return the mean square of a difference of quantiles in units of their sampling error."""
+    middle = np.abs(Z_GRID) <= SMOOTHED
+    return float(np.mean((difference / _errors(shape, count))[middle] ** 2))
+
+
+def _smoothed(shape: Array, count: float) -> Array:
+    """Return quantiles that follow a spline up to ``SMOOTHED``, unless that changes them too much."""
+    middle = np.abs(Z_GRID) <= SMOOTHED + 0.5
+    knots = np.linspace(-SMOOTHED, SMOOTHED, 10)[1:-1]
+    spline = LSQUnivariateSpline(Z_GRID[middle], shape[middle], knots, 1 / _errors(shape, count)[middle])
+    # Towards the tails the spline gives way to the values themselves.
+    share = np.clip((SMOOTHED + 0.5 - np.abs(Z_GRID)) / 0.5, 0, 1)
+    smooth = shape.astype(np.float64).copy()
+    smooth[middle] += share[middle] * (spline(Z_GRID[middle]) - shape[middle])
+    monotone = bool((np.diff(smooth) >= 0).all())
+    return smooth if monotone and _misfit(smooth - shape, shape, count) < AGREEMENT else shape

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from synthnoise.calibration.dark import HOT, DarkNoise
 from synthnoise.calibration.line_noise import half_means
 from synthnoise.calibration.line_spectra import Means, Spectrum, cross_spectrum
-from synthnoise.calibration.marginal import ResidualHistogram
+from synthnoise.calibration.marginal import ResidualHistogram, settled
 from synthnoise.calibration.pixel_covariance import lag_covariances, refill, without_chance
 from synthnoise.calibration.residual import robust_deviation
 from synthnoise.calibration.shading import full_shading
@@ -54,7 +54,7 @@ def spectral_arrays(darks: Sequence[Frame], dark: DarkNoise) -> dict[str, NDArra
         quantiles.append(histogram.quantiles(variance))
     cells = dark.planes[0].grid.shape
     return {
-        "pixel_quantiles": np.stack(quantiles),
+        "pixel_quantiles": settled(np.stack(quantiles), [h.counts.sum() for h in histograms]),
         "pixel_covariance": covariance.astype(np.float32),
         "row_cross_spectrum": _real(cross_spectrum([(rows, rows)], cells[0])),
         "column_cross_spectrum": _real(cross_spectrum([(columns, columns)], cells[1])),
