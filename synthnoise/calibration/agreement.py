@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthnoise.calibration.dark import DarkNoise
+from synthnoise.calibration.gain import GainEstimate
 from synthnoise.errors import InputError
 from synthnoise.raw.frame import Frame
 
@@ -20,10 +22,29 @@ PICTURE = 0.5
 DENOISED = 0.1
 """Correlation of neighbours beyond which a dark was probably denoised in the camera."""
 
+DARKER = 0.2
+"""Read noises by which a picture may lie below its dark, as black levels drift."""
+
 GAPS = 0.05
 MOST_HOT_SHARE = 0.01
 SATURATED_SHARE = 0.5
 EXPOSURE_FACTOR = 2.0
+
+
+SMOOTH = 1.2
+"""Coarse over fine detail of shot noise, three standard errors down, from which it was smoothed."""
+
+BLACK_SHARE, LOSSY_SHARE = 0.02, 0.25
+"""Share of the pixels of a picture at black with none below, and of missing codes, that betray processing."""
+
+FILLED = 20
+"""Pixels that codes around one must have on average for its own emptiness to mean something."""
+
+UNEVEN = 1.0
+"""Standard deviation of the shading, in read noises, from which light may have come in."""
+
+COPIED = 1e-3
+"""Share of the variance that must change between two darks."""
 
 
 def label(frame: Frame) -> str:
@@ -55,13 +76,13 @@ def check_same_camera(frames: Sequence[Frame]) -> None:
             )
 
 
-def check_dark(frame: Frame, dark: DarkNoise) -> Iterator[str]:
-    """Yield warnings about the dark frames, of which ``frame`` is one.
+def check_dark(frame: Frame, dark: DarkNoise) -> list[str]:
+    """Return warnings about the dark frames, of which ``frame`` is one.
 
     Raises
     ------
     InputError
-        They are no darks: lit, showing a picture, saturated, or cut off at black.
+        They are no darks: lit, showing a picture, saturated, cut off at black, or copies of each other.
     """
     planes, name = dark.planes, label(frame)
     level = max(plane.offset for plane in planes)
@@ -83,11 +104,23 @@ def check_dark(frame: Frame, dark: DarkNoise) -> Iterator[str]:
             f"{name}: the camera cuts black off ({share:.0%} of the pixels at the lowest code)",
             hint="half of the noise is missing from such files; use a RAW mode that keeps it",
         )
+    if dark.frames > 1 and max(plane.split.temporal / plane.variance for plane in planes) < COPIED:
+        raise InputError(f"{name}: the dark frames are copies of one another", hint="expose each anew")
+    return list(_dark_oddities(name, dark, level, noise, max(across, down)))
+
+
+def _dark_oddities(
+    name: str, dark: DarkNoise, level: float, noise: float, correlation: float
+) -> Iterator[str]:
+    planes = dark.planes
     if level > 3 * noise:
         yield f"{name}: {level:.1f} DN above black: light leaks in, or the black level is stated wrongly"
-    if max(across, down) > DENOISED:
+    shading = max(float(plane.grid.std()) for plane in planes)
+    if shading > UNEVEN * noise:
+        yield f"{name}: uneven by {shading:.1f} DN: the sensor glows, or a dim picture is in it"
+    if correlation > DENOISED:
         yield (
-            f"{name}: neighbouring pixels correlate by {max(across, down):.2f}:"
+            f"{name}: neighbouring pixels correlate by {correlation:.2f}:"
             " the camera probably denoised this file"
         )
     steps = {plane.codes.step for plane in planes}
@@ -131,10 +164,58 @@ def check_light(noisy: Frame, dark: DarkNoise) -> Iterator[str]:
     noise = math.sqrt(max(plane.variance for plane in dark.planes))
     if min(saturated) > SATURATED_SHARE:
         raise InputError(f"{label(noisy)}: saturated nearly everywhere", hint="expose less")
-    if max(levels) < -noise:
+    if max(levels) < -DARKER * noise:
         raise InputError(
             f"{label(noisy)}: darker than the dark frame by {-max(levels):.1f} DN",
             hint="are dark and noisy file swapped?",
         )
     if max(saturated) > SATURATED_SHARE / 2:
         yield f"{label(noisy)}: {max(saturated):.0%} of a colour are saturated and cannot be used"
+
+
+def check_codes(noisy: Frame) -> Iterator[str]:
+    """Yield a warning where codes of a noisy frame are missing, as after lossy compression.
+
+    Raises
+    ------
+    InputError
+        Black is cut off: many pixels at the black level, and none below.
+    """
+    frame = noisy.active()
+    if not np.issubdtype(frame.mosaic.dtype, np.integer):
+        return
+    counts = np.bincount(frame.mosaic[::3].ravel())
+    black = int(frame.black.min())
+    share = float(counts[black : black + 1].sum()) / float(counts.sum())
+    if black > 0 and not counts[:black].any() and share > BLACK_SHARE:
+        raise InputError(
+            f"{label(noisy)}: the camera cuts black off ({share:.0%} of the pixels at the black level, none"
+            " below)",
+            hint="half of the noise is missing from such files; use a RAW mode that keeps it",
+        )
+    level = _missing_from(counts)
+    if level is not None:
+        yield (
+            f"{label(noisy)}: some codes never occur from {level} DN on: compressed with loss or multiplied,"
+            " so bright places are left with another noise"
+        )
+
+
+def _missing_from(counts: NDArray[np.int64]) -> int | None:
+    """Return the first of 64 codes of which too many are empty among well-filled ones; None if nowhere."""
+    around = np.convolve(counts, np.ones(9) / 9, "same")
+    for start in range(0, len(counts), 64):
+        window, filled = counts[start : start + 64], around[start : start + 64] > FILLED
+        if filled.sum() >= 32 and np.count_nonzero(window[filled] == 0) > LOSSY_SHARE * filled.sum():
+            return start
+    return None
+
+
+def check_whiteness(noisy: Frame, gain: GainEstimate) -> None:
+    """Raise InputError where what light adds is smoother than shot noise, which is white in every sensor."""
+    if gain.smoothness - 3 * gain.smoothness_se > SMOOTH:
+        raise InputError(
+            f"{label(noisy)}: its noise is smoother than a sensor's (coarse over fine {gain.smoothness:.2f},"
+            " 1 is white): denoised, resized, or textured all over",
+            hint="use RAW with noise reduction off, and a picture with smooth areas",
+        )

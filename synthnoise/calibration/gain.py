@@ -56,6 +56,9 @@ HIDDEN_CONTRAST = 0.007
 OFFSET_DRIFT = 0.005
 """Drift of the black level between two frames, in read noises, beyond what row noise explains."""
 
+QUIETER = 0.97
+"""Share of the dark's detail below which that of a noisy frame, texture included, is no sum of both."""
+
 HIGH_SNR, LOW_LIGHT = 30.0, 0.2
 """Signal over shot noise, and share of shot noise in that of the dark, where the regimes begin."""
 
@@ -88,6 +91,9 @@ class GainEstimate:
     floor, floor_se
         DN^2 by which the noise at black in the noisy frame exceeds that of the dark or border, and its
         standard error.
+    smoothness, smoothness_se
+        Coarse over fine detail of what light adds, and its standard error: 1 for white noise, as shot noise
+        is in every sensor; more where a camera smoothed it, or texture is everywhere.
     by_plane
         Gain and standard error of each plane of the lattice, DN per electron.
     reason
@@ -105,6 +111,8 @@ class GainEstimate:
     places: int = 0
     floor: float = 0.0
     floor_se: float = 0.0
+    smoothness: float = 1.0
+    smoothness_se: float = 0.0
     by_plane: tuple[tuple[float, float], ...] = ()
     reason: str = ""
     method: Literal["one frame", "photon transfer"] = "one frame"
@@ -244,6 +252,8 @@ def _choose_cut(table: DetailTable, rough: float, darks: int, drift: float, *, f
             best = cut, line, posterior
         if posterior.deviation < (PRECISE if cut < 2 else TOLERABLE) * line.gain:
             break
+    if not floor and float(table.noisy.sum()) < QUIETER * float(table.dark.sum()):
+        return unmeasured("its noise is less than the dark's: denoised, or is the dark warmer or swapped?")
     if best is None:
         return unmeasured("the noisy frame has too few flat, lit, unsaturated places")
     if best[2].low <= 0:
@@ -284,6 +294,7 @@ def _estimate(
     zero = gain * drift / level
     down = math.hypot(gain - posterior.low, Z95 * zero) + texture_down
     up = math.hypot(posterior.high - gain, Z95 * zero) + texture_up
+    smooth, smooth_error = _smoothness(places)
     shot_share = gain * level / float(np.average(line.dark, weights=information))
     return GainEstimate(
         gain=gain,
@@ -293,10 +304,21 @@ def _estimate(
         prnu=math.sqrt(posterior.square),
         level=level,
         places=line.places,
+        smoothness=smooth,
+        smoothness_se=smooth_error,
         floor=free.excess,
         floor_se=free.excess_se,
         by_plane=tuple(_plane_gains(places, gain, darks, floor=floor)),
     )
+
+
+def _smoothness(table: DetailTable) -> tuple[float, float]:
+    """Return coarse over fine excess of a table [T, P, L], and its standard error over tiles (jackknife)."""
+    coarse, fine = (part.sum((1, 2)) for part in (table.coarse, table.noisy - table.dark))
+    left_out = (coarse.sum() - coarse) / (fine.sum() - fine)
+    tiles = int((table.count.sum((1, 2)) > 0).sum())
+    error = math.sqrt((tiles - 1) / tiles * float(((left_out - left_out.mean()) ** 2).sum()))
+    return float(coarse.sum() / fine.sum()), error
 
 
 def _regime(snr: float, shot_share: float, rise: float) -> GainRegime:

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.calibration.agreement import check_dark, check_exposures, check_light, label
+from synthnoise.calibration.agreement import (
+    check_codes,
+    check_dark,
+    check_exposures,
+    check_light,
+    check_whiteness,
+    label,
+)
 from synthnoise.calibration.blind import BlindNoise, noise_without_dark
 from synthnoise.calibration.dark import DarkNoise, measure_darks
 from synthnoise.calibration.flats import FlatPair, measure_flats
@@ -106,7 +113,7 @@ def calibrate_iso(
     dark = measure_darks(darks or border, progress=progress)
     warnings = [*check_dark((darks or noisy)[0], dark), *check_exposures(darks, noisy)]
     for frame in noisy:
-        warnings += check_light(frame, dark)
+        warnings += [*check_light(frame, dark), *check_codes(frame)]
     quantities = dict[str, Quantity]()
     if flats:
         points = transfer_points(darks[0], darks[1]) if len(darks) > 1 else ()
@@ -156,6 +163,7 @@ def _gain_of_photographs(
             f"{label(noisy[0])}: {gain.reason}",
             hint="take a picture with smooth, well-lit areas instead",
         )
+    check_whiteness(noisy[0], gain)
     return gain
 
 
@@ -170,18 +178,21 @@ def _dark_current(
     series = [(float(darks[0].exposure_time or 0), dark)]
     for frames in others:
         other = measure_darks(frames, progress=progress)
+        check_dark(frames[0], other)
         series.append((float(frames[0].exposure_time or 0), other))
     return dark_current(series, gain.gain, gain.standard_error)
 
 
 def _blind(noisy: Sequence[Frame]) -> IsoCalibration:
     """Return what noisy frames alone tell."""
+    cautions = [caution for frame in noisy for caution in check_codes(frame)]
     noise = noise_without_dark([frame.active() for frame in noisy])
     if noise.gain.regime == "unmeasured":
         raise InputError(
             f"{label(noisy[0])}: {noise.gain.reason}",
             hint="photograph with the lens cap on, at the same ISO and exposure time, and pass it as --dark",
         )
+    check_whiteness(noisy[0], noise.gain)
     return IsoCalibration(
         iso=float(noisy[0].iso or 0),
         role="noisy",
@@ -191,6 +202,7 @@ def _blind(noisy: Sequence[Frame]) -> IsoCalibration:
         warnings=(
             "no dark frame, masked border or NoiseProfile: read noise is a guess from the darkest places, and"
             " rows, columns and hot pixels stay unknown",
+            *cautions,
             *_gain_warnings(noise.gain, noisy[0]),
         ),
     )
@@ -252,6 +264,8 @@ def _floor_warnings(gain: GainEstimate, dark: DarkNoise, *, border: bool) -> lis
     values = f"{np.sqrt(here):.3g} DN at black in the picture, {np.sqrt(there):.3g} DN"
     if border:
         return [f"the masked border is not like the picture: {values} in the border; the picture's is used"]
+    if gain.floor < 0:
+        return [f"the picture is quieter than the dark: {values} in the dark; denoised, or the dark warmer?"]
     return [f"the dark is not like the picture: {values} in the dark; was it as warm, and exposed as long?"]
 
 

@@ -14,11 +14,11 @@ from synthnoise.profiles.schema import IsoNoise, Quantity
 def report_lines(one: IsoCalibration, noise: IsoNoise) -> list[str]:
     """Return what was measured at one ISO, how sure it is, and how the hold-out check went."""
     if one.blind is not None:
+        read = plus_minus(Quantity(noise.read_noise[0], noise.read_noise_se[0]))
         return [
             f"ISO {one.iso:g}, from the noisy frame alone",
             *_gain_lines(one.blind.gain),
-            f"  read noise {noise.read_noise[0]:.3g} +- {noise.read_noise_se[0]:.2g} DN, a doubt about the black"
-            " level included",
+            f"  read noise {read} DN, doubt about the black level included",
             "  a dark frame would be surer, and show rows, columns, hot pixels and the shape of the noise",
         ]
     if one.measured is None:

@@ -118,8 +118,10 @@ def sources_by_iso(
     Raises
     ------
     UsageError
-        A frame does not say its ISO, one is given in two roles, or an ISO has darks alone.
+        A frame does not say its ISO or contradicts another, one is given twice, or an ISO has darks alone.
     """
+    if iso is not None:
+        _check_one_iso([*darks, *noisy, *flats], iso)
     groups: dict[float, IsoSources] = {}
     seen: dict[Path, SourceRole] = {}
     given: tuple[tuple[SourceRole, Sequence[Path | str | Frame]], ...] = (
@@ -146,6 +148,21 @@ def _source(item: Path | str | Frame, role: SourceRole, iso: float | None) -> So
         name = label(origin) if isinstance(origin, Frame) else origin
         raise UsageError(f"{name}: does not say its ISO", hint="give it: --iso 800")
     return Source(origin, role, float(speed), described.exposure_time)
+
+
+def _check_one_iso(items: Sequence[Path | str | Frame], iso: float) -> None:
+    """Raise UsageError where frames that are to be of one ISO say different ones."""
+    stated: dict[float, str] = {}
+    for item in items:
+        described = item if isinstance(item, Frame) else read_metadata(item)
+        if described.iso is not None:
+            stated.setdefault(described.iso, label(item) if isinstance(item, Frame) else str(item))
+    if len(stated) > 1:
+        (first, one), (second, other) = list(stated.items())[:2]
+        raise UsageError(
+            f"{one} says ISO {first:g}, {other} ISO {second:g}: both cannot be ISO {iso:g}",
+            hint="give frames of one ISO, or leave --iso out",
+        )
 
 
 def _check_once(path: Path, role: SourceRole, seen: dict[Path, SourceRole]) -> None:
