@@ -7,6 +7,7 @@ import glob
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any, BinaryIO, Literal
 from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError
 
 PART_SUFFIX = ".part"
+
+_UMASK = threading.Lock()
 
 CONTACT_SHEET = "contact-sheet.png"
 """Overview that a dataset's folder may hold beside its samples; it is not one of them."""
@@ -75,8 +78,9 @@ def _publish(partial: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _UMASK:  # it can only be read by setting it
+        mask = os.umask(0)
+        os.umask(mask)
     return mask
 
 
@@ -168,11 +172,13 @@ class FileOutcome:
 OnExistingPolicy = Literal["error", "skip", "overwrite"]
 
 
-def expand_inputs(inputs: Sequence[str | Path], suffixes: Iterable[str]) -> list[Path]:
+def expand_inputs(
+    inputs: Sequence[str | Path], suffixes: Iterable[str], *, recursive: bool = False
+) -> list[Path]:
     """Return the files that paths, folders and glob patterns name, in order, none twice.
 
-    Folders give the files directly inside whose suffix (lower-case, with the dot) is among ``suffixes``,
-    but not a dataset's contact sheet.
+    Folders give the files directly inside (``recursive``: and in folders inside, hidden ones apart)
+    whose suffix (lower-case, with the dot) is among ``suffixes``, but not a dataset's contact sheet.
 
     Raises
     ------
@@ -185,7 +191,8 @@ def expand_inputs(inputs: Sequence[str | Path], suffixes: Iterable[str]) -> list
     for item in inputs:
         path = Path(item)
         if path.is_dir():
-            there = (p for p in path.iterdir() if p.is_file() and p.name != CONTACT_SHEET)
+            below = path.rglob("*") if recursive else path.iterdir()
+            there = (p for p in below if p.is_file() and p.name != CONTACT_SHEET and not _hidden(p, path))
             matches = sorted(p for p in there if p.suffix.lower() in known)
             if not matches:
                 raise InputError(f"{path}: holds no file that can be read here")
@@ -197,3 +204,16 @@ def expand_inputs(inputs: Sequence[str | Path], suffixes: Iterable[str]) -> list
             matches = [path]
         found.update(dict.fromkeys(matches))
     return list(found)
+
+
+def subfolder(path: Path, inputs: Sequence[str | Path]) -> Path:
+    """Return where a file lies below the folder among ``inputs`` that holds it; ``.`` if it is one itself."""
+    for item in inputs:
+        folder = Path(item)
+        if path.is_relative_to(folder) and folder.is_dir():
+            return path.parent.relative_to(folder)
+    return Path()
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])

@@ -8,7 +8,7 @@ the read noise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -62,9 +62,14 @@ class NoiseModel(Protocol):
 
 
 class Sink(Protocol):
-    """Receives numbered samples and files them."""
+    """Receives numbered samples and files them.
 
-    def done(self) -> set[int]:
+    A sink that several processes may use at once says so by an attribute ``block``: 0 where every
+    sample is a file of its own, which threads may write at once too; n where numbers from a multiple
+    of n up to the next share a file, so that one process files them all and calls ``close``.
+    """
+
+    def done(self) -> Set[int]:
         """Return the numbers of the samples that are already whole on the disk."""
         ...
 

@@ -197,10 +197,10 @@ def test_srgb_noise_makes_srgb_pairs(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["png", "webdataset"])
-def test_neither_batches_nor_threads_nor_the_order_of_runs_change_the_files(tmp_path, name):
+def test_neither_batches_nor_processes_nor_the_order_of_runs_change_the_files(tmp_path, name):
     one = tmp_path / "one"
     synthesize(PAIRS, one, format=name, batch_size=1)
-    synthesize(PAIRS, tmp_path / "batches", format=name, batch_size=3, workers=2)
+    synthesize(PAIRS, tmp_path / "batches", format=name, batch_size=3, jobs=2)
     assert contents(one) == contents(tmp_path / "batches")
     if name == "png":
         for start, n in ((2, 2), (0, 3), (0, 5)):

@@ -43,6 +43,9 @@ def synth(
     file_format: Annotated[str, typer.Option("--format", help="png, tiff, npy, dng or webdataset.")] = "png",
     start: Annotated[int, typer.Option("--start", min=0, help="Number of the first image.")] = 0,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Images per batch; does not change them.")] = 4,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Processes; does not change the images.")
+    ] = 1,
     contact_sheet: Annotated[
         bool, typer.Option("--contact-sheet", help="Also write contact-sheet.png.")
     ] = False,
@@ -71,7 +74,8 @@ def synth(
     with out.progress() as progress:
         if place == "-":
             npy_stream.write_stream(
-                sys.stdout.buffer, dataset.samples(request, batch_size=batch, device=device)
+                sys.stdout.buffer,
+                dataset.samples(request, batch_size=batch, device=device, workers=jobs),
             )
             return
         folder = Path(place or f"{model}-{seed}")
@@ -81,7 +85,10 @@ def synth(
             format=file_format,
             batch_size=batch,
             device=device,
+            jobs=jobs,
             contact_sheet=contact_sheet,
             progress=progress,
         )
     out.result(summary.as_dict(), summary.lines())
+    for line in summary.pace():
+        out.remark(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,12 +22,19 @@ from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.protocols import Sink
 from synthnoise.stream import sheet
-from synthnoise.stream.manifest import claim, manifest
+from synthnoise.stream.filing import NO_EFFORT, Effort, Filing
+from synthnoise.stream.manifest import claim, manifest, remove_parts
 from synthnoise.stream.npy_stream import Batch
 from synthnoise.stream.plan import Camera, Content, Plan
+from synthnoise.stream.processes import Processes, Report, Task, blocks
+from synthnoise.stream.sample_numbers import SampleNumbers
 from synthnoise.stream.source import Request, Source
 
 __all__ = ["DatasetSummary", "Request", "samples", "synthesize", "write_batches"]
+
+
+_ENOUGH = 0.5
+"""Share of the time from which on what takes it is said to be the limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,24 +47,52 @@ class DatasetSummary:
         Where, and in which format.
     written, existing
         Samples that this run made, and those that were there already.
+    jobs
+        Processes.
+    seconds
+        How long it took, from the first sample asked for to the last file.
+    effort
+        What all processes spent on it.
     """
 
     folder: Path
     format: str
     written: int
     existing: int
+    jobs: int = 1
+    seconds: float = 0.0
+    effort: Effort = NO_EFFORT
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as JSON types."""
         return dataclasses.asdict(self) | {
             "folder": str(self.folder),
             "samples": self.written + self.existing,
+            "samples_per_second": self.written / self.seconds if self.seconds else None,
         }
 
     def lines(self) -> list[str]:
         """Return the summary as text."""
         there = f", {self.existing} were there already" if self.existing else ""
         return [f"{self.folder}: {self.written} samples written{there} ({self.format})"]
+
+    def pace(self) -> Iterator[str]:
+        """Yield how fast it went, and what limits that; nothing where nothing was written."""
+        effort = self.effort
+        busy = effort.drawing + effort.waiting
+        if not (self.written and self.seconds and busy):
+            return
+        waiting = effort.waiting / busy
+        processes = f", {self.jobs} processes" if self.jobs > 1 else ""
+        yield (
+            f"{self.written / self.seconds:.3g} samples/s{processes}: {1 - waiting:.0%} of the time drawing, "
+            f"{waiting:.0%} waiting for files; encoding takes {1000 * effort.encoding / self.written:.2g} ms "
+            "of processor each"
+        )
+        if waiting >= _ENOUGH:
+            encoder = effort.encoding >= _ENOUGH * effort.waiting
+            what = f"the encoder ({self.format}; webdataset and npy take least)" if encoder else "the disk"
+            yield f"limited by {what}, not by drawing"
 
 
 def samples(
@@ -123,7 +159,7 @@ def synthesize(
     format: str = "png",
     batch_size: int = 4,
     device: str = "auto",
-    workers: int = 1,
+    jobs: int = 1,
     contact_sheet: bool = False,
     progress: Progress | None = None,
     plugins: Plugins | None = None,
@@ -132,12 +168,16 @@ def synthesize(
 
     Samples that are there already are not drawn again and nothing is overwritten, so the same call
     goes on after an interruption, and one with a larger ``n`` adds to a dataset. However often a run is
-    killed, the files in the end are those of a run that was not.
+    killed, and whatever ``jobs`` and ``batch_size``, the files in the end are those of one run that was
+    not. Memory does not grow with ``n``.
 
     Parameters
     ----------
     format
         Name of a writer: ``png``, ``tiff``, ``npy``, ``dng``, ``webdataset`` or a plugin's.
+    jobs
+        Processes that draw and file. With more than one, each starts with a fresh interpreter, so the
+        main module of a script needs its ``if __name__ == "__main__":``.
     contact_sheet
         Also write ``contact-sheet.png`` with the first samples.
 
@@ -150,25 +190,32 @@ def synthesize(
     PluginError
         There is no such model or writer.
     SynthnoiseError
-        The folder cannot be written, or the disk is full.
+        The folder cannot be written, the disk is full, or a process died.
     """
+    if jobs < 1 or (jobs > 1 and plugins is not None):
+        raise UsageError(f"{jobs} processes", hint="one or more; more than one with the installed plugins")
     folder = Path(folder)
     registry = plugins or default_plugins()
     source = Source(request, registry)
     place = pick_device(device)
     sink = _sink(registry, format, folder, source.plan)
     facts = source.facts() | source.plan.as_dict() | {"device": place.type} | _format_facts(format, sink)
-    with claim(folder, manifest(facts)):
+    task = Task(request=request, folder=folder, format=format, device=str(place), batch_size=batch_size)
+    with claim(folder, manifest(facts)), contextlib.ExitStack() as work:
         wanted = range(request.start, request.start + request.n)
-        there = sink.done().intersection(wanted)
-        batches = _draw(source, place, there, batch_size, workers)
-        progress = progress or SILENT
-        progress.start("writing samples", total=request.n)
-        progress.advance(len(there))
-        written = _file(batches, sink, progress)
+        there = SampleNumbers(number for number in sink.done() if number in wanted)
+        clock = _Clock(progress or SILENT, request.n - len(there))
+        numbers = (number for number in wanted if number not in there)
+        if jobs == 1 or clock.total <= batch_size:
+            groups = iter(lambda: list(itertools.islice(numbers, batch_size)), [])
+            clock.follow(_file(((group, source.draw(group, place)) for group in groups), sink))
+        else:
+            shared = blocks(numbers, sink, batch_size)
+            work.callback(remove_parts, folder)
+            clock.follow(work.enter_context(Processes(task, min(jobs, clock.total))).file(shared))
         if contact_sheet:
             sheet.write_sheet(folder, source, place)
-    return DatasetSummary(folder=folder, format=format, written=written, existing=len(there))
+    return clock.summary(folder, format, len(there), jobs)
 
 
 def write_batches(
@@ -201,8 +248,7 @@ def write_batches(
     plan = _plan_of(first[1])
     sink = _sink(plugins or default_plugins(), format, folder, plan)
     facts = dict(description or {}) | plan.as_dict() | {"size": list(plan.size)} | _format_facts(format, sink)
-    progress = progress or SILENT
-    progress.start("writing samples", total=total)
+    clock = _Clock(progress or SILENT, total)
     existing = 0
     with claim(folder, manifest(facts)):
         there = sink.done()
@@ -214,8 +260,8 @@ def write_batches(
                 existing += len(indices) - len(places)
                 yield [indices[place] for place in places], {k: v[places] for k, v in values.items()}
 
-        written = _file(missing(), sink, progress)
-    return DatasetSummary(folder=folder, format=format, written=written, existing=existing)
+        clock.follow(_file(missing(), sink))
+    return clock.summary(folder, format, existing, 1)
 
 
 def _plan_of(fields: Mapping[str, Tensor]) -> Plan:
@@ -242,18 +288,39 @@ def _format_facts(format: str, sink: Sink) -> dict[str, Any]:
     return {"format": format, "encoding": getattr(sink, "encoding", None)}
 
 
-def _file(batches: Iterator[Batch], sink: Sink, progress: Progress) -> int:
-    """Write batches as they come; return the number of samples. What a failure leaves is not filed."""
-    written = 0
-    with contextlib.closing(_closable(batches)) as stream:
-        for indices, fields in stream:
-            sink.write(indices, fields)
-            written += len(indices)
-            progress.advance(len(indices))
-    sink.close()
-    return written
+def _file(batches: Iterable[Batch], sink: Sink) -> Generator[Report, None, None]:
+    """File batches as they come; what a failure leaves is not filed."""
+    with Filing(sink) as filing:
+        yield from filing.file(batches)
+        yield filing.finish()
 
 
-def _closable(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
-    """Return a generator: closing it stops the threads that draw."""
-    yield from batches
+class _Clock:
+    """Adds up what reports say while they come."""
+
+    def __init__(self, progress: Progress, total: int | None) -> None:
+        self.total = total or 0
+        self._progress, self._written, self._effort = progress, 0, NO_EFFORT
+        self._began, self._seconds = time.perf_counter(), 0.0
+        progress.start("writing samples", total=total)
+
+    def follow(self, reports: Generator[Report, None, None]) -> None:
+        """Take all reports; on an error, stop those who write them before it goes on."""
+        with contextlib.closing(reports):
+            for written, effort in reports:
+                self._written += written
+                self._effort += effort
+                self._progress.advance(written)
+        self._seconds = time.perf_counter() - self._began
+
+    def summary(self, folder: Path, format: str, existing: int, jobs: int) -> DatasetSummary:
+        """Return what was done."""
+        return DatasetSummary(
+            folder=folder,
+            format=format,
+            written=self._written,
+            existing=existing,
+            jobs=jobs,
+            seconds=self._seconds,
+            effort=self._effort,
+        )

@@ -79,8 +79,7 @@ def claim(folder: Path, document: Mapping[str, Any]) -> Iterator[None]:
             f"{folder}: cannot be made: {error.strerror}", hint="choose another folder"
         ) from error
     with _alone(folder):
-        for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
-            remove_stale_parts(place)
+        remove_parts(folder)
         if (folder / MANIFEST).exists():
             _refuse_other(folder, read_manifest(folder), document)
         elif any(folder.iterdir()):
@@ -89,6 +88,12 @@ def claim(folder: Path, document: Mapping[str, Any]) -> Iterator[None]:
             text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
             write_bytes(folder / MANIFEST, text.encode())
         yield
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what interrupted runs left half-written in a dataset."""
+    for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+        remove_stale_parts(place)
 
 
 def _refuse_other(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:

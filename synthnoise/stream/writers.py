@@ -6,8 +6,11 @@ shard on the run of samples that its name states). So a killed run goes on where
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
+import itertools
+import os
 import re
 import tarfile
 from abc import ABC, abstractmethod
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from synthnoise.errors import UsageError
+from synthnoise.errors import OutputExistsError, UsageError
 from synthnoise.files import atomic_write, write_bytes
 from synthnoise.images.colours import encode_srgb
 from synthnoise.raw.cfa import unpack
@@ -29,6 +32,7 @@ from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import write_tiff
 from synthnoise.stream.plan import Plan
+from synthnoise.stream.sample_numbers import SampleNumbers
 
 DIGITS = 8
 FILE_DATE = "2000:01:01 00:00:00"
@@ -58,6 +62,9 @@ class FolderSink(ABC):
 
     suffix: str
 
+    block = 0
+    """Any process and thread may write any sample."""
+
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.plan = plan
         several = len(plan.pictures) > 1
@@ -72,15 +79,20 @@ class FolderSink(ABC):
     def _save(self, path: Path, picture: str, values: NDArray[np.float32]) -> None:
         """Write one picture [C, H, W]."""
 
-    def done(self) -> set[int]:
+    def done(self) -> SampleNumbers:
         """Return the numbers of the samples that are whole on the disk."""
-        return set.intersection(*map(self._numbers, self._folders.values()))
+        first, *others = map(self._numbers, self._folders.values())
+        for other in others:
+            first = SampleNumbers(number for number in first if number in other)
+        return first
 
-    def _numbers(self, folder: Path) -> set[int]:
+    def _numbers(self, folder: Path) -> SampleNumbers:
         if not folder.is_dir():
-            return set()
-        names = (path.name.removesuffix(self.suffix) for path in folder.glob(f"*{self.suffix}"))
-        return {int(name) for name in names if name.isdecimal()}
+            return SampleNumbers()
+        with os.scandir(folder) as entries:
+            files = (entry.name for entry in entries if entry.name.endswith(self.suffix))
+            names = (name.removesuffix(self.suffix) for name in files)
+            return SampleNumbers(int(name) for name in names if name.isdecimal())
 
     def write(self, indices: Sequence[int], batch: dict[str, Tensor]) -> None:
         """File a batch of pictures; those that are there already stay as they are."""
@@ -88,7 +100,8 @@ class FolderSink(ABC):
             for index, values in zip(indices, batch[picture].cpu(), strict=True):
                 path = folder / f"{index:0{DIGITS}d}{self.suffix}"
                 if not path.exists():
-                    self._save(path, picture, values.numpy())
+                    with contextlib.suppress(OutputExistsError):  # a run that is ending was faster
+                        self._save(path, picture, values.numpy())
 
     def close(self) -> None:
         """Do nothing: nothing is pending."""
@@ -206,11 +219,16 @@ class ShardSink:
         """What a member holds, in words."""
         return f"tar of NUMBER.PICTURE.npy, {_planes(self.plan)}"
 
-    def done(self) -> set[int]:
+    @property
+    def block(self) -> int:
+        """How many samples share a shard."""
+        return self.per_shard
+
+    def done(self) -> SampleNumbers:
         """Return the numbers of the samples in whole shards."""
         matches = (_SHARD_NAME.fullmatch(path.name) for path in self._folder.glob("*.tar"))
-        ranges = [range(int(match[1]), int(match[2]) + 1) for match in matches if match]
-        return set().union(*ranges)
+        ranges = (range(int(match[1]), int(match[2]) + 1) for match in matches if match)
+        return SampleNumbers(itertools.chain.from_iterable(ranges))
 
     def write(self, indices: Sequence[int], batch: dict[str, Tensor]) -> None:
         """Take a batch, whose numbers follow those before; write what shards it completes."""
@@ -228,6 +246,7 @@ class ShardSink:
             return
         name = f"samples-{min(self._pending):0{DIGITS}d}-{max(self._pending):0{DIGITS}d}.tar"
         with (
+            contextlib.suppress(OutputExistsError),  # a run that is ending was faster
             atomic_write(self._folder / name) as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
         ):
