@@ -64,6 +64,50 @@ def test_a_source_is_never_its_own_result(shoot):
     assert (shoot / "0.dng").read_bytes() == before
 
 
+def test_folders_inside_are_mirrored(shoot, tmp_path):
+    inner = shoot / "day 2"
+    inner.mkdir()
+    (shoot / "1.dng").rename(inner / "1.dng")
+    assert len(denoise_files([shoot], tmp_path / "flat")) == 1
+    outcomes = denoise_files([shoot], tmp_path / "out", recursive=True)
+    assert all(outcome.error is None for outcome in outcomes)
+    found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.dng"))
+    assert found == ["0-denoised.dng", "day 2/1-denoised.dng"]
+
+
+def test_two_sources_never_share_a_result(shoot, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (shoot / "1.dng").rename(other / "0.dng")
+    outcomes = denoise_files([shoot / "0.dng", other / "0.dng"], tmp_path / "out", on_existing="overwrite")
+    assert outcomes[0].error is None
+    assert "would become" in outcomes[1].error.message
+
+
+def test_several_at_a_time_make_the_same_bytes(shoot, tmp_path):
+    for name, jobs in (("one", 1), ("two", 2)):
+        assert all(o.error is None for o in denoise_files([shoot], tmp_path / name, jobs=jobs))
+    for number in range(2):
+        one, two = (read_frame(tmp_path / n / f"{number}-denoised.dng").mosaic for n in ("one", "two"))
+        assert np.array_equal(one, two)
+
+
+def test_a_preview_shows_the_middle_before_and_after(tmp_path):
+    design = dataclasses.replace(SENSORS["mild"], size=(700, 900))
+    camera = VirtualCamera(design)
+    flat = np.full((3, 700, 900), 0.3, np.float32)
+    write_dng(tmp_path / "a.dng", camera.shoot(flat, ratio=50))
+    (outcome,) = denoise_files([tmp_path / "a.dng"], preview=True)
+    assert outcome.error is None
+    assert outcome.output.name == "a-preview.png"
+    picture = read_image(outcome.output).astype(np.float64)
+    assert picture.shape == (640, 2 * 640 + 4, 3)
+    before, after = picture[:, :640], picture[:, 644:]
+    # Demosaicing, the sRGB curve and rounding to 8 bits bend what noise there is; not its mean by much.
+    assert after.std((0, 1)).max() < 0.3 * before.std((0, 1)).min()
+    assert np.abs(after.mean((0, 1)) - before.mean((0, 1))).max() < 0.05 * before.mean()
+
+
 def test_an_interrupted_run_leaves_nothing(shoot, tmp_path):
     class Impatient:
         def start(self, title, total=None): ...

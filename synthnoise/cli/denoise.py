@@ -43,6 +43,13 @@ def denoise(
     tile: Annotated[
         int | None, typer.Option("--tile", min=64, help="Tile edge in pixels; less needs less memory.")
     ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only write a PNG of the middle before and after, at 100 %.")
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Folders inside of folders too.")
+    ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at a time.")] = 1,
     geometry: GeometryText = None,
     on_existing: OnExisting = "error",
     device: Device = "auto",
@@ -75,6 +82,9 @@ def denoise(
             format=file_format,
             on_existing=on_existing,
             geometry=parse_geometry(geometry),
+            preview=preview,
+            recursive=recursive,
+            jobs=jobs,
             progress=progress,
         )
     report(out, outcomes)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,9 @@ from numpy.typing import NDArray
 from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.pictures import denoise_picture
+from synthnoise.denoising.preview import preview
 from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
-from synthnoise.files import FileOutcome, expand_inputs
+from synthnoise.files import FileOutcome, expand_inputs, subfolder
 from synthnoise.plugins import default_plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.develop import camera_rgb, develop
@@ -28,6 +32,66 @@ RAW_FORMATS = {"dng": ".dng", "linear-dng": ".dng", "tiff": ".tif", "png": ".png
 PICTURE_FORMATS = {"tiff": ".tif", "png": ".png"}
 POLICIES = ("error", "skip", "overwrite")
 SUFFIX = "-denoised"
+PREVIEW_SUFFIX = "-preview"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What happens to the files of one request.
+
+    Attributes
+    ----------
+    format
+        ``dng`` (default for RAW), ``linear-dng``, ``tiff`` or ``png``.
+    on_existing
+        ``error``, ``skip`` or ``overwrite``.
+    geometry
+        What plain mosaics cannot say of themselves; with it every input is one.
+    recursive
+        Whether folders inside of folders count; an output folder gets the same ones.
+    jobs
+        Files at a time. One file keeps all cores busy but for reading and writing, so two are a little
+        faster than one, and take twice the memory.
+    preview
+        Write, in place of the result, a PNG of the middle of the picture before and after, at 100 %.
+
+    Raises
+    ------
+    UsageError
+        A format or policy is unknown.
+    """
+
+    format: str | None = None
+    on_existing: str = "error"
+    geometry: Geometry | None = None
+    recursive: bool = False
+    jobs: int = 1
+    preview: bool = False
+
+    def __post_init__(self) -> None:
+        if self.on_existing not in POLICIES:
+            raise UsageError(f"on-existing {self.on_existing!r}: choose one of {', '.join(POLICIES)}")
+        if self.format is not None and self.format not in RAW_FORMATS:
+            raise UsageError(f"format {self.format!r}: choose one of {', '.join(RAW_FORMATS)}")
+        if self.jobs < 1:
+            raise UsageError(f"{self.jobs} jobs: at least one file at a time")
+
+    def is_picture(self, path: Path) -> bool:
+        """Return whether a file has left the camera as a picture."""
+        return self.geometry is None and path.suffix.lower() in PICTURE_SUFFIXES
+
+    def target(self, path: Path, output: str | Path | None, folder: Path) -> Path:
+        """Return where the result of a file goes; ``folder`` is where below an input folder it lies."""
+        is_picture = self.is_picture(path)
+        formats = PICTURE_FORMATS if is_picture else RAW_FORMATS
+        if self.preview:
+            return _target(path, output, ".png", folder, PREVIEW_SUFFIX)
+        if self.format is not None and self.format not in formats:
+            raise UsageError(
+                f"{path}: a picture cannot become a {self.format}", hint=f"choose {' or '.join(formats)}"
+            )
+        suffix = formats[self.format] if self.format else _picture_suffix(path) if is_picture else ".dng"
+        return _target(path, output, suffix, folder, SUFFIX)
 
 
 def denoise_files(
@@ -35,10 +99,8 @@ def denoise_files(
     output: str | Path | None = None,
     settings: Settings | None = None,
     *,
-    format: str | None = None,
-    on_existing: str = "error",
-    geometry: Geometry | None = None,
     progress: Progress = SILENT,
+    **batch: Any,
 ) -> list[FileOutcome]:
     """Denoise files, folders and glob patterns; one broken file does not stop the rest.
 
@@ -48,12 +110,8 @@ def denoise_files(
         RAW files and pictures.
     output
         A folder, or for one input a file; None writes ``NAME-denoised`` beside each input.
-    format
-        ``dng`` (default for RAW), ``linear-dng``, ``tiff`` or ``png``.
-    on_existing
-        ``error``, ``skip`` or ``overwrite``.
-    geometry
-        What plain mosaics cannot say of themselves; with it every input is one.
+    batch
+        The fields of :class:`Batch`.
 
     Raises
     ------
@@ -63,52 +121,66 @@ def denoise_files(
         A folder or pattern holds nothing to denoise.
     """
     settings = settings or Settings()
-    if on_existing not in POLICIES:
-        raise UsageError(f"on-existing {on_existing!r}: choose one of {', '.join(POLICIES)}")
-    if format is not None and format not in RAW_FORMATS:
-        raise UsageError(f"format {format!r}: choose one of {', '.join(RAW_FORMATS)}")
+    request = Batch(**batch)
     raw_suffixes = [suffix for record in default_plugins().records("readers") for suffix in record.suffixes]
-    paths = expand_inputs(inputs, (*raw_suffixes, *PICTURE_SUFFIXES))
+    paths = expand_inputs(inputs, (*raw_suffixes, *PICTURE_SUFFIXES), recursive=request.recursive)
     if len(paths) > 1 and output is not None and Path(output).suffix and not Path(output).is_dir():
         raise UsageError(f"{output}: one file cannot hold {len(paths)} results", hint="give -o a folder")
     asked_for = {Path(item) for item in inputs}
     # What a folder or pattern finds of earlier results is not denoised again.
-    paths = [path for path in paths if path in asked_for or not path.stem.endswith(SUFFIX)]
-    outcomes = []
-    for path in paths:
+    paths = [p for p in paths if p in asked_for or not p.stem.endswith((SUFFIX, PREVIEW_SUFFIX))]
+    alone = len(paths) == 1
+    taken: dict[Path, Path] = {}
+    claim = threading.Lock()
+
+    def work(path: Path) -> FileOutcome:
         try:
-            outcomes.append(_denoise_file(path, output, settings, format, on_existing, geometry, progress))
+            target = request.target(path, output, subfolder(path, inputs))
+            with claim:
+                first = taken.setdefault(target.resolve(), path)
+            if first != path:
+                raise UsageError(
+                    f"{path}: would become {target}, as {first} does", hint="denoise them into two folders"
+                )
+            outcome = _denoise_file(path, target, settings, request, progress if alone else SILENT)
         except SynthnoiseError as error:
-            outcomes.append(FileOutcome(path, error=error))
             progress.note(f"{path}: failed")
-    return outcomes
+            outcome = FileOutcome(path, error=error)
+        if not alone:
+            progress.advance()
+        return outcome
+
+    if not alone:
+        progress.start("denoising", len(paths))
+    if request.jobs == 1:
+        return [work(path) for path in paths]
+    with ThreadPoolExecutor(request.jobs) as pool:
+        try:
+            return list(pool.map(work, paths))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _denoise_file(
-    path: Path,
-    output: str | Path | None,
-    settings: Settings,
-    format: str | None,
-    on_existing: str,
-    geometry: Geometry | None,
-    progress: Progress,
+    path: Path, target: Path, settings: Settings, batch: Batch, progress: Progress
 ) -> FileOutcome:
-    is_picture = geometry is None and path.suffix.lower() in PICTURE_SUFFIXES
-    formats = PICTURE_FORMATS if is_picture else RAW_FORMATS
-    if format is not None and format not in formats:
-        raise UsageError(f"{path}: a picture cannot become a {format}", hint=f"choose {' or '.join(formats)}")
-    suffix = formats[format] if format else _picture_suffix(path) if is_picture else ".dng"
-    target = _target(path, output, suffix)
-    if target.exists() and on_existing == "skip":
+    if target.exists() and batch.on_existing == "skip":
         return FileOutcome(path, target, skipped=True)
-    if target.exists() and (on_existing == "error" or target.resolve() == path.resolve()):
+    if target.exists() and (batch.on_existing == "error" or target.resolve() == path.resolve()):
         raise OutputExistsError(target, hint="--on-existing skip or overwrite, or -o elsewhere")
-    overwrite = on_existing == "overwrite"
-    if is_picture:
+    overwrite = batch.on_existing == "overwrite"
+    if batch.is_picture(path):
+        if batch.preview:
+            raise UsageError(f"{path}: previews are of RAW files", hint="denoise the picture itself")
         return _denoise_picture_file(path, target, settings, overwrite, progress)
-    frame = read_frame(path, geometry=geometry, demosaiced=True)
-    result = denoise_frame(frame, settings, progress=progress)
-    WRITERS[format or "dng"](path, target, result, settings.strength, overwrite)
+    frame = read_frame(path, geometry=batch.geometry, demosaiced=True)
+    if batch.preview:
+        picture, result = preview(frame, settings)
+        write_png(target, picture, overwrite)
+    else:
+        result = denoise_frame(frame, settings, progress=progress)
+        WRITERS[batch.format or "dng"](path, target, result, settings.strength, overwrite)
     percent = 100 * result.residual
     remarks = (
         f"noise level from {result.noise.source}",
@@ -144,14 +216,14 @@ def _picture_suffix(path: Path) -> str:
     return path.suffix if path.suffix.lower() in (".png", ".tif", ".tiff") else ".png"
 
 
-def _target(path: Path, output: str | Path | None, suffix: str) -> Path:
+def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, ending: str) -> Path:
     """Return where the result goes: beside the input, into a folder, or to the file that was named."""
-    name = f"{path.stem}{SUFFIX}{suffix}"
+    name = f"{path.stem}{ending}{suffix}"
     if output is None:
         return path.with_name(name)
     place = Path(output)
     if place.is_dir() or not place.suffix:
-        return place / name
+        return place / folder / name
     if place.suffix.lower() != suffix.lower():
         raise UsageError(
             f"{place}: the result is a {suffix} file", hint=f"name it {place.with_suffix(suffix).name}"

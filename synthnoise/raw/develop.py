@@ -29,9 +29,12 @@ def develop(frame: Frame, *, half_size: bool = False) -> NDArray[np.uint8]:
     return oriented(render(frame, half_size=half_size), frame.orientation)
 
 
-def render(frame: Frame, *, half_size: bool = False) -> NDArray[np.uint8]:
-    """Return what :func:`develop` does, as the sensor lies: not turned upright."""
-    gain = metered_gain(frame)
+def render(frame: Frame, *, half_size: bool = False, gain: float | None = None) -> NDArray[np.uint8]:
+    """Return what :func:`develop` does, as the sensor lies: not turned upright.
+
+    ``gain`` is the exposure gain; by default it is metered from the frame.
+    """
+    gain = metered_gain(frame) if gain is None else gain
     picture = frame.crop(picture_area(frame))
     step = 2 if half_size else 1
     height, width = (max(side // step, 1) for side in picture.places)

@@ -1,0 +1,50 @@
+"""Before and after, side by side at 100 %: a quick look that costs one tile."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
+from synthnoise.denoising.denoiser import Settings
+from synthnoise.denoising.noise_source import find_noise
+from synthnoise.profiles.store import load_profile
+from synthnoise.raw.develop import metered_gain, oriented, render
+from synthnoise.raw.frame import Frame
+from synthnoise.raw.preview import picture_area
+
+EDGE = 640
+"""Pixels of the sensor along the edge of each half."""
+GAP = 4
+WHITE = 255
+
+
+def preview(frame: Frame, settings: Settings) -> tuple[NDArray[np.uint8], DenoiseResult]:
+    """Return uint8 sRGB [h, 2 w + gap, 3], the middle of the picture as it is and denoised, and the result.
+
+    The noise level is that of the whole frame, and so is the exposure; only the middle is denoised.
+    """
+    profile = settings.profile
+    if isinstance(profile, str | Path):
+        profile = load_profile(profile)
+    noise = find_noise(frame, profile, settings.iso)
+    part = dataclasses.replace(_middle(frame), noise_profile=noise.pairs)
+    result = denoise_frame(part, settings, profile=None)
+    gain = metered_gain(frame)
+    before, after = (oriented(render(f, gain=gain), frame.orientation) for f in (part, result.frame))
+    gap = np.full((len(before), GAP, 3), WHITE, np.uint8)
+    return np.concatenate([before, gap, after], 1), dataclasses.replace(result, noise=noise)
+
+
+def _middle(frame: Frame) -> Frame:
+    """Return the middle of the picture, beginning with a whole repeat of the colour filter array."""
+    top, left, bottom, right = picture_area(frame)
+    h, w = frame.cfa.shape
+    samples = 3 if frame.is_linear else 1
+    rows, columns = min(EDGE, bottom - top), min(EDGE * samples, right - left)
+    top += (bottom - top - rows) // 2 // h * h
+    left += (right - left - columns) // 2 // w * w
+    return frame.crop((top, left, top + rows, left + columns))
