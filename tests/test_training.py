@@ -68,7 +68,8 @@ def test_it_learns_to_denoise_what_it_never_saw(
     summary = train(output=tmp_path / "net.safetensors", steps=80, seed=1, **settings)
     course = rows(summary.log)
     assert [row["step"] for row in course] == list(range(4, 81, 4))
-    assert course[0]["loss"] == pytest.approx(1, abs=0.15)
+    # Doing nothing costs 1 by definition; the first four steps have changed little.
+    assert 0.6 < course[0]["loss"] < 1.15
     assert course[-1]["loss"] < 0.7
     assert summary.psnr > summary.noisy_psnr + margin
 

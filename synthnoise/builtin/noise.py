@@ -22,6 +22,12 @@ RECORDS = (
         options="synthnoise.noise.poisson_gaussian:Options",
     ),
     NoiseModelSpec(
+        name="sensor-prior",
+        summary="Shot, read and row noise and hot pixels of a sensor drawn for each image.",
+        factory="synthnoise.noise.sensor_prior:SensorPrior",
+        options="synthnoise.noise.sensor_prior:Options",
+    ),
+    NoiseModelSpec(
         name="heteroscedastic",
         summary="Gaussian noise whose variance grows with the signal, S x + O.",
         factory="synthnoise.noise.heteroscedastic:Heteroscedastic",
@@ -56,6 +62,21 @@ RECORDS = (
         summary="two-shots with hot pixels apart, histograms by table and three rounds.",
         factory="synthnoise.noise.two_shots_fast:TwoShotsFast",
         options="synthnoise.noise.two_shots_fast:Options",
+    ),
+    NoiseModelSpec(
+        name="noise-flow",
+        summary="Normalising flow of the noise given the signal, trained on pairs (Noise Flow, ICCV 2019).",
+        factory="synthnoise.noise.noise_flow:NoiseFlow",
+        options="synthnoise.noise.noise_flow:Options",
+        calibrates=True,
+        likelihood=True,
+    ),
+    NoiseModelSpec(
+        name="low-dose-ct",
+        summary="Noise of filtered back-projection from Poisson counts, as of low-dose CT.",
+        factory="synthnoise.noise.low_dose_ct:LowDoseCt",
+        options="synthnoise.noise.low_dose_ct:Options",
+        domain="srgb",
     ),
     NoiseModelSpec(
         name="speckle",

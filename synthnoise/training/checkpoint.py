@@ -40,6 +40,8 @@ class RunState:
         Losses since the last line of the log.
     rows
         Lines of the log so far.
+    gradient
+        Usual norm of the gradient.
     least_sigma, greatest_sigma
         Range of noise levels seen, in the unit of the network's input.
     """
@@ -49,6 +51,7 @@ class RunState:
     loss_sum: float = 0.0
     loss_count: int = 0
     rows: int = 0
+    gradient: float = 0.0
     least_sigma: float = sys.float_info.max
     greatest_sigma: float = 0.0
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from synthnoise import options
 from synthnoise.errors import UsageError
-from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.plugins import Plugins
 from synthnoise.profiles.store import load_profile
 from synthnoise.rng import Rng
@@ -23,11 +22,11 @@ from synthnoise.specs import DenoiserSpec
 from synthnoise.stream.pairs import Pair, PairCamera, pair_camera
 from synthnoise.training.cuttings import Cuttings
 from synthnoise.training.plan import TrainingPlan
+from synthnoise.training.stabilisation import BatchStabiliser
+from synthnoise.training.unprocessing import unprocess
 
 VALIDATION_INDEX = 1 << 43
 """Number of the first validation pair; training pairs are counted from 0 and never get there."""
-
-_TABLE_SIZE = 8192
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,8 +95,8 @@ class Examples:
         self.channels = rows * columns if camera.cfa else 3
         self.domain = "bayer" if camera.cfa else "srgb"
         self.stabilised = self.spec.stabilised and camera.cfa is not None
-        self._stabiliser = _stabiliser(camera, self.channels) if self.stabilised else None
-        self._table = _expectation(self._stabiliser, device) if self._stabiliser else None
+        # Without a profile no camera is known: its colours are drawn.
+        self._unprocessed = camera.cfa is not None and plan.profile is None
         self.network_options = _network_options(self.spec, plan.denoiser_options, self.channels)
 
     def validation(self, count: int) -> Example:
@@ -112,15 +111,15 @@ class Examples:
         count = len(scenes)
         indices = torch.arange(first, first + count, device=self._device)
         rng = Rng(seed=self._seed, indices=indices, device=self._device)
-        pair = self._camera.shoot(scenes, rng)
-        if self._stabiliser is None:
+        pair = self._camera.shoot(unprocess(scenes, rng) if self._unprocessed else scenes, rng)
+        if not self.stabilised:
             # One level for all planes of a pixel: their mean variance.
             sigma = pair.variance.mean(1, keepdim=True).sqrt()
             return Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, pair=pair)
-        gain = pair.ratio.view(-1, 1, 1, 1)
+        stabiliser = _stabiliser(pair)
         return Example(
-            noisy=self._stabiliser.forward(pair.noisy / gain),
-            clean=self._expected(pair.clean / gain),
+            noisy=stabiliser.forward(pair.noisy),
+            clean=stabiliser.expected(pair.clean),
             sigma=torch.ones_like(pair.noisy[:, :1]),
             pair=pair,
         )
@@ -130,26 +129,9 @@ class Examples:
 
         Measured where the picture is: on linear RAW at its gain or in sRGB, clipped to [0, 1].
         """
-        picture = denoised
-        if self._stabiliser is not None:
-            picture = self._stabiliser.inverse(denoised) * example.pair.ratio.view(-1, 1, 1, 1)
+        picture = _stabiliser(example.pair).inverse(denoised) if self.stabilised else denoised
         error = picture.clamp(0, 1) - example.pair.clean.clamp(0, 1)
         return float(-10 * error.double().square().mean((1, 2, 3)).log10().mean())
-
-    def _expected(self, clean: Tensor) -> Tensor:
-        """Return the expected transform of noisy pixels with these means: what the unbiased inverse undoes.
-
-        The transform of the mean itself would teach the network a bias in the shadows.
-        """
-        assert self._table is not None
-        stabilised, means = self._table
-        planes = []
-        for plane, nodes in zip(clean.unbind(1), means, strict=True):
-            right = torch.searchsorted(nodes, plane.contiguous()).clamp(1, len(nodes) - 1)
-            low, high = nodes[right - 1], nodes[right]
-            share = (plane - low) / (high - low).clamp_min(torch.finfo(torch.float32).tiny)
-            planes.append(torch.lerp(stabilised[right - 1], stabilised[right], share.clamp(0, 1)))
-        return torch.stack(planes, 1)
 
 
 def _camera(plan: TrainingPlan, plugins: Plugins) -> PairCamera:
@@ -166,22 +148,9 @@ def _camera(plan: TrainingPlan, plugins: Plugins) -> PairCamera:
     )
 
 
-def _stabiliser(camera: PairCamera, channels: int) -> Stabiliser:
-    """Return the transform for the noise that the model states: variance S x + O at any signal x."""
-    levels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, channels, 1, 1)
-    dark, bright = camera.noise.variance(levels, camera.parameters[0]).flatten(1).tolist()
-    shot = tuple(max(b - d, 0.0) for d, b in zip(dark, bright, strict=True))
-    return Stabiliser(shot=shot, read=tuple(dark))
-
-
-def _expectation(stabiliser: Stabiliser, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return transformed values [n] and, per plane, the means [C, n] that the unbiased inverse gives them."""
-    channels = len(stabiliser.shot)
-    brightest = stabiliser.forward(torch.ones(channels, 1, 1)).max().item()
-    darkest = stabiliser.forward(torch.zeros(channels, 1, 1)).min().item()
-    stabilised = torch.linspace(min(0.0, darkest) - 1, brightest + 1, _TABLE_SIZE)
-    means = stabiliser.inverse(stabilised.expand(channels, 1, -1)).flatten(1)
-    return stabilised.to(device), means.cummax(1).values.to(device)
+def _stabiliser(pair: Pair) -> BatchStabiliser:
+    """Return the transform for the noise that the model states: at its gain, as it would be without."""
+    return BatchStabiliser(pair.noise_profile[..., 0], pair.noise_profile[..., 1])
 
 
 def _network_options(spec: DenoiserSpec, chosen: dict[str, Any], channels: int) -> dict[str, Any]:

@@ -41,6 +41,13 @@ SAVE_SECONDS = 60.0
 
 VALIDATION_PAIRS = 16
 
+BETAS = (0.9, 0.99)
+"""Of AdamW: with a longer memory of squared gradients, one step in a flat place leaps; networks of sums
+without normalisation have diverged of it."""
+
+GRADIENT_LIMIT, GRADIENT_MEMORY = 2.0, 100
+"""Largest norm of a gradient, in its usual norm, and how many steps make that."""
+
 WEIGHT_DECAY = 1e-4
 """Of AdamW: next to nothing, as networks without biases want."""
 
@@ -122,7 +129,7 @@ class Run:
                 f"{plan.denoiser} has nothing to train", hint="choose a network: synthnoise models"
             )
         self.parameters = sum(p.numel() for p in learnt)
-        self.optimiser = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=WEIGHT_DECAY)
+        self.optimiser = torch.optim.AdamW(learnt, lr=plan.lr, betas=BETAS, weight_decay=WEIGHT_DECAY)
         self.average = Average(self.network, plan.average)
         self.state = RunState()
         self.log = Log(log_path(output))
@@ -206,6 +213,7 @@ class Run:
         self.optimiser.zero_grad(set_to_none=True)
         loss = self._loss(example)
         loss.backward()  # type: ignore[no-untyped-call]
+        self._limit_gradient()
         value = loss.item()
         if not math.isfinite(value):
             self._diverge(f"the loss of step {self.state.step + 1} is {value}")
@@ -216,6 +224,15 @@ class Run:
         self.state.loss_count += 1
         self.state.least_sigma = min(self.state.least_sigma, example.sigma.min().item())
         self.state.greatest_sigma = max(self.state.greatest_sigma, example.sigma.max().item())
+
+    def _limit_gradient(self) -> None:
+        """Cut a gradient much larger than usual to twice that (Pascanu, Mikolov, Bengio, ICML 2013)."""
+        norm = nn.utils.clip_grad_norm_(
+            self.network.parameters(), GRADIENT_LIMIT * self.state.gradient or math.inf
+        ).item()
+        if math.isfinite(norm):
+            seen = min(norm, GRADIENT_LIMIT * self.state.gradient or norm)
+            self.state.gradient += (seen - self.state.gradient) / min(self.state.step + 1, GRADIENT_MEMORY)
 
     def _loss(self, example: Example) -> Tensor:
         noisy = example.noisy.contiguous(memory_format=torch.channels_last)
