@@ -33,7 +33,7 @@ def cross_spectrum(pairs: Sequence[tuple[Means, Means]], cells: int) -> Spectrum
     """
     power = np.mean([_shared_power(a, b, same=a is b) for a, b in pairs], axis=0)
     count = pairs[0][0].shape[2]
-    frequency: Array = np.fft.rfftfreq(count)
+    frequency = np.asarray(np.fft.rfftfreq(count), np.float64)
     first = max(1, -(-cells // 2))
     usable = slice(first, None)
     total = np.einsum("fkk->f", power).real / power.shape[1]

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import convolve1d
 from scipy.interpolate import LSQUnivariateSpline
+from scipy.ndimage import convolve1d
 from scipy.special import ndtr
 
 from synthnoise.noise.spectral_design import Z_GRID, standardised

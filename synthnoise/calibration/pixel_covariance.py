@@ -48,15 +48,20 @@ def lag_covariances(first: NDArray[np.float32], second: NDArray[np.float32]) -> 
     return covariances, len(corners) * block * block
 
 
-def without_chance(covariances: Array, pixels: int) -> Array:
-    """Return covariances with those that chance may give set to 0; variances are kept."""
+def variances(covariances: Array) -> Array:
+    """Return the variances [C] among covariances."""
     radius = covariances.shape[2] // 2
-    variance = np.diagonal(covariances[:, :, radius, radius]).clip(min=0)
+    return np.asarray(np.diagonal(covariances[:, :, radius, radius]).copy())
+
+
+def without_chance(covariances: Array, pixels: float, variance: Array) -> Array:
+    """Return covariances of a random field, with those set to 0 that chance may give white noise.
+
+    ``variance`` [C] is that of the stacks which were multiplied; ``pixels`` how many products were averaged.
+    """
     error = np.sqrt(variance[:, None] * variance / pixels)[..., None, None]
-    kept = np.where(np.abs(covariances) > SIGNIFICANT * error, covariances, 0)
-    symmetric = (kept + kept.transpose(1, 0, 2, 3)[..., ::-1, ::-1]) / 2
-    symmetric[np.arange(len(variance)), np.arange(len(variance)), radius, radius] = variance
-    return np.asarray(symmetric)
+    symmetric = (covariances + covariances.transpose(1, 0, 2, 3)[..., ::-1, ::-1]) / 2
+    return np.where(np.abs(symmetric) > SIGNIFICANT * error, symmetric, 0)
 
 
 def refill(covariances: Array, size: tuple[int, int]) -> Array:

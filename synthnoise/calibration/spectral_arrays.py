@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +14,13 @@ from synthnoise.calibration.dark import HOT, DarkNoise
 from synthnoise.calibration.line_noise import half_means
 from synthnoise.calibration.line_spectra import Means, Spectrum, cross_spectrum
 from synthnoise.calibration.marginal import ResidualHistogram, settled
-from synthnoise.calibration.pixel_covariance import lag_covariances, refill, without_chance
+from synthnoise.calibration.pixel_covariance import lag_covariances, refill, variances, without_chance
 from synthnoise.calibration.residual import robust_deviation
 from synthnoise.calibration.shading import full_shading
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.frame import Frame
+
+Array = NDArray[np.float64]
 
 Planes = NDArray[np.float32]
 
@@ -30,37 +34,98 @@ LARGEST_MATRIX = 4
 def spectral_arrays(darks: Sequence[Frame], dark: DarkNoise) -> dict[str, NDArray[Any]]:
     """Return the arrays of a profile that describe the darks that ``dark`` was measured from.
 
-    Memory: the residuals of one frame, float32, or of two where there are several.
+    A single dark is taken for temporal but for its hot pixels. What two or more share is told apart by
+    products of neighbouring frames, in which nothing temporal remains. Memory: the residuals of one frame
+    in float32, or of two where there are several.
     """
+    sums = _Sums([plane.codes.step for plane in dark.planes])
     h, w = darks[0].active().cfa.shape
-    first = _residuals(darks[0], dark)
-    size = first.shape[1], first.shape[2]
-    rows, columns = _line_means(first, h, w)
-    pixels = _without_lines(first)
-    deviations = [float(robust_deviation(plane)) for plane in pixels]
-    steps = [plane.codes.step for plane in dark.planes]
-    histograms = [ResidualHistogram(q, s) for q, s in zip(steps, deviations, strict=True)]
-    for histogram, plane in zip(histograms, pixels, strict=True):
-        histogram.add(plane)
-    covariances, count = lag_covariances(pixels, pixels)
-    covariance = refill(without_chance(covariances, count), size)
-    radius = covariance.shape[2] // 2
-    quantiles = []
-    for c, histogram in enumerate(histograms):
-        # Sheppard: rounding adds q^2 / 12 once the noise spans a few codes.
-        rounded = histogram.variance * covariance[c, c, radius, radius] / covariances[c, c, radius, radius]
-        variance = max(rounded - steps[c] ** 2 / 12, 0.01 * steps[c] ** 2)
-        covariance[c, c, radius, radius] = variance
-        quantiles.append(histogram.quantiles(variance))
+    for frame in darks:
+        sums.add(_residuals(frame, dark), h, w)
     cells = dark.planes[0].grid.shape
-    return {
-        "pixel_quantiles": settled(np.stack(quantiles), [h.counts.sum() for h in histograms]),
-        "pixel_covariance": covariance.astype(np.float32),
-        "row_cross_spectrum": _real(cross_spectrum([(rows, rows)], cells[0])),
-        "column_cross_spectrum": _real(cross_spectrum([(columns, columns)], cells[1])),
-        "hot_quantiles": _hot_quantiles(dark),
-        "hot_rate": np.array([len(plane.hot) / dark.pixels for plane in dark.planes], np.float32),
-    }
+    arrays = sums.pixels()
+    for name, lines, count in (("row", sums.rows, cells[0]), ("column", sums.columns, cells[1])):
+        spectrum = cross_spectrum([(means, means) for means in lines], count)
+        if len(lines) > 1:
+            fixed = cross_spectrum(list(itertools.pairwise(lines)), count)
+            arrays[f"fixed_{name}_cross_spectrum"] = _real(fixed)
+            spectrum = spectrum - fixed
+        arrays[f"{name}_cross_spectrum"] = _real(spectrum)
+    arrays["hot_quantiles"] = _hot_quantiles(dark)
+    arrays["hot_rate"] = np.array([len(plane.hot) / dark.pixels for plane in dark.planes], np.float32)
+    return arrays
+
+
+class _Sums:
+    """What is added up over the darks.
+
+    Attributes
+    ----------
+    rows, columns
+        Half means [K, 2, n] of each frame.
+    """
+
+    def __init__(self, steps: Sequence[float]) -> None:
+        self.steps = np.asarray(steps, dtype=np.float64)
+        self.rows = list[Means]()
+        self.columns = list[Means]()
+        self._histograms = list[ResidualHistogram]()
+        self._within = list[Array]()
+        self._between = list[Array]()
+        self._last: Planes | None = None
+        self._count = 0
+        self._size = (0, 0)
+
+    def add(self, planes: Planes, h: int, w: int) -> None:
+        """Add a frame; its residuals are overwritten."""
+        rows, columns = _line_means(planes, h, w)
+        self.rows.append(rows)
+        self.columns.append(columns)
+        self._size = planes.shape[1], planes.shape[2]
+        pixels = _without_lines(planes)
+        if not self._histograms:
+            deviations = [float(robust_deviation(plane)) for plane in pixels]
+            self._histograms = [ResidualHistogram(q, s) for q, s in zip(self.steps, deviations, strict=True)]
+        for histogram, plane in zip(self._histograms, pixels, strict=True):
+            histogram.add(plane)
+        covariances, self._count = lag_covariances(pixels, pixels)
+        self._within.append(covariances)
+        if self._last is not None:
+            self._between.append(lag_covariances(self._last, pixels)[0])
+        self._last = pixels
+
+    def pixels(self) -> dict[str, NDArray[Any]]:
+        """Return marginal and covariances of what pixels do not share with their lines."""
+        within = np.mean(self._within, axis=0)
+        total = variances(within)
+        covariance = refill(without_chance(within, self._count * len(self._within), total), self._size)
+        refilled = variances(covariance) / np.maximum(total, 1e-12)
+        # Sheppard: rounding adds q^2 / 12 once the noise spans a few codes.
+        rounded = np.array([histogram.variance for histogram in self._histograms]) * refilled
+        wanted = np.maximum(rounded - self.steps**2 / 12, 0.01 * self.steps**2)
+        arrays = dict[str, NDArray[Any]]()
+        blur = np.zeros_like(wanted)
+        if self._between:
+            products = self._count * len(self._between)
+            fixed = without_chance(np.mean(self._between, axis=0), products, total)
+            blur = np.minimum(variances(fixed).clip(min=0), 0.9 * wanted)
+            fixed = _with_variances(fixed, blur)
+            arrays["fixed_covariance"] = fixed.astype(np.float32)
+            covariance, wanted = covariance - fixed, wanted - blur
+        quantiles = [
+            histogram.quantiles(variance, math.sqrt(b))
+            for histogram, variance, b in zip(self._histograms, wanted, blur, strict=True)
+        ]
+        arrays["pixel_quantiles"] = settled(np.stack(quantiles), [h.counts.sum() for h in self._histograms])
+        arrays["pixel_covariance"] = _with_variances(covariance, wanted).astype(np.float32)
+        return arrays
+
+
+def _with_variances(covariances: Array, variance: Array) -> Array:
+    """Return covariances with other variances [C]."""
+    changed, radius, planes = covariances.copy(), covariances.shape[2] // 2, np.arange(len(variance))
+    changed[planes, planes, radius, radius] = variance
+    return changed
 
 
 def _residuals(frame: Frame, dark: DarkNoise) -> Planes:

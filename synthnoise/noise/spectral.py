@@ -25,6 +25,7 @@ from synthnoise.noise.spectral_profile import (
     LineNoise,
     PixelNoise,
     dark_shading,
+    fixed_pixels,
     line_noise,
     pixel_noise,
     scaled_arrays,
@@ -77,6 +78,8 @@ class Parameters:
         The same before rounding.
     rows, columns
         Noise that the pixels of a line share; None where there is none.
+    fixed_pixels, fixed_rows, fixed_columns
+        What of it stays from frame to frame; None where that is not known.
     hot
         Hot pixels; None where there are none.
     shading
@@ -88,6 +91,9 @@ class Parameters:
     continuous: PixelNoise
     rows: LineNoise | None
     columns: LineNoise | None
+    fixed_pixels: PixelNoise | None
+    fixed_rows: LineNoise | None
+    fixed_columns: LineNoise | None
     hot: HotPixels | None
     shading: DarkShading | None
 
@@ -130,6 +136,9 @@ class Spectral:
             continuous=pixel_noise(noise, profile, rounded=False),
             rows=line_noise(noise, profile, rows=True),
             columns=line_noise(noise, profile, rows=False),
+            fixed_pixels=fixed_pixels(noise, profile),
+            fixed_rows=line_noise(noise, profile, rows=True, fixed=True),
+            fixed_columns=line_noise(noise, profile, rows=False, fixed=True),
             hot=hot_pixels(noise, profile, known=self.options.unit == CALIBRATED_UNIT),
             shading=dark_shading(noise, profile) if self.options.shading else None,
         )
@@ -155,28 +164,47 @@ class Spectral:
                 hint="images and profile must be of the same colour filter array",
             )
         noisy = add_shot_noise(clean, parameters.shot.to(clean.device), rng)
+        specimen = self._specimen(rng)
+        lines = [
+            filtered_lines(source, stream, part.taps, clean.shape[2 + axis], start=rng.origin[axis])[
+                :, list(part.channel)
+            ].unsqueeze(3 - axis)
+            for part, stream, source, axis in (
+                (parameters.rows, Stream.ROW_NOISE, rng, 0),
+                (parameters.columns, Stream.COLUMN_NOISE, rng, 1),
+                (parameters.fixed_rows, Stream.FIXED_ROWS, specimen, 0),
+                (parameters.fixed_columns, Stream.FIXED_COLUMNS, specimen, 1),
+            )
+            if part is not None
+        ]
         step = max(16, BAND_PIXELS // max(1, planes * width * len(clean)))
-        rows, columns = self._lines(parameters, rng, (height, width))
         for top in range(0, height, step):
             band = noisy[:, :, top : top + step]
-            noise = filtered_planes(
-                rng.cropped(top, 0), Stream.READ_NOISE, parameters.pixels.taps, (band.shape[2], width)
-            )
-            band += mapped(noise, parameters.pixels.table)
-            if parameters.shading is not None:
-                place = rng.origin[0] + top, rng.origin[1]
-                band += parameters.shading.at(place, (band.shape[2], width)).to(band.device)
-            if rows is not None:
-                band += rows[:, :, top : top + step, None]
-            if columns is not None:
-                band += columns[:, :, None]
+            self._add_pixels(band, parameters, rng.cropped(top, 0), specimen.cropped(top, 0))
+            for line in lines:
+                band += line[:, :, top : top + step] if line.shape[2] > 1 else line
         if parameters.hot is not None:
-            parameters.hot.add_to(noisy, parameters.shot, self._specimen(rng), rng)
+            parameters.hot.add_to(noisy, parameters.shot, specimen, rng)
         return noisy
+
+    def _add_pixels(self, band: Tensor, parameters: Parameters, rng: Rng, specimen: Rng) -> None:
+        """Add to a band [B, C, h, W], in place, the noise that its pixels do not share with their lines."""
+        size = band.shape[2], band.shape[3]
+        for part, stream, source in (
+            (parameters.pixels, Stream.READ_NOISE, rng),
+            (parameters.fixed_pixels, Stream.FIXED_PIXELS, specimen),
+        ):
+            if part is not None:
+                band += mapped(filtered_planes(source, stream, part.taps, size), part.table)
+        if parameters.shading is not None:
+            band += parameters.shading.at(rng.origin, size).to(band.device)
 
     def variance(self, clean: Tensor, parameters: Parameters) -> Tensor:
         """Return S x + the variance in the dark per plane, [B, C, H, W]; the latter alone below black."""
-        parts = (parameters.pixels, parameters.rows, parameters.columns, parameters.hot)
+        parts = (
+            *(parameters.pixels, parameters.rows, parameters.columns, parameters.hot),
+            *(parameters.fixed_pixels, parameters.fixed_rows, parameters.fixed_columns),
+        )
         dark = sum(torch.from_numpy(part.variance) for part in parts if part is not None)
         dark = torch.as_tensor(dark).view(-1, 1, 1).to(clean)
         return clean.clamp(min=0) * parameters.shot.to(clean.device) + dark
@@ -197,18 +225,3 @@ class Spectral:
             return rng
         indices = torch.full_like(rng.indices, self.options.unit)
         return Rng(seed=0, indices=indices, device=rng.device, origin=rng.origin)
-
-    def _lines(
-        self, parameters: Parameters, rng: Rng, size: tuple[int, int]
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Return what rows [B, C, H] and columns [B, C, W] add."""
-        found: list[Tensor | None] = []
-        for axis, (lines, stream) in enumerate(
-            ((parameters.rows, Stream.ROW_NOISE), (parameters.columns, Stream.COLUMN_NOISE))
-        ):
-            if lines is None:
-                found.append(None)
-                continue
-            values = filtered_lines(rng, stream, lines.taps, size[axis], start=rng.origin[axis])
-            found.append(values[:, list(lines.channel)])
-        return found[0], found[1]

@@ -146,6 +146,24 @@ def pixel_noise(noise: IsoNoise, profile: CameraProfile, *, rounded: bool) -> Pi
     )
 
 
+def fixed_pixels(noise: IsoNoise, profile: CameraProfile) -> PixelNoise | None:
+    """Return what pixels keep from frame to frame at an ISO, taken as normal; None where it is unknown."""
+    if "fixed_covariance" not in noise.arrays:
+        return None
+    covariance = noise.arrays["fixed_covariance"].astype(np.float64)
+    radius, planes = covariance.shape[2] // 2, np.arange(len(covariance))
+    deviation = np.sqrt(covariance[planes, planes, radius, radius].clip(min=0))
+    if not deviation.any():
+        return None
+    product = (deviation[:, None] * deviation)[..., None, None]
+    correlation = np.divide(covariance, product, out=np.zeros_like(covariance), where=product > 0)
+    correlation[planes, planes, radius, radius] = 1
+    return PixelNoise(
+        taps=torch.from_numpy(plane_filter(correlation)).float(),
+        table=torch.from_numpy((deviation / profile.scale)[:, None] * Z_GRID).float(),
+    )
+
+
 def _with_rounding(quantiles: Array, step: float) -> Array:
     """Return the quantiles of a law plus uniform noise as wide as a code."""
     low, high = quantiles[0] - step, quantiles[-1] + step
@@ -159,12 +177,19 @@ def _with_rounding(quantiles: Array, step: float) -> Array:
     return np.interp(ndtr(Z_GRID), share, x)
 
 
-def line_noise(noise: IsoNoise, profile: CameraProfile, *, rows: bool) -> LineNoise | None:
-    """Return the noise of rows or columns at an ISO, or None where there is none."""
+def line_noise(
+    noise: IsoNoise, profile: CameraProfile, *, rows: bool, fixed: bool = False
+) -> LineNoise | None:
+    """Return the noise of rows or columns at an ISO, or None where there is none.
+
+    ``fixed`` takes what stays from frame to frame, which two darks tell apart.
+    """
     h, w = len(profile.cfa), len(profile.cfa[0])
     phase = [p // w if rows else p % w for p in range(h * w)]
     name = "row" if rows else "column"
-    key = f"{name}_cross_spectrum"
+    key = f"fixed_{name}_cross_spectrum" if fixed else f"{name}_cross_spectrum"
+    if fixed and key not in noise.arrays:
+        return None
     if key in noise.arrays:
         real, imaginary = noise.arrays[key].astype(np.float64)
         spectrum = real + 1j * imaginary

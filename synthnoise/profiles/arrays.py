@@ -25,6 +25,9 @@ KNOWN: dict[str, tuple[type[np.generic], int]] = {
     "pixel_covariance": (np.float32, 4),
     "row_cross_spectrum": (np.float32, 4),
     "column_cross_spectrum": (np.float32, 4),
+    "fixed_covariance": (np.float32, 4),
+    "fixed_row_cross_spectrum": (np.float32, 4),
+    "fixed_column_cross_spectrum": (np.float32, 4),
     "hot_quantiles": (np.float32, 1),
     "hot_rate": (np.float32, 1),
 }

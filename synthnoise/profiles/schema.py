@@ -111,7 +111,8 @@ class IsoNoise:
         rounding: ``pixel_quantiles`` [C, 193] and ``pixel_covariance`` [C, C, k, k] in DN^2 of the noise
         beyond rows and columns, ``row_cross_spectrum`` and ``column_cross_spectrum`` [2, 32, K, K], real
         and imaginary part, in DN^2, ``hot_rate`` [C] share of hot pixels, ``hot_quantiles`` [q] of their
-        amplitudes at equal steps of probability.
+        amplitudes at equal steps of probability; from two darks on also ``fixed_covariance``,
+        ``fixed_row_cross_spectrum`` and ``fixed_column_cross_spectrum`` of what stays from frame to frame.
     diagnostics
         What else was noticed (clipping, lag correlation, code gaps, warnings), TOML values only.
     sources
