@@ -48,7 +48,7 @@ def files(tmp_path_factory, frames) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def whole(files):
     """SFRN with nothing done to the darks."""
-    return Sfrn(sfrn.Options(dark=files, gain=SENSOR.gain, high_bit=False, shading=True))
+    return Sfrn(sfrn.Options(dark=files, gain=SENSOR.gain, high_bit=False, keep_shading=True))
 
 
 def place_of(crop: np.ndarray, dark: np.ndarray) -> tuple[int, int] | None:
@@ -83,7 +83,7 @@ def test_a_sample_depends_on_seed_and_number_alone(whole):
 
 def test_high_bit_reconstruction_adds_a_uniform_number_below_one_dn(files, whole):
     """Rounding the sum to DN again gives the codes of the camera back."""
-    fine = Sfrn(sfrn.Options(dark=files, gain=SENSOR.gain, shading=True))
+    fine = Sfrn(sfrn.Options(dark=files, gain=SENSOR.gain, keep_shading=True))
     clean = torch.zeros(1, *PLANES)
     before = whole.sample(clean, whole.parameters(), rng()).double().numpy() * SCALE
     after = fine.sample(clean, fine.parameters(), rng()).double().numpy() * SCALE

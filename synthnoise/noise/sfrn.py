@@ -37,7 +37,9 @@ class Options:
     high_bit: bool = field(
         default=True, metadata={"help": "undo the rounding to DN by uniform noise of one step"}
     )
-    shading: bool = field(default=False, metadata={"help": "leave dark shading and black-level bias in"})
+    keep_shading: bool = field(
+        default=False, metadata={"help": "leave dark shading and black-level bias in the crops"}
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +84,7 @@ class Sfrn:
         InputError
             A dark frame cannot be read, or they differ in size.
         """
-        remove: ShadingKind = "none" if self.options.shading else "low"
+        remove: ShadingKind = "none" if self.options.keep_shading else "low"
         gain, darks = gain_and_darks(
             "sfrn", self.options.dark, self.options.gain, remove, profile=profile, iso=iso
         )
