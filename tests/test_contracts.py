@@ -8,7 +8,7 @@ from synthnoise import testing
 from synthnoise.plugins import RECORD_TYPES, default_plugins
 
 PLUGINS = default_plugins()
-WHOLE_FRAME = {"two-shots", "two-shots-fast"}
+WHOLE_FRAME = {"two-shots", "two-shots-fast", "low-dose-ct"}
 """Noise models that synthesise whole dark frames: no crop independence, correlated pixels."""
 
 
