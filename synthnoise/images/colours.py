@@ -66,8 +66,11 @@ def natural_palette(rng: Rng, count: int) -> Tensor:
     normal = rng.normal(Stream.PALETTE, (levels + count, 4))
     mean, spread = _photograph(normal[:, 0], normal[:, 1])
     centre = math.sqrt(_SHARE_BETWEEN) * normal[:, 2:levels, :3]
-    # The fourth column has no colour to say: it serves as uniform numbers.
-    uniform = torch.special.ndtr(normal[:, 1:, 3].double())
+    # The fourth column has no colour to say: it serves as uniform numbers. In double precision, so that
+    # every device chooses the same clusters.
+    words = rng.bits(Stream.PALETTE, (levels + count, 4))[:, 1:, 2:].double()
+    radius = (((words[..., 0] + 0.5) * 2.0**-32).log() * -2).sqrt()
+    uniform = torch.special.ndtr(radius * (words[..., 1] * (2 * math.pi * 2.0**-32)).sin())
     cluster = _clusters(uniform[:, 0], uniform[:, 1 : levels - 1], uniform[:, levels - 1 :])
     place = centre.gather(1, cluster.unsqueeze(-1).expand(-1, -1, 3))
     place = place + math.sqrt(1 - _SHARE_BETWEEN) * normal[:, levels:, :3]
@@ -82,9 +85,11 @@ def _photograph(mean_normal: Tensor, spread_normal: Tensor) -> tuple[Tensor, Ten
     """Return mean and standard deviation [B, 3] on the opponent axes, of 0..255."""
     device = mean_normal.device
     mean = torch.tensor(_MEAN, device=device) + torch.tensor(_MEAN_SPREAD, device=device) * mean_normal[:, :3]
-    factor = torch.linalg.cholesky(torch.tensor(_LOG_SPREAD_CORRELATION, device=device))
+    # On the CPU: elsewhere the check of the result would wait for the device.
+    factor = torch.linalg.cholesky(torch.tensor(_LOG_SPREAD_CORRELATION)).to(device)
     # A sum of products, not a matrix product: whose rounding may change with the size of the batch.
-    correlated = (factor * spread_normal[:, None, :3]).sum(-1)
+    x, y, z = spread_normal[:, :3].unsqueeze(1).unbind(-1)
+    correlated = factor[:, 0] * x + factor[:, 1] * y + factor[:, 2] * z
     logarithm = torch.tensor(_LOG_SPREAD, device=device)
     logarithm = logarithm + torch.tensor(_LOG_SPREAD_SPREAD, device=device) * correlated
     return mean, logarithm.exp()

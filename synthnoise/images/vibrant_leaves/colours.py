@@ -61,7 +61,7 @@ def palette(source: str, rng: Rng) -> Tensor:
     colour = colours.encode_srgb(draw(rng, PALETTE_SIZE))
     if source != "natural":
         return colour
-    middle = colour.mean(1, keepdim=True)
+    middle = _mean(colour)
     axes = torch.tensor(colours.OPPONENT, device=colour.device)
     stretched = _project(colour - middle, axes) * torch.tensor(_STRETCH, device=colour.device)
     return (middle + _project(stretched, axes.T)).clamp(0, 1)
@@ -75,7 +75,18 @@ def _photographs(folder: str) -> Photographs:
 def palette_moments(of: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean (sRGB) and standard deviation (opponent axes) of palettes [B, k, 3], [B, 1, 3] each."""
     axes = torch.tensor(colours.OPPONENT, device=of.device)
-    return of.mean(1, keepdim=True), _project(of, axes).std(1, keepdim=True)
+    middle, projected = _mean(of), _project(of, axes)
+    squares = (projected - _mean(projected)) ** 2
+    return middle, (_mean(squares) * (of.shape[1] / (of.shape[1] - 1))).sqrt()
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Return the mean over the colours of palettes [B, k, 3], by halves: so rounding knows no batch."""
+    count = values.shape[1]
+    while values.shape[1] > 1:
+        half = values.shape[1] // 2
+        values = values[:, :half] + values[:, half:]
+    return values / count
 
 
 def patch_colours(chosen: Tensor, of: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,7 +105,8 @@ def patch_colours(chosen: Tensor, of: Tensor, normal: Tensor) -> tuple[Tensor, T
     middle, spread = palette_moments(of)
     share = torch.tensor(MEAN_SHARE, device=of.device)
     mean = (middle + _project(_project(chosen - middle, axes) * share, axes.T)).clamp(0, 1)
-    factor = torch.linalg.cholesky(torch.tensor(LOG_RATIO_CORRELATION, device=of.device))
+    # On the CPU: elsewhere the check of the result would wait for the device.
+    factor = torch.linalg.cholesky(torch.tensor(LOG_RATIO_CORRELATION)).to(of.device)
     scale = torch.tensor(LOG_RATIO_SPREAD, device=of.device)
     logarithm = torch.tensor(LOG_RATIO, device=of.device) + scale * _project(normal, factor)
     wanted = (spread * (logarithm.exp() - FLOOR).clamp(min=0)).clamp(max=MOST_SPREAD)
@@ -104,4 +116,5 @@ def patch_colours(chosen: Tensor, of: Tensor, normal: Tensor) -> tuple[Tensor, T
 
 def _project(vectors: Tensor, rows: Tensor) -> Tensor:
     """Return the products of [..., 3] with three rows, one by one: so rounding knows no batch."""
-    return torch.stack([(vectors * row).sum(-1) for row in rows], -1)
+    x, y, z = vectors.unbind(-1)
+    return torch.stack([x * row[0] + y * row[1] + z * row[2] for row in rows], -1)

@@ -23,7 +23,7 @@ GAUSSIAN_REACH = 5
 BARE = np.float32(1 / 255)
 """Light where no leaf of the background is: the reference's canvas starts at 1 of 255."""
 
-_NEGLIGIBLE = 1e-4
+NEGLIGIBLE = 1e-4
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
@@ -38,7 +38,7 @@ def kernel(blur: Blur, amount: float) -> NDArray[np.float32]:
     if blur == "gaussian":
         offsets = np.arange(-GAUSSIAN_REACH, GAUSSIAN_REACH + 1)
         weights = np.exp(-0.5 * (offsets / amount) ** 2)
-        weights = weights[weights > _NEGLIGIBLE]
+        weights = weights[weights > NEGLIGIBLE]
         return np.asarray(weights / weights.sum(), dtype=np.float32)
     radius = max(amount, 0.5)
     reach = math.ceil(radius) - 1

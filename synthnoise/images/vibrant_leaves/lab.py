@@ -10,11 +10,12 @@ from synthnoise.kernels import compiled
 
 # IEC 61966-2-1 primaries, rows divided by the D65 white of the 2-degree observer.
 _WHITE = np.array([[0.95047], [1.0], [1.08883]])
-_TO_XYZ = np.array(
+_PRIMARIES = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
-_M = (_TO_XYZ / _WHITE).astype(np.float32)
-_N = np.linalg.inv(_TO_XYZ / _WHITE).astype(np.float32)
+TO_XYZ = (_PRIMARIES / _WHITE).astype(np.float32)
+TO_RGB = np.linalg.inv(_PRIMARIES / _WHITE).astype(np.float32)
+"""Linear sRGB to X, Y, Z over those of white, and back."""
 
 _STEPS = 4096
 _CELLS = np.float32(_STEPS)
@@ -42,9 +43,9 @@ def _look_up(table: Any, value: Any) -> Any:
 def lab_of(r: Any, g: Any, b: Any) -> Any:
     """Return f(Y), f(X) - f(Y), f(Z) - f(Y) of sRGB: mixes of them are those of L*, a*, b*."""
     r, g, b = _look_up(_DECODE, r), _look_up(_DECODE, g), _look_up(_DECODE, b)
-    fx = _look_up(_ROOT, _M[0, 0] * r + _M[0, 1] * g + _M[0, 2] * b)
-    fy = _look_up(_ROOT, _M[1, 0] * r + _M[1, 1] * g + _M[1, 2] * b)
-    fz = _look_up(_ROOT, _M[2, 0] * r + _M[2, 1] * g + _M[2, 2] * b)
+    fx = _look_up(_ROOT, TO_XYZ[0, 0] * r + TO_XYZ[0, 1] * g + TO_XYZ[0, 2] * b)
+    fy = _look_up(_ROOT, TO_XYZ[1, 0] * r + TO_XYZ[1, 1] * g + TO_XYZ[1, 2] * b)
+    fz = _look_up(_ROOT, TO_XYZ[2, 0] * r + TO_XYZ[2, 1] * g + TO_XYZ[2, 2] * b)
     return fy, fx - fy, fz - fy
 
 
@@ -58,9 +59,9 @@ def rgb_of(light: Any, a: Any, b: Any) -> Any:
     """Return sRGB in [0, 1] of what :func:`lab_of` gives; colours outside the gamut are clipped."""
     x, y, z = _unroot(light + a), _unroot(light), _unroot(light + b)
     return (
-        _look_up(_ENCODE, _N[0, 0] * x + _N[0, 1] * y + _N[0, 2] * z),
-        _look_up(_ENCODE, _N[1, 0] * x + _N[1, 1] * y + _N[1, 2] * z),
-        _look_up(_ENCODE, _N[2, 0] * x + _N[2, 1] * y + _N[2, 2] * z),
+        _look_up(_ENCODE, TO_RGB[0, 0] * x + TO_RGB[0, 1] * y + TO_RGB[0, 2] * z),
+        _look_up(_ENCODE, TO_RGB[1, 0] * x + TO_RGB[1, 1] * y + TO_RGB[1, 2] * z),
+        _look_up(_ENCODE, TO_RGB[2, 0] * x + TO_RGB[2, 1] * y + TO_RGB[2, 2] * z),
     )
 
 

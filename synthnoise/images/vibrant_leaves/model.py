@@ -12,6 +12,7 @@ from torch import Tensor
 from synthnoise.images.colours import decode_srgb
 from synthnoise.images.vibrant_leaves.coefficients import MARGIN, prepare
 from synthnoise.images.vibrant_leaves.depth import kernel, render
+from synthnoise.images.vibrant_leaves.engines import choose_engine, engine_of
 from synthnoise.images.vibrant_leaves.painter import paint
 from synthnoise.images.vibrant_leaves.parity import AUTOMATIC_SIGMA, fuse
 from synthnoise.images.vibrant_leaves.settings import Options
@@ -68,14 +69,23 @@ class VibrantLeaves:
     """
 
     def __init__(self, options: Options | None = None) -> None:
-        self.settings = (options or Options()).settings()
+        self.options = options or Options()
+        self.settings = self.options.settings()
 
     def generate(self, size: tuple[int, int], rng: Rng) -> Tensor:
         """Return float32 [B, 3, H, W], linear light in [0, 1], on ``rng.device``.
 
         ``rng.indices`` [B] names the images; image i depends on (options, seed, i, size) alone.
         Another size is another image of the same law, not a crop.
+
+        Raises
+        ------
+        UsageError
+            The engine that was asked for cannot work on this device.
         """
+        engine = choose_engine(self.options.engine, torch.device(rng.device), self.settings)
+        if engine != "compiled":
+            return engine_of(engine)(self.settings, size, rng)
         images = torch.empty((len(rng.indices), 3, *size))
         for place, index in enumerate(rng.indices.cpu()):
             images[place] = self.scene(size, rng.seed, int(index)).image

@@ -16,6 +16,7 @@ Blur = Literal["gaussian", "lens", "off"]
 Boundary = Literal["inside", "stationary"]
 Spectrum = Literal["axis", "isotropic"]
 Waves = Literal["squashed", "plain"]
+Engine = Literal["auto", "compiled", "torch"]
 
 MIN_LEAVES, UNCOVERED = 20, 0.002
 """Leaves where one covers the canvas in the mean, and the share that the count of leaves leaves bare."""
@@ -144,6 +145,10 @@ class Options:
     parity: bool | None = field(
         default=None, metadata=_help("repeat the reference code's 8-bit truncation and cut foreground edges")
     )
+    engine: Engine = field(
+        default="auto",
+        metadata=_help("who paints: compiled on the CPU, torch on any device; auto: as fits the device"),
+    )
 
     def settings(self) -> Settings:
         """Return the preset with what is given put in place.
@@ -153,7 +158,7 @@ class Options:
         UsageError
             The values contradict each other.
         """
-        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "preset"}
+        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(Settings)}
         chosen = {name: value for name, value in given.items() if value is not None}
         settings = dataclasses.replace(PRESETS[self.preset], **chosen)
         if not settings.r_min < settings.r_max:
@@ -164,6 +169,8 @@ class Options:
                 raise UsageError(f"{name}={low:g},{high:g}: give the lower one first, above zero")
         if settings.parity and settings.blur == "lens":
             raise UsageError("parity=true repeats the Gaussian blur only", hint="leave out blur=lens")
+        if settings.parity and self.engine not in ("auto", "compiled"):
+            raise UsageError("parity=true is done by engine=compiled only", hint="leave out engine")
         if min(settings.weights) < 0 or sum(settings.weights) <= 0:
             raise UsageError(f"weights={settings.weights}: must not be negative, nor all zero")
         return settings

@@ -7,6 +7,7 @@ random, gives a texture of the wanted law without an FFT per leaf.
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import torch
@@ -38,12 +39,15 @@ Atlas = tuple[NDArray[np.int16], ...]
 def noise_atlas(largest: int, slope: tuple[float, float], spectrum: Spectrum) -> Atlas:
     """Return for each of ``SIDES`` the fields int16 [slopes, side, side, 3].
 
-    Those of periods above ``largest`` are left empty ([0, 0, 0, 3]). All of them take four CPU
-    seconds to build and 134 MB in the cache.
+    Those that are nearest to no period up to ``largest`` are left empty ([0, 0, 0, 3]). All of them
+    take four CPU seconds to build and 134 MB in the cache.
     """
     empty = np.empty((0, 0, 0, 3), dtype=np.int16)
     empty.flags.writeable = False
-    return tuple(_fields(side, slope, spectrum) if side <= largest else empty for side in SIDES)
+    near = [side == SIDES[0] or side < math.sqrt(2) * largest for side in SIDES]
+    return tuple(
+        _fields(side, slope, spectrum) if used else empty for side, used in zip(SIDES, near, strict=True)
+    )
 
 
 @functools.cache
