@@ -78,3 +78,15 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         factory="synthnoise.images.charts.dead_leaves_chart:DeadLeavesChart",
         options="synthnoise.images.charts.dead_leaves_chart:Options",
     )
+    yield ImageModelSpec(
+        name="dead-leaves-shapes",
+        summary="Discs, squares and other figures in random colours (Baradad et al. 2021).",
+        factory="synthnoise.images.shape_leaves:ShapeLeaves",
+        options="synthnoise.images.shape_leaves:Options",
+    )
+    yield ImageModelSpec(
+        name="dead-leaves-textured",
+        summary="Figures filled with noise of random spectrum, colours and bands (Baradad et al. 2021).",
+        factory="synthnoise.images.shape_leaves:ShapeLeaves",
+        options="synthnoise.images.shape_leaves:TexturedOptions",
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -47,6 +48,10 @@ class Options:
     shape: tuple[float, float] = field(
         default=(0.4, 0.8),
         metadata={"help": "range of r in the law exp(-|x / s|^r) of a band; 2: normal, less: heavier tails"},
+    )
+    growth: Literal["2021", "octave"] = field(
+        default="2021",
+        metadata={"help": "scale s of a band sampled at 1 / 2^k: 4^(2^k), or 4 x 2^k as in photographs"},
     )
     scales: int = field(
         default=0, metadata={"help": "scales of the pyramid; 0: as many as fit", "range": (0, _MOST_SCALES)}
@@ -149,16 +154,21 @@ class StatisticalNoise:
     def _tails(self, size: tuple[int, int], scales: int, rng: Rng) -> tuple[tuple[Tensor, ...], ...]:
         """Return for each plane the values of its bands: highest frequencies, then scale by scale.
 
-        A band sampled at 1 / 2^k of the rate has a scale of 4^(2^k) grey levels; the highest frequencies
-        have that of k = 0. The shape is drawn for each band and plane.
+        The highest frequencies have the scale of the finest bands; shapes are drawn for each band and plane.
         """
         low, high = self.options.shape
         levels = [0] + [k for k in range(scales) for _ in range(self.options.orientations)]
         drawn = rng.uniform(Stream.BAND_SHAPE, (3 * len(levels),)).double().reshape(3, -1)
+        growth = {
+            "2021": [4.0 ** (2**k) for k in range(scales)],
+            "octave": [4.0 * 2**k for k in range(scales)],
+        }
         return tuple(
             tuple(
                 generalised_laplacian(
-                    4.0 ** (2**k), low + (high - low) * float(u), (size[0] >> k) * (size[1] >> k)
+                    growth[self.options.growth][k],
+                    low + (high - low) * float(u),
+                    (size[0] >> k) * (size[1] >> k),
                 ).to(rng.device)
                 for k, u in zip(levels, row, strict=True)
             )
