@@ -12,11 +12,11 @@ from typing import Any
 from synthnoise import __version__
 from synthnoise.calibration.agreement import check_same_camera
 from synthnoise.calibration.flats import FlatPair, measure_pair
-from synthnoise.calibration.one_iso import IsoCalibration, calibrate_iso
+from synthnoise.calibration.one_iso import IsoCalibration, calibrate_iso, noise_of_tag
 from synthnoise.calibration.profile_entry import iso_noise
 from synthnoise.calibration.report import report_lines
 from synthnoise.calibration.sources import IsoSources, sources_by_iso
-from synthnoise.errors import OutputExistsError, UsageError
+from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.naming import camera_name, folder_name
 from synthnoise.profiles.iso_law import IsoLaw, iso_law
 from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile
@@ -126,6 +126,31 @@ def calibrate(
         profile = save_profile(profile, folder, overwrite=overwrite, merge=merge)
         report.append(f"written to {folder}")
     return CalibrationResult(profile=profile, report=tuple(report), warnings=tuple(dict.fromkeys(warnings)))
+
+
+def tag_profile(path: Path | str, *, iso: float | None = None, camera: str | None = None) -> CameraProfile:
+    """Return the profile that the NoiseProfile tag of a DNG states; nothing is measured (0 shots).
+
+    Raises
+    ------
+    UsageError
+        The file does not say its ISO, and ``iso`` does not either.
+    InputError
+        It cannot be read, or carries no NoiseProfile.
+    """
+    group = sources_by_iso((), [path], (), iso)
+    (source,) = next(iter(group.values())).noisy
+    frame = source.frame()
+    if frame.noise_profile is None:
+        raise InputError(
+            f"{path}: carries no NoiseProfile",
+            hint=f"synthnoise calibrate --noisy {Path(path).name} measures",
+        )
+    profile, one = _camera(frame, camera), noise_of_tag(frame)
+    record = source.record("tag", frame.date)
+    noise = dataclasses.replace(iso_noise(one, profile), sources=(record,))
+    name = f"NoiseProfile tag of {Path(path).name}"
+    return dataclasses.replace(profile, isos={source.iso: noise}, provenance=name)
 
 
 def default_folder(noisy: Sequence[Path | str | Frame], camera: str | None = None) -> Path:

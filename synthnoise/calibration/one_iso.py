@@ -108,7 +108,7 @@ def calibrate_iso(
     """
     rectangle = None if darks else masked_border(noisy[0])
     if not darks and rectangle is None:
-        return _from_tag(noisy[0]) if noisy[0].noise_profile is not None else _blind(noisy)
+        return noise_of_tag(noisy[0]) if noisy[0].noise_profile is not None else _blind(noisy)
     border = [] if rectangle is None else [frame.crop(rectangle) for frame in noisy]
     dark = measure_darks(darks or border, progress=progress)
     warnings = [*check_dark((darks or noisy)[0], dark), *check_exposures(darks, noisy)]
@@ -208,7 +208,8 @@ def _blind(noisy: Sequence[Frame]) -> IsoCalibration:
     )
 
 
-def _from_tag(frame: Frame) -> IsoCalibration:
+def noise_of_tag(frame: Frame) -> IsoCalibration:
+    """Return what the NoiseProfile of a frame states; it has one."""
     assert frame.noise_profile is not None
     pairs = tuple((float(s), float(o)) for s, o in frame.noise_profile)
     pairs = pairs * 3 if len(pairs) == 1 else pairs

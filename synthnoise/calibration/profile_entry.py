@@ -15,8 +15,8 @@ from synthnoise.calibration.gain import GainEstimate
 from synthnoise.calibration.holdout import HoldOut
 from synthnoise.calibration.one_iso import IsoCalibration, Measured
 from synthnoise.calibration.quantities import dark_quantities, root
-from synthnoise.profiles.convert import stated_noise
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
+from synthnoise.profiles.stated import stated_noise
 
 
 def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:

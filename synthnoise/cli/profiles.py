@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="Its name, or its folder.")]
-Format = Annotated[str, typer.Option("--format", help="dng, android, emva1288, libcamera or vkdt.")]
+FORMATS = "dng, android, emva1288, libcamera or vkdt"
 
 
 @app.command("list")
@@ -35,34 +35,84 @@ def list_profiles(json: Json = False) -> None:
 
 
 @app.command()
-def show(name: ProfileName, json: Json = False) -> None:
+def show(
+    name: ProfileName,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw noise levels, gain, spectra and marginals to this PNG file."),
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
     """Show what a profile says: levels, and the noise at each ISO with its standard errors."""
     from synthnoise.profiles.store import describe_profile, load_profile
 
-    data, lines = describe_profile(load_profile(name))
+    profile = load_profile(name)
+    data, lines = describe_profile(profile)
+    if plot is not None:
+        from synthnoise.figures import save_figure
+        from synthnoise.profiles.drawing import draw_profile
+
+        if plot.suffix.lower() != ".png":
+            raise UsageError(f"{plot}: plots are PNG files", hint=f"--plot {plot.with_suffix('.png')}")
+        save_figure(draw_profile(profile), plot, overwrite=overwrite)
+        data, lines = data | {"plot": str(plot)}, [*lines, f"drawn to {plot}"]
     Output(json_mode=json).result(data, lines)
 
 
 @app.command("import")
 def import_profile(
-    source: Annotated[Path, typer.Argument(help="A file of another tool.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A file of another tool, or a DNG with a NoiseProfile; for darktable it may be left out.",
+            show_default=False,
+        ),
+    ] = None,
     output: OutputPath = None,
-    file_format: Format = "dng",
+    file_format: Annotated[str, typer.Option("--format", help=f"{FORMATS}, or darktable.")] = "dng",
+    black: Annotated[
+        float | None, typer.Option("--black", help="Black level in DN, where the format does not state it.")
+    ] = None,
+    white: Annotated[
+        float | None, typer.Option("--white", help="White level in DN, where the format does not state it.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option("--camera", help="Make and model, where a file describes many or none.")
+    ] = None,
+    iso: Annotated[
+        float | None, typer.Option("--iso", help="ISO of a DNG, if the file does not say it.")
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Make a profile of what another tool measured."""
-    from synthnoise.profiles import convert, store
+    """Make a profile of what another tool measured, or a DNG states."""
+    from synthnoise.profiles import convert, darktable, store
 
-    profile = convert.import_profile(source, file_format)
+    if source is None and file_format != convert.DARKTABLE:
+        raise UsageError("nothing to import", hint="name a file; only --format darktable finds its own")
+    if source is not None and file_format == "dng" and source.suffix.lower() == ".dng":
+        from synthnoise.calibration import tag_profile
+
+        profile = tag_profile(source, iso=iso, camera=camera)
+    else:
+        path = source or darktable.installed_file()
+        profile = convert.import_profile(path, file_format, black=black, white=white, camera=camera)
     folder = output or Path(folder_name(profile.name))
     store.save_profile(profile, folder, overwrite=overwrite)
-    Output(json_mode=json).result({"profile": str(folder)}, [f"{source} -> {folder}"])
+    lines = [f"{source or 'darktable'} -> {folder}", profile.provenance]
+    Output(json_mode=json).result({"profile": str(folder), "provenance": profile.provenance}, lines)
 
 
 @app.command("export")
 def export_profile(
-    name: ProfileName, output: OutputPath = None, file_format: Format = "dng", overwrite: Overwrite = False
+    name: ProfileName,
+    output: OutputPath = None,
+    file_format: Annotated[str, typer.Option("--format", help=f"{FORMATS}.")] = "dng",
+    iso: Annotated[
+        float | None, typer.Option("--iso", help="Export this calibrated ISO alone; vkdt needs it.")
+    ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a profile in the format of another tool (to stdout without -o)."""
     from synthnoise.files import write_bytes
@@ -70,7 +120,7 @@ def export_profile(
 
     if output is not None and not output.suffix:
         raise UsageError(f"{output}: give the file a suffix")
-    text = convert.export_profile(store.load_profile(name), file_format)
+    text = convert.export_profile(store.load_profile(name), file_format, iso=iso)
     if output is None:
         Output().result({}, text.splitlines())
     else:

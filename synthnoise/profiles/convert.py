@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file, printable
-from synthnoise.profiles.document import read_cfa
+from synthnoise.profiles.darktable import read_darktable
+from synthnoise.profiles.document import quantity_table, read_cfa, read_quantities
 from synthnoise.profiles.noise_units import (
     from_emva,
     from_libcamera,
     from_vkdt,
     to_emva,
-    to_gain,
     to_libcamera,
     to_vkdt,
 )
-from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile
+from synthnoise.profiles.schema import CameraProfile, IsoNoise
+from synthnoise.profiles.stated import Pair, stated_noise
 from synthnoise.profiles.toml_table import TomlTable
 
 MAX_BYTES = 4 << 20
@@ -37,58 +38,14 @@ multiplies by it (raw_ecosystem.md 4)."""
 
 RGGB = (0, 1, 1, 2)
 
-Pair = tuple[float, float]
+DARKTABLE = "darktable"
+"""The format that is read alone."""
 
 
 def profile_pairs(noise: IsoNoise) -> tuple[Pair, Pair, Pair]:
     """Return the DNG NoiseProfile of an ISO: (S, O) of red, green, blue."""
     red, green, blue = zip(noise.shot, noise.read, strict=True)
     return red, green, blue
-
-
-def stated_noise(
-    iso: float,
-    pairs: Sequence[Pair],
-    colours: Sequence[int],
-    scale: Sequence[float],
-    *,
-    exposure_time: float | None = None,
-    sources: tuple[SourceFile, ...] = (),
-) -> IsoNoise:
-    """Return the noise that a tag or another tool states; its errors are unknown, and nothing else is known.
-
-    Parameters
-    ----------
-    pairs
-        (S, O) of red, green, blue.
-    colours, scale
-        Colour, and white - black in DN, of each CFA position.
-    """
-    positions = list(zip(colours, scale, strict=True))
-    gains = [to_gain(*pairs[colour], d)[0] for colour, d in positions]
-    gain = math.exp(sum(math.log(g) for g in gains) / len(gains))
-    zeros = (0.0,) * len(positions)
-    shot, read = (tuple(pair[i] for pair in pairs) for i in (0, 1))
-    return IsoNoise(
-        iso=iso,
-        gain=gain,
-        gain_se=0.0,
-        gain_interval=(min(gains), max(gains)),
-        gain_regime="stated",
-        offset=zeros,
-        read_noise=tuple(to_gain(*pairs[colour], d)[1] for colour, d in positions),
-        read_noise_se=zeros,
-        row_noise=0.0,
-        row_noise_se=0.0,
-        column_noise=0.0,
-        column_noise_se=0.0,
-        shot=shot,
-        shot_se=(0.0, 0.0, 0.0),
-        read=read,
-        read_se=(0.0, 0.0, 0.0),
-        exposure_time=exposure_time,
-        sources=sources,
-    )
 
 
 def export_profile(profile: CameraProfile, file_format: str, *, iso: float | None = None) -> str:
@@ -112,14 +69,24 @@ def export_profile(profile: CameraProfile, file_format: str, *, iso: float | Non
 
 
 def import_profile(
-    path: Path | str, file_format: str, *, black: float | None = None, white: float | None = None
+    path: Path | str,
+    file_format: str,
+    *,
+    black: float | None = None,
+    white: float | None = None,
+    camera: str | None = None,
 ) -> CameraProfile:
-    """Return the profile that a file of another format describes; formats as :func:`export_profile`.
+    """Return the profile that a file of another format describes.
 
     Parameters
     ----------
+    file_format
+        One of :func:`export_profile`, or ``darktable``: its ``noiseprofiles.json``
+        (:mod:`synthnoise.profiles.darktable`).
     black, white
-        Levels in DN, for vkdt, whose files do not state them.
+        Levels in DN, for vkdt and darktable, whose files do not state them.
+    camera
+        Make and model, for darktable, whose file describes many.
 
     Raises
     ------
@@ -128,13 +95,11 @@ def import_profile(
     UsageError
         The format is unknown, or levels are missing.
     """
+    if file_format == DARKTABLE:
+        return read_darktable(path, camera, black=black, white=white)
     path = existing_file(path)
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path}: more than {MAX_BYTES} bytes, not a noise profile")
-    if path.suffix.lower() == ".dng":
-        raise InputError(
-            f"{path}: a photograph", hint=f"synthnoise calibrate --noisy {path.name} takes its NoiseProfile"
-        )
     reader = _format(file_format)
     try:
         text = path.read_text(encoding="utf-8")
@@ -149,8 +114,10 @@ class _Format(NamedTuple):
 
 
 def _format(name: str) -> _Format:
+    if name == DARKTABLE:
+        raise UsageError("darktable's profiles are read, not written: its numbers are not those of raw noise")
     if name not in FORMATS:
-        raise UsageError(f"no profile format {name!r}", hint=f"one of {', '.join(FORMATS)}")
+        raise UsageError(f"no profile format {name!r}", hint=f"one of {', '.join((*FORMATS, DARKTABLE))}")
     return FORMATS[name]
 
 
@@ -190,7 +157,8 @@ def _read_json(
     isos = {}
     for entry in table.tables("iso"):
         iso = entry.number("iso", low=1e-3, high=1e9)
-        isos[iso] = stated_noise(iso, pairs_of(entry, colours, scale), colours, scale)
+        noise = stated_noise(iso, pairs_of(entry, colours, scale), colours, scale)
+        isos[iso] = dataclasses.replace(noise, quantities=read_quantities(entry))
     if not isos:
         raise table.refuse("iso", "holds no ISO")
     make, model = table.text("make", ""), table.text("model", "")
@@ -261,7 +229,9 @@ def _export_emva(profile: CameraProfile, noises: list[IsoNoise]) -> str:
         both = [to_emva(*profile_pairs(noise)[c], _colour_scale(profile, c)) for c in range(3)]
         gains, darks = zip(*both, strict=True)
         saturation = [1 / noise.shot[c] for c in range(3)]
-        rows.append({"iso": noise.iso, "K": list(gains), "sigma_d": list(darks), "mu_e_sat": saturation})
+        row = {"iso": noise.iso, "K": list(gains), "sigma_d": list(darks), "mu_e_sat": saturation}
+        more = {"quantities": quantity_table(noise.quantities)} if noise.quantities else {}
+        rows.append(row | more)
     return _json(profile, "EMVA 1288", rows)
 
 

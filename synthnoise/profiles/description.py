@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from synthnoise.profiles.iso_law import iso_law
-from synthnoise.profiles.schema import CameraProfile, IsoNoise
+from synthnoise.profiles.schema import QUANTITIES, CameraProfile, IsoNoise
 
 
 def describe_profile(profile: CameraProfile) -> tuple[dict[str, Any], list[str]]:
@@ -51,6 +51,10 @@ def _row(noise: IsoNoise) -> dict[str, Any]:
         "noise_profile": [list(pair) for pair in zip(noise.shot, noise.read, strict=True)],
         "hot_pixel_fraction": noise.hot_pixel_fraction,
         "dark_file": noise.dark_file,
+        "quantities": {
+            name: {"value": value, "se": error, "unit": QUANTITIES[name]}
+            for name, (value, error) in noise.quantities.items()
+        },
         "arrays": sorted(noise.arrays),
         "diagnostics": noise.diagnostics,
         "sources": [{"role": source.role, "name": source.name} for source in noise.sources],
@@ -73,6 +77,10 @@ def _lines(noise: IsoNoise) -> list[str]:
         f"  rows {noise.row_noise:.3g} DN, columns {noise.column_noise:.3g} DN,"
         f" hot pixels {1e6 * noise.hot_pixel_fraction:.3g} per million"
     )
+    lines += [
+        f"  {name.replace('_', ' ')} {value:.4g} +- {error:.2g} {QUANTITIES[name]}".removesuffix(" 1")
+        for name, (value, error) in noise.quantities.items()
+    ]
     pairs = ", ".join(f"({s:.3g}, {o:.3g})" for s, o in zip(noise.shot, noise.read, strict=True))
     lines.append(f"  variance = S x + O for R, G, B: {pairs}")
     return lines

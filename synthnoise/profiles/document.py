@@ -80,7 +80,7 @@ def _iso_table(noise: IsoNoise, array_file: ArrayFile) -> dict[str, Any]:
         "hot_pixel_fraction": noise.hot_pixel_fraction,
         "hot_pixel_fraction_se": noise.hot_pixel_fraction_se,
         "offset_se": list(noise.offset_se) or None,
-        "quantities": _quantity_table(noise.quantities) or None,
+        "quantities": quantity_table(noise.quantities) or None,
         "dark_file": noise.dark_file or None,
         "arrays": array_file.name or None,
         "arrays_sha256": array_file.sha256 or None,
@@ -90,7 +90,7 @@ def _iso_table(noise: IsoNoise, array_file: ArrayFile) -> dict[str, Any]:
     return _present(table)
 
 
-def _quantity_table(quantities: dict[str, Quantity]) -> dict[str, float]:
+def quantity_table(quantities: dict[str, Quantity]) -> dict[str, float]:
     """Return every quantity under its name, its standard error under the name with ``_se``."""
     return {
         name + suffix: number
@@ -99,8 +99,8 @@ def _quantity_table(quantities: dict[str, Quantity]) -> dict[str, float]:
     }
 
 
-def _quantities(entry: TomlTable) -> dict[str, Quantity]:
-    """Return the quantities of an ISO; names that this version does not know pass unread."""
+def read_quantities(entry: TomlTable) -> dict[str, Quantity]:
+    """Return the ``quantities`` of a table; names that this version does not know pass unread."""
     if "quantities" not in entry:
         return {}
     table = entry.table("quantities")
@@ -214,7 +214,7 @@ def _iso_noise(entry: TomlTable, positions: int) -> IsoNoise:
         hot_pixel_fraction=entry.number("hot_pixel_fraction", low=0, high=1),
         hot_pixel_fraction_se=entry.optional_number("hot_pixel_fraction_se", low=0),
         offset_se=entry.numbers("offset_se", positions, low=0) if "offset_se" in entry else (),
-        quantities=_quantities(entry),
+        quantities=read_quantities(entry),
         exposure_time=entry.optional_number("exposure_time", low=0),
         dark_file=_plain_name(entry, "dark_file"),
         diagnostics=entry.plain("diagnostics"),

@@ -101,6 +101,13 @@ class TomlTable:
         for number, item in enumerate(value, 1):
             yield TomlTable(item, f"{self.where}: [[{key}]] {number}")
 
+    def flag(self, key: str) -> bool:
+        """Return whether a key is there and says yes: true, or a number other than 0."""
+        value = self._values.get(key, False)
+        if not isinstance(value, bool | int):
+            raise self.refuse(key, "is neither true nor false")
+        return bool(value)
+
     def plain(self, key: str) -> dict[str, Any]:
         """Return a table as it is; empty where the key is absent."""
         value = self._values.get(key, {})
