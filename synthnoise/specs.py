@@ -12,6 +12,9 @@ from typing import Any, ClassVar, Literal
 
 from synthnoise.errors import PluginError
 
+Domain = Literal["bayer", "linear-rgb", "srgb", "any"]
+"""What the planes of a network are: four packed ones, linear RGB, sRGB, or no matter what."""
+
 PLUGIN_API = 1
 """Version of the plugin contract; the core accepts this number and the one before."""
 
@@ -141,18 +144,21 @@ class DenoiserSpec(Spec):
         Height and width are padded by the core to a multiple of this.
     halo
         Receptive radius in packed pixels; the overlap that makes tiles equal the whole.
+    global_context
+        Every pixel depends on the whole image, so that tiles cannot equal it: large images are refused.
     trainable
         False for classical methods, which have nothing to train.
     """
 
     kind: ClassVar[str] = "denoiser"
 
-    domain: Literal["bayer", "linear-rgb", "srgb", "any"] = "any"
+    domain: Domain = "any"
     channels: int = 0
     conditioning: Literal["none", "sigma", "sigma-map"] = "sigma-map"
     stabilised: bool = False
     multiple_of: int = 1
     halo: int = 0
+    global_context: bool = False
     trainable: bool = True
 
 

@@ -14,7 +14,6 @@ from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.mosaic_planes import MosaicPlanes
 from synthnoise.denoising.noise_source import FrameNoise, NoisePairs, find_noise
 from synthnoise.denoising.residual import squares, transmitted
-from synthnoise.denoising.tiles import tiles
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import Frame
@@ -90,7 +89,7 @@ def denoise_frame(
     noise = find_noise(frame, profile, settings.iso)
     shot, read = noise.per_plane(source.colours)
     edge = (settings.tile or (DEFAULT_TILE if ordinary else LARGE_TILE)) // max(source.period)
-    grid = list(tiles(source.size, edge, denoiser.halo))
+    grid = denoiser.tiles(source.size, edge)
     progress.start(frame.path.name if frame.path else "denoising", len(grid))
     mosaic = frame.mosaic.copy()
     top, left, bottom, right = frame.area

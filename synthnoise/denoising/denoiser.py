@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from synthnoise.denoising import level
 from synthnoise.denoising.colour_residual import restore_any_cfa
+from synthnoise.denoising.networks import OnnxNetwork, load_denoiser
+from synthnoise.denoising.tiles import Tile, tiles
 from synthnoise.devices import pick_device
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
-from synthnoise.plugins import default_plugins
 from synthnoise.profiles.schema import CameraProfile
-from synthnoise.specs import DenoiserSpec
 
 LEVEL_BLOCK = 8
 """Repeats along the edge of a block whose mean is kept, where a repeat is larger than 2x2."""
@@ -33,7 +33,7 @@ class Settings:
     Attributes
     ----------
     denoiser
-        Name of a denoiser, or a file of weights.
+        Name of a classical denoiser or of bundled weights, or a file of weights (.safetensors or .onnx).
     options
         Its options.
     profile, iso
@@ -94,7 +94,9 @@ class Denoiser:
     ) -> None:
         self.device = pick_device(settings.device)
         self.strength = settings.strength
-        self.record, network = _load(settings)
+        self.record, network = load_denoiser(settings.denoiser, settings.options)
+        if isinstance(network, OnnxNetwork):
+            self.device = torch.device("cpu")
         self.network = network.eval().to(self.device)
         self.halo = self.record.halo + level.HALO
         self._colours, self._period = colours, period
@@ -106,6 +108,22 @@ class Denoiser:
                 )
             within_repeat = -(-self.record.halo // min(period)) + INTERPOLATION
             self.halo = self.record.halo + within_repeat + 3 * LEVEL_BLOCK
+
+    def tiles(self, size: tuple[int, int], edge: int) -> list[Tile]:
+        """Return the tiles of an image of ``size`` that with this denoiser's context equal the whole.
+
+        Raises
+        ------
+        UsageError
+            There are several, and the network sees the whole image at every pixel.
+        """
+        grid = list(tiles(size, edge, self.halo))
+        if self.record.global_context and len(grid) > 1:
+            raise UsageError(
+                f"{self.record.name} sees a whole image at once: tiles would show",
+                hint="crop the image, or give a larger --tile",
+            )
+        return grid
 
     @torch.inference_mode()
     def __call__(self, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
@@ -129,14 +147,18 @@ class Denoiser:
         if self.record.stabilised:
             stabiliser = Stabiliser(shot, read)
             flat = stabiliser.forward(noisy)
-            restored = stabiliser.inverse(self._restore(flat))
+            restored = self._keep_level(noisy, stabiliser.inverse(self._restore(flat)), shot, read)
         else:
+            # A level that went through no root has not drifted.
             restored = self._run(noisy, _sigma_map(noisy, shot, read))
-        if self._colours is None:
-            restored = level.keep_level(noisy, restored, shot, read)
-        else:
-            restored = level.keep_level(noisy, restored, shot, read, sharing=self._colours, block=LEVEL_BLOCK)
         return restored if self.strength == 1 else torch.lerp(noisy, restored, self.strength)
+
+    def _keep_level(
+        self, noisy: Tensor, restored: Tensor, shot: tuple[float, ...], read: tuple[float, ...]
+    ) -> Tensor:
+        if self._colours is None:
+            return level.keep_level(noisy, restored, shot, read)
+        return level.keep_level(noisy, restored, shot, read, sharing=self._colours, block=LEVEL_BLOCK)
 
     def _restore(self, flat: Tensor) -> Tensor:
         if self._colours is None:
@@ -152,28 +174,6 @@ class Denoiser:
             sigma = nn.functional.pad(sigma, (0, right, 0, bottom), mode="replicate")
         restored: Tensor = self.network(planes, sigma)
         return restored[..., :height, :width]
-
-
-def _load(settings: Settings) -> tuple[DenoiserSpec, nn.Module]:
-    """Return the record and the network of a name or a weights file."""
-    plugins = default_plugins()
-    if settings.denoiser.endswith(".safetensors"):
-        from synthnoise.denoisers.weights import denoiser_spec, load_weights
-
-        network, card = load_weights(Path(settings.denoiser))
-        return denoiser_spec(card), network
-    if settings.denoiser.endswith(".onnx"):
-        raise UsageError(
-            f"{settings.denoiser}: running ONNX files is not supported here",
-            hint="give the .safetensors weights",
-        )
-    record: DenoiserSpec = plugins.find("denoisers", settings.denoiser)
-    if record.trainable:
-        raise UsageError(
-            f"{record.name} has to be trained first",
-            hint=f"synthnoise train -d {record.name} -o weights.safetensors",
-        )
-    return record, plugins.create("denoisers", settings.denoiser, settings.options)
 
 
 def _sigma_map(noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:

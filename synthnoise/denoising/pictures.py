@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from synthnoise.denoising.denoise import DEFAULT_TILE
 from synthnoise.denoising.denoiser import Denoiser
-from synthnoise.denoising.tiles import tiles
 from synthnoise.progress import SILENT, Progress
 
 BLOCK = 16
@@ -51,7 +50,8 @@ def denoise_picture(
     sigma = estimate_sigma(picture / np.float32(largest))
     read = tuple(float(s) ** 2 for s in sigma)
     output = picture.copy()
-    grid = list(tiles(picture.shape[:2], tile or DEFAULT_TILE, denoiser.halo))
+    height, width = picture.shape[:2]
+    grid = denoiser.tiles((height, width), tile or DEFAULT_TILE)
     progress.start("denoising", len(grid))
     for part in grid:
         top, left, bottom, right = part.outer

@@ -16,7 +16,6 @@ from torch import Tensor
 from synthnoise.calibration import calibrate
 from synthnoise.denoising import Denoiser, Settings, denoise_frame
 from synthnoise.denoising.denoise import DEFAULT_TILE
-from synthnoise.denoising.tiles import tiles
 from synthnoise.errors import InputError, UsageError
 from synthnoise.evaluation.metrics import psnr, ssim
 from synthnoise.evaluation.table import Cell, Table
@@ -149,7 +148,7 @@ def _on_cameras(
 
 def _row(name: str, noise: str, scores: Sequence[Score]) -> tuple[Cell, ...]:
     cost = sum(s.seconds for s in scores) / sum(s.megapixels for s in scores)
-    label = Path(name).name if name.endswith(".safetensors") else name
+    label = Path(name).name if Path(name).suffix else name
     return (
         label,
         noise,
@@ -177,7 +176,7 @@ def _denoise_tiled(denoiser: Denoiser, noisy: Tensor, sigma: float) -> Tensor:
     """Return an image [1, C, H, W] denoised of white noise, tile by tile."""
     channels = noisy.shape[1]
     denoised = torch.empty_like(noisy)
-    for tile in tiles((noisy.shape[2], noisy.shape[3]), DEFAULT_TILE, denoiser.halo):
+    for tile in denoiser.tiles((noisy.shape[2], noisy.shape[3]), DEFAULT_TILE):
         top, left, bottom, right = tile.outer
         part = denoiser(noisy[..., top:bottom, left:right], (0.0,) * channels, (sigma**2,) * channels)
         top, left, bottom, right = tile.inner

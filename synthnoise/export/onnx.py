@@ -156,6 +156,7 @@ def describe(network: nn.Module, record: WeightsRecord) -> dict[str, Any]:
             if record.stabilised
             else "black 0, white 1"
         ),
+        "stabilised": record.stabilised,
         "sigma": "standard deviation of the noise in the unit of the input, one value per pixel",
         "sigma_planes": record.sigma_planes,
         "noise_range": list(record.noise_range),

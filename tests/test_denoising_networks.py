@@ -1,0 +1,110 @@
+"""Networks that run: ONNX files as their weights, tiles as the whole; and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from networks import stirred
+
+from synthnoise.denoisers.weights import WeightsRecord, save_weights
+from synthnoise.denoising import Denoiser, Settings, denoise_frame
+from synthnoise.denoising.pictures import denoise_picture
+from synthnoise.errors import InputError, UsageError
+from synthnoise.export import export_onnx
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.virtual_camera import VirtualCamera
+
+SMALL: dict[str, Any] = {"channels": 4, "depth": 4, "width": 8}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same small network for stabilised RAW as weights and as ONNX."""
+    folder = tmp_path_factory.mktemp("networks")
+    weights, onnx = folder / "net.safetensors", folder / "net.onnx"
+    record = WeightsRecord(
+        denoiser="dncnn",
+        domain="bayer",
+        channels=4,
+        options=SMALL,
+        stabilised=True,
+        halo=4,
+        noise_range=(1, 1),
+    )
+    save_weights(weights, stirred(SMALL), record)
+    export_onnx(weights, onnx)
+    return weights, onnx
+
+
+def test_an_onnx_file_denoises_as_its_weights_do(files: tuple[Path, Path]) -> None:
+    camera = VirtualCamera(dataclasses.replace(SENSORS["mild"], size=(166, 130)))
+    frame = camera.shoot(camera.sensor.camera_rgb(np.full((3, 166, 130), 0.2, np.float32)), ratio=30)
+    frame = dataclasses.replace(frame, noise_profile=((1e-3, 1e-6),) * 3)
+    by_weights, by_onnx = (denoise_frame(frame, denoiser=str(path)).frame.mosaic for path in files)
+    assert not np.array_equal(by_weights, frame.mosaic)
+    # Rounding to DN may turn a difference of 1e-6 into one of 1 DN, seldom.
+    assert np.abs(by_weights.astype(int) - by_onnx).max() <= 1
+    assert (by_weights != by_onnx).mean() < 1e-3
+
+
+def test_tiles_of_an_onnx_file_equal_the_whole(files: tuple[Path, Path]) -> None:
+    denoiser = Denoiser(Settings(denoiser=str(files[1])))
+    planes = torch.rand(1, 4, 300, 330, generator=torch.Generator().manual_seed(1))
+    noise = (1e-3,) * 4, (1e-6,) * 4
+    whole = denoiser(planes, *noise)
+    grid = denoiser.tiles((300, 330), 64)
+    assert len(grid) > 20
+    for tile in grid:
+        top, left, bottom, right = tile.outer
+        part = denoiser(planes[..., top:bottom, left:right], *noise)[(..., *tile.kept)]
+        top, left, bottom, right = tile.inner
+        assert float((part - whole[..., top:bottom, left:right]).abs().max()) < 1e-4
+
+
+def test_options_of_weights_are_refused(files: tuple[Path, Path]) -> None:
+    for path in files:
+        with pytest.raises(UsageError, match="settled when it was trained"):
+            Denoiser(Settings(denoiser=str(path), options={"depth": 5}))
+
+
+@pytest.mark.parametrize("harm", ["truncate", "junk", "metadata", "not ours", "missing"])
+def test_a_bad_onnx_file_is_one_clear_line(files: tuple[Path, Path], tmp_path: Path, harm: str) -> None:
+    import onnx
+
+    path = tmp_path / "bad.onnx"
+    if harm == "truncate":
+        path.write_bytes(files[1].read_bytes()[:-500])
+    elif harm == "junk":
+        path.write_bytes(b"\x08\x0a" + bytes(range(256)) * 4)
+    elif harm in ("metadata", "not ours"):
+        model = onnx.load(files[1])
+        (entry,) = [item for item in model.metadata_props if item.key == "synthnoise"]
+        if harm == "metadata":
+            entry.value = entry.value.replace('"halo": 4', '"halo": "wide"')
+        else:
+            model.metadata_props.remove(entry)
+        onnx.save(model, path)
+    with pytest.raises(InputError) as refusal:
+        Denoiser(Settings(denoiser=str(path)))
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_network_of_another_domain_is_refused(files: tuple[Path, Path]) -> None:
+    picture = np.full((64, 64, 3), 100, np.uint8)
+    for path in files:
+        with pytest.raises(UsageError, match="takes 4 planes, not 3"):
+            denoise_picture(picture, Denoiser(Settings(denoiser=str(path))))
+
+
+def test_a_network_that_sees_the_whole_image_is_not_tiled(files: tuple[Path, Path]) -> None:
+    denoiser = Denoiser(Settings(denoiser=str(files[0])))
+    denoiser.record = dataclasses.replace(denoiser.record, global_context=True)
+    assert len(denoiser.tiles((64, 64), 64)) == 1
+    with pytest.raises(UsageError, match="whole image"):
+        denoiser.tiles((64, 128), 64)
