@@ -13,13 +13,14 @@ from sampling import assert_distribution, assert_fraction
 
 from synthnoise.errors import UsageError
 from synthnoise.images.colours import decode_srgb
-from synthnoise.images.vibrant_leaves import cache, contours, hulls, lab, maps, textures
+from synthnoise.images.vibrant_leaves import approximations, cache, contours, hulls, lab, maps, textures
 from synthnoise.images.vibrant_leaves import coefficients as c
 from synthnoise.images.vibrant_leaves.depth import BARE, kernel
 from synthnoise.images.vibrant_leaves.model import VibrantLeaves
 from synthnoise.images.vibrant_leaves.painter import paint
-from synthnoise.images.vibrant_leaves.parity import _shade, fuse
+from synthnoise.images.vibrant_leaves.parity import fuse
 from synthnoise.images.vibrant_leaves.settings import HEAD, PAPER, Options, Settings
+from synthnoise.images.vibrant_leaves.shading import shade_layer
 from synthnoise.images.vibrant_leaves.table import COLUMN, GRADIENT, NOISE, draw_table
 from synthnoise.rng import Rng
 
@@ -166,9 +167,16 @@ def test_later_leaves_lie_behind_earlier_ones():
     assert (whole[front >= 0] == front[front >= 0]).all()
 
 
+def test_words_hold_the_field_within_half_a_step():
+    field = textures._field(64, 3, 1.2, "axis")
+    planes = textures.unpacked(textures._packed(field))
+    np.testing.assert_allclose(planes, textures.UNIT * field.clip(-4, 4), atol=3.5)
+    assert abs(planes - textures.UNIT * field)[abs(field) < 4].max() <= 0.5
+
+
 @pytest.mark.parametrize("exponent", [0.6, 1.5, 2.4])
 def test_noise_has_its_spectrum_along_the_axes_and_the_oracles_variance(exponent):
-    field = textures._field(128, 3, exponent, "axis").astype(np.float64) / textures.UNIT
+    field = textures._field(128, 3, exponent, "axis")
     power = abs(np.fft.fft2(field[..., 0])) ** 2
     k = np.arange(1, 40)
     slope = -np.polyfit(np.log(k), np.log(power[0, k] + power[k, 0]), 1)[0]
@@ -186,6 +194,30 @@ def test_isotropic_noise_is_isotropic():
     assert amplitude[3, 4] == pytest.approx(amplitude[5, 0]) == pytest.approx(amplitude[0, 5])
 
 
+@pytest.mark.parametrize(
+    ("name", "exact", "low", "high"),
+    [
+        ("cube_root", np.cbrt, 1e-4, 1.5),
+        ("exponential", np.exp, -20, 20),
+        ("logistic", lambda x: 1 / (1 + np.exp(-x)), -20, 20),
+        ("sine_of_cycles", lambda x: np.sin(2 * np.pi * x), -8, 8),
+    ],
+)
+def test_approximations_have_the_error_they_state(name, exact, low, high):
+    places = np.linspace(low, high, 2001, dtype=np.float32)
+    approximation = getattr(approximations, name)
+    found = np.array([approximation(place) for place in places])
+    expected = exact(places.astype(np.float64))
+    np.testing.assert_allclose(found, expected, rtol=3e-5, atol=1e-6)
+
+
+def test_transfer_curve_is_that_of_srgb():
+    light = np.linspace(0, 1, 1001, dtype=np.float32)
+    encoded = np.array([lab.encode(value) for value in light])
+    np.testing.assert_allclose(decode_srgb(torch.from_numpy(encoded)).numpy(), light, atol=5e-5)
+    np.testing.assert_allclose([lab.decode(value) for value in encoded], light, atol=5e-5)
+
+
 def test_lab_is_inverted_and_equals_the_formula():
     g = np.random.Generator(np.random.Philox(2))
     for rgb in g.uniform(0, 1, (200, 3)).astype(np.float32):
@@ -194,6 +226,17 @@ def test_lab_is_inverted_and_equals_the_formula():
     # L* a* b* of sRGB red, CIE 15: 53.24, 80.09, 67.20.
     light, a, b = lab.lab_of(np.float32(1), np.float32(0), np.float32(0))
     assert (116 * light - 16, 500 * a, -200 * b) == pytest.approx((53.24, 80.09, 67.20), abs=0.1)
+
+
+def map_along_a_row(slot, start, count, classic=False):
+    u, v, part = (
+        np.arange(count, dtype=np.float32),
+        np.full(count, 3, np.float32),
+        np.empty(count, np.float32),
+    )
+    words, spare = np.empty((4, count), np.int32), np.empty((4, count), np.float32)
+    maps.fill_map(slot, start, textures.warp_words(), classic, u, v, words, spare, part)
+    return part
 
 
 def test_waves_have_the_oracles_values():
@@ -208,9 +251,7 @@ def test_waves_have_the_oracles_values():
     slots, starts = c.prepare(leaves, boxes, (5, 100), 1.0)
     ours = []
     for slot, start in zip(slots[:400], starts, strict=False):
-        u, v = np.arange(400, dtype=np.float32), np.zeros(400, np.float32)
-        part, other = np.empty(400, np.float32), np.empty(400, np.float32)
-        maps.fill_map(slot, start, textures.warp_field(), False, u, v, part, other)
+        part = map_along_a_row(slot, start, 400)
         ours.append(part)
     waves = np.array(ours)
     assert waves.min() >= 0
@@ -229,9 +270,7 @@ def test_every_feature_of_maps_stays_in_range_and_acts():
         assert (slots[:, name] > 0).any(), f"slot {name} is never used"
     for classic in (False, True):
         for slot, start in zip(slots, starts, strict=True):
-            u, v = np.arange(100, dtype=np.float32), np.full(100, 3, np.float32)
-            part, other = np.empty(100, np.float32), np.empty(100, np.float32)
-            maps.fill_map(slot, start, textures.warp_field(), classic, u, v, part, other)
+            part = map_along_a_row(slot, start, 100, classic)
             assert part.min() >= 0
             assert part.max() <= 1
 
@@ -258,9 +297,11 @@ def test_fusion_equals_the_oracles(blur, index):
     leaves = scene.table.leaves[0].numpy()
     slots, starts = c.prepare(leaves, scene.boxes, settings.periods, settings.period_exponent)
     atlas = textures.noise_atlas(632, settings.slope, settings.spectrum)
-    layers = np.empty((3, 3, *scene.labels.shape[1:]), dtype=np.float32)
-    _shade(scene.labels, slots, starts, atlas, textures.warp_field(), False, BARE, layers)
-    near, middle, far = layers.transpose(0, 2, 3, 1)
+    layers = np.empty((3, scene.labels.shape[1], 3, scene.labels.shape[2]), dtype=np.float32)
+    for layer in range(3):
+        looks = slots, starts, atlas, textures.warp_words(), False
+        shade_layer(scene.labels[layer], looks, BARE, layers[layer])
+    near, middle, far = layers.transpose(0, 1, 3, 2)
     masks = scene.labels[0] >= 0, scene.labels[1] >= 0
     amount = float(scene.table.blur[0])
     sigma = amount if blur == "gaussian" else 1e-3
@@ -303,7 +344,7 @@ def test_parity_cuts_the_foreground_and_counts_in_bytes():
     leaves[1, COLUMN["first_r"] : COLUMN["first_b"] + 1] = 0.0
     slots, starts = c.prepare(leaves, np.tile(np.array([0, 39, 0, 39], np.int32), (2, 1)), (5, 100), 1.0)
     atlas = textures.noise_atlas(256, settings.slope, settings.spectrum)
-    fused = fuse(labels, (slots, starts, atlas, textures.warp_field(), False), 2.0, 1)
+    fused = fuse(labels, (slots, starts, atlas, textures.warp_words(), False), 2.0, 1)
     # Outside the cut mask the white background is untouched; inside, its 255 + 1 has wrapped to 0.
     assert fused[0, 20, 8] == 1
     assert fused[0, 20, 10] == 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synthnoise.errors import SynthnoiseError
 from synthnoise.files import atomic_write
 
-VERSION = 2
+VERSION = 3
 """Part of every name: raised whenever an array of the same name gets other content."""
 
 

@@ -17,7 +17,7 @@ from synthnoise.images.vibrant_leaves.painter import paint
 from synthnoise.images.vibrant_leaves.parity import AUTOMATIC_SIGMA, fuse
 from synthnoise.images.vibrant_leaves.settings import Options
 from synthnoise.images.vibrant_leaves.table import LeafTable, draw_table
-from synthnoise.images.vibrant_leaves.textures import noise_atlas, warp_field
+from synthnoise.images.vibrant_leaves.textures import noise_atlas, warp_words
 from synthnoise.rng import Rng
 
 
@@ -101,14 +101,14 @@ class VibrantLeaves:
         slots, starts = prepare(leaves, boxes, settings.periods, settings.period_exponent)
         largest = 2 * (max(canvas) + MARGIN)
         atlas = noise_atlas(largest, settings.slope, settings.spectrum)
-        shading = slots, starts, atlas, warp_field(), settings.waves == "plain"
+        looks = slots, starts, atlas, warp_words(), settings.waves == "plain"
         amount = float(table.blur[0])
         if settings.parity:
             sigma = AUTOMATIC_SIGMA if settings.blur == "off" else amount
-            image = decode_srgb(torch.from_numpy(fuse(labels, shading, sigma, settings.reduction)))
+            image = decode_srgb(torch.from_numpy(fuse(labels, looks, sigma, settings.reduction)))
         else:
             image = torch.empty((3, *size))
             weights = kernel(settings.blur, amount)
             lens = settings.blur == "lens" and len(weights) > 1
-            render(labels, *shading, weights, lens, settings.reduction, image.numpy())
+            render(labels, looks, weights, lens, settings.reduction, image.numpy())
         return Scene(image, table, labels, boxes)

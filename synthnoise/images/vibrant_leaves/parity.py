@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from synthnoise.images.vibrant_leaves.depth import BARE, GAUSSIAN_REACH
-from synthnoise.images.vibrant_leaves.shading import SCRATCH, shade_row
+from synthnoise.images.vibrant_leaves.shading import shade_layer
 from synthnoise.images.vibrant_leaves.table import BACKGROUND, FOREGROUND, MIDDLE
-from synthnoise.kernels import compiled
 
 AUTOMATIC_SIGMA = 2.0
 """What a sigma of zero means to the reference's library, for a kernel of 11 pixels."""
@@ -25,15 +24,13 @@ Bytes = NDArray[np.uint8]
 
 
 def fuse(
-    labels: NDArray[np.int32], shading: tuple[Any, ...], sigma: float, reduction: int
+    labels: NDArray[np.int32], looks: tuple[Any, ...], sigma: float, reduction: int
 ) -> NDArray[np.float32]:
     """Return float32 [3, H, W], sRGB in whole steps of 1 / 255, of ``render``'s labels.
 
-    ``shading`` is what ``shade_row`` takes between the row's number and ``bare``.
+    ``looks`` is that of :func:`~synthnoise.images.vibrant_leaves.shading.shade`.
     """
-    layers = np.empty((3, 3, *labels.shape[1:]), dtype=np.float32)
-    _shade(labels, shading[0], shading[1], shading[2], shading[3], shading[4], BARE, layers)
-    far, middle, near = (_truncated(255 * layers[k]) for k in (BACKGROUND, MIDDLE, FOREGROUND))
+    far, middle, near = (_shaded(labels[k], looks) for k in (BACKGROUND, MIDDLE, FOREGROUND))
     covered = labels >= 0
     near = np.where(covered[FOREGROUND], near, np.uint8(1))
     behind = np.where(covered[MIDDLE], middle, _blurred(far, sigma))
@@ -44,6 +41,13 @@ def fuse(
     height, width = labels.shape[1] // reduction, labels.shape[2] // reduction
     blocks = fused.reshape(3, height, reduction, width, reduction).mean((2, 4))
     return _truncated(blocks).astype(np.float32) / np.float32(255)
+
+
+def _shaded(labels: NDArray[np.int32], looks: tuple[Any, ...]) -> Bytes:
+    """Return a layer, uint8 [3, H, W]."""
+    rows = np.empty((len(labels), 3, labels.shape[1]), dtype=np.float32)
+    shade_layer(labels, looks, BARE, rows)
+    return _truncated(255 * rows).transpose(1, 0, 2)
 
 
 def _truncated(values: NDArray[Any]) -> Bytes:
@@ -58,15 +62,3 @@ def _blurred(planes: Bytes, sigma: float) -> Bytes:
     down = correlate1d(planes.astype(np.float32), weights, axis=1, mode="mirror")
     across = correlate1d(down, weights, axis=2, mode="mirror")
     return np.asarray(np.rint(across), dtype=np.uint8)
-
-
-@compiled
-def _shade(
-    labels: Any, slots: Any, starts: Any, atlas: Any, warp: Any, classic: Any, bare: Any, layers: Any
-) -> None:
-    scratch = np.empty((SCRATCH, labels.shape[2]), dtype=np.float32)
-    for layer in range(3):
-        for y in range(labels.shape[1]):
-            shade_row(
-                labels[layer, y], y, slots, starts, atlas, warp, classic, bare, scratch, layers[layer, :, y]
-            )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synthnoise.images.vibrant_leaves.settings import Spectrum
-from synthnoise.images.vibrant_leaves.textures import SIDES, SLOPES, noise_atlas, warp_field
+from synthnoise.images.vibrant_leaves.textures import SIDES, SLOPES, noise_atlas, unpacked, warp_field
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,11 @@ def device_fields(
 ) -> Fields:
     """Return the fields of periods up to ``largest`` on a device: up to 134 MB, kept there."""
     atlas = noise_atlas(largest, slope, spectrum)
-    noise = np.concatenate([field.reshape(-1, 3) for field in atlas])
+    noise = np.concatenate([unpacked(field).reshape(-1, 3) for field in atlas])
     starts = np.zeros((len(SIDES), SLOPES), dtype=np.int64)
     before = 0
     for place, field in enumerate(atlas):
-        each = field[0].size // 3 if len(field) else 0
+        each = field[0].size if len(field) else 0
         starts[place] = before + each * np.arange(SLOPES)
         before += each * SLOPES
     return Fields(
