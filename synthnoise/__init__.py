@@ -50,6 +50,7 @@ _LAZY = {
     "VirtualCamera": "synthnoise.sensors.virtual_camera",
     "add_noise_files": "synthnoise.stream.noising",
     "calibrate": "synthnoise.calibration",
+    "compare_images": "synthnoise.evaluation.images",
     "denoise_files": "synthnoise.denoising",
     "denoise_frame": "synthnoise.denoising",
     "develop": "synthnoise.raw.develop",

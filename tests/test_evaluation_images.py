@@ -9,9 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-from synthnoise.errors import InputError, UsageError
+from synthnoise.errors import InputError, OutputExistsError, UsageError
+from synthnoise.evaluation.image_plot import check_plot, plot_images
 from synthnoise.evaluation.image_statistics import FREQUENCIES, TILE, measure
-from synthnoise.evaluation.images import MEASURES, divergence, evaluate_images, slope
+from synthnoise.evaluation.images import (
+    MEASURES,
+    compare_images,
+    divergence,
+    evaluate_images,
+    image_table,
+    slope,
+)
 from synthnoise.output import jsonable
 
 
@@ -100,6 +108,36 @@ def test_chroma_is_on_orthonormal_axes(tmp_path):
     assert result.estimates["chroma red-blue"].value == pytest.approx(80 / np.sqrt(2))
     assert result.estimates["chroma magenta-green"].value == pytest.approx(0, abs=1e-6)
     assert np.isnan(result.estimates["slope of power"].value)
+
+
+def test_the_density_of_white_noise_is_its_variance(tmp_path):
+    noise = [np.rint(128 + 20 * generator(k).standard_normal((256, 256))).astype(np.uint8) for k in range(2)]
+    curves = evaluate_images(save(tmp_path / "white", noise)).curves
+    assert curves.gradients.sum() == pytest.approx(1)
+    members = 2 * np.pi * FREQUENCIES[40:].sum() / 2 * 2
+    density = curves.power[40:] @ FREQUENCIES[40:] / FREQUENCIES[40:].sum()
+    assert density == pytest.approx(20**2 + 1 / 12, rel=5 * 1.5 / np.sqrt(members))
+
+
+def test_sets_side_by_side_are_those_alone_and_can_be_drawn(tmp_path):
+    natural = save(tmp_path / "natural", [field(2.0, 256, seed) for seed in range(3)])
+    folders = [save(tmp_path / f"{k}", [field(k, 256, 10 + k)] * 2) for k in (1, 2)]
+    sets = compare_images(folders, reference=natural)
+    alone = evaluate_images(folders[1], reference=natural)
+    assert sets[1].estimates == alone.estimates
+    header, *_ = image_table(sets)
+    assert header.split()[:5] == ["measure", "1", "(2)", "2", "(2)"]
+    plot_images(sets, tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as plot:
+        colours = {colour for _, colour in plot.convert("RGB").getcolors(1 << 20)}
+        assert plot.width > plot.height > 400
+    assert {(31, 119, 180), (255, 127, 14), (0, 0, 0)} <= colours  # one line per set
+    with pytest.raises(OutputExistsError):
+        check_plot(tmp_path / "plot.png")
+    small = save(tmp_path / "small", [np.zeros((20, 20), np.uint8)] * 2)
+    plot_images(compare_images([small]), tmp_path / "plot.png", overwrite=True)
+    with pytest.raises(UsageError, match="nothing to measure"):
+        compare_images([])
 
 
 def test_images_of_one_law_are_near_and_others_far(tmp_path):

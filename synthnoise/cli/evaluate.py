@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from synthnoise.cli.parameters import Device, GeometryText, Json, Seed, frames_of, parse_geometry, parse_size
+from synthnoise.cli.parameters import (
+    Device,
+    GeometryText,
+    Json,
+    Overwrite,
+    Seed,
+    frames_of,
+    parse_geometry,
+    parse_size,
+)
 from synthnoise.options import parse_pairs
 from synthnoise.output import Output
 
@@ -25,21 +34,28 @@ ModelOption = Annotated[
 
 @app.command()
 def images(
-    model: Annotated[str, typer.Argument(help="Image model, or a folder of images.")] = "dead-leaves",
+    models: Annotated[list[str] | None, typer.Argument(help="Image models, or folders of images.")] = None,
     reference: Annotated[Path | None, typer.Option("--reference", help="Folder of natural images.")] = None,
-    number: Annotated[int, typer.Option("-n", "--number", min=2, help="Images to draw.")] = 16,
+    number: Annotated[int, typer.Option("-n", "--number", min=2, help="Images of each.")] = 16,
     size: Annotated[str, typer.Option("--size", help="HEIGHTxWIDTH in pixels.")] = "500x500",
     option: ModelOption = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="PNG to draw gradients, spectra and colour spread in.")
+    ] = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Statistics of images against natural ones: gradient KL, spectral slope, chroma spread."""
-    from synthnoise.evaluation.images import evaluate_images
+    from synthnoise.evaluation.image_plot import check_plot, plot_images
+    from synthnoise.evaluation.images import compare_images, image_table
 
     out = Output(json_mode=json)
+    if plot is not None:
+        check_plot(plot, overwrite=overwrite)
     with out.progress() as progress:
-        statistics = evaluate_images(
-            model,
+        sets = compare_images(
+            models or ["dead-leaves"],
             n=number,
             size=parse_size(size),
             reference=reference,
@@ -47,7 +63,9 @@ def images(
             seed=seed,
             progress=progress,
         )
-    out.result(statistics.as_dict(), statistics.lines())
+    if plot is not None:
+        plot_images(sets, plot, overwrite=overwrite)
+    out.result({"images": [one.as_dict() for one in sets]}, image_table(sets))
 
 
 @app.command()

@@ -20,6 +20,10 @@ FREQUENCIES = np.arange(1, TILE // 2)
 GRADIENT_BINS = 511
 """Differences of grey levels from -255 to 255."""
 
+_WINDOW = np.sin(math.pi * np.arange(TILE) / TILE) ** 2
+WINDOW_ENERGY = float((_WINDOW**2).sum())
+"""By whose square the power of a tile is to be divided for a density."""
+
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -79,16 +83,15 @@ def _spectra(
     """Return ring power, ring amplitude, line power and the number of tiles."""
     places = [(y, x) for y in _starts(grey.shape[0]) for x in _starts(grey.shape[1])]
     power, amplitude, lines = (np.zeros(len(FREQUENCIES)) for _ in range(3))
-    window = np.sin(math.pi * np.arange(TILE) / TILE) ** 2
     ring, members = _rings()
     for y, x in places:
         tile = grey[y : y + TILE, x : x + TILE].astype(np.float64)
         tile -= tile.mean()
-        modulus = np.abs(np.fft.fft2(tile * window[:, None] * window))
+        modulus = np.abs(np.fft.fft2(tile * _WINDOW[:, None] * _WINDOW))
         for sums, values in ((power, modulus**2), (amplitude, modulus)):
             sums += (np.bincount(ring.ravel(), values.ravel()) / members)[FREQUENCIES]
         for lay in (tile, tile.T):
-            lines += (np.abs(np.fft.rfft(lay * window)) ** 2).mean(0)[FREQUENCIES] / 2
+            lines += (np.abs(np.fft.rfft(lay * _WINDOW)) ** 2).mean(0)[FREQUENCIES] / 2
     return power, amplitude, lines, len(places)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from synthnoise.errors import UsageError
-from synthnoise.evaluation.image_statistics import FREQUENCIES, GRADIENT_BINS, ImageSums, measure
+from synthnoise.evaluation.image_statistics import (
+    FREQUENCIES,
+    GRADIENT_BINS,
+    WINDOW_ENERGY,
+    ImageSums,
+    measure,
+)
 from synthnoise.images.colours import encode_srgb
 from synthnoise.images.photographs import Photographs
 from synthnoise.output import layout
@@ -56,6 +62,23 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class ImageCurves:
+    """What a plot shows of a set of images.
+
+    Attributes
+    ----------
+    gradients
+        float64 [511], shares of the grey differences -255 to 255.
+    power
+        float64 [127], power density of the 2-D spectrum at ``FREQUENCIES``, in grey levels squared times
+        pixels squared; None where no image holds a tile.
+    """
+
+    gradients: NDArray[np.float64]
+    power: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
 class ImageStatistics:
     """A set of images measured, and natural ones beside it.
 
@@ -67,7 +90,9 @@ class ImageStatistics:
         The folder of natural images, or "" and 0.
     estimates
         Per name of ``MEASURES``; without reference images there are no divergences.
-    natural
+    curves
+        Gradient histogram and spectrum.
+    natural, natural_curves
         The same of the reference; its divergences are those of one random half from the other:
         what a perfect model would get.
     """
@@ -77,7 +102,9 @@ class ImageStatistics:
     reference: str
     reference_count: int
     estimates: dict[str, Estimate]
+    curves: ImageCurves
     natural: dict[str, Estimate]
+    natural_curves: ImageCurves | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON types."""
@@ -101,15 +128,19 @@ class ImageStatistics:
 
     def lines(self) -> list[str]:
         """Return a table as text: value (90 % interval over images) per measure."""
-        columns = ["measure", f"{self.name} ({self.count})"]
-        rows = [[name, str(estimate)] for name, estimate in self.estimates.items()]
-        if self.natural:
-            columns.append(f"natural ({self.reference_count})")
-            rows = [[*row, str(self.natural[row[0]])] for row in rows]
-        note = f"90 % intervals by {RESAMPLINGS} resamplings of the images."
-        if self.natural:
-            note += " Divergences of natural: one half from the other."
-        return [*layout(columns, rows), note]
+        return image_table([self])
+
+
+def image_table(sets: Sequence[ImageStatistics]) -> list[str]:
+    """Return a table as text of sets measured against one reference, or none: a column per set."""
+    columns = ["measure", *(f"{one.name} ({one.count})" for one in sets)]
+    rows = [[name, *(str(one.estimates[name]) for one in sets)] for name in sets[0].estimates]
+    note = f"90 % intervals by {RESAMPLINGS} resamplings of the images."
+    if natural := sets[0].natural:
+        columns.append(f"natural ({sets[0].reference_count})")
+        rows = [[*row, str(natural[row[0]])] for row in rows]
+        note += " Divergences of natural: one half from the other."
+    return [*layout(columns, rows), note]
 
 
 def evaluate_images(
@@ -122,54 +153,79 @@ def evaluate_images(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ImageStatistics:
-    """Measure ``n`` images of a model, or up to ``n`` of a folder, beside all of a folder of natural ones.
+    """Measure images of a model, or of a folder: see :func:`compare_images`, of one set."""
+    return compare_images(
+        [model], n=n, size=size, reference=reference, options=options, seed=seed, progress=progress
+    )[0]
+
+
+def compare_images(
+    models: Sequence[str],
+    *,
+    n: int = 16,
+    size: tuple[int, int] = (500, 500),
+    reference: Path | str | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[ImageStatistics]:
+    """Measure ``n`` images of each model, or up to ``n`` of a folder, beside all of a folder of natural ones.
 
     Parameters
     ----------
-    model
-        Name of an image model, or a folder of sRGB images.
+    models
+        Names of image models, or folders of sRGB images.
     size
-        (height, width) of the model's images; spectra need 256 x 256.
+        (height, width) of the models' images; spectra need 256 x 256.
     reference
         Folder of natural images. Left out, there are no divergences.
     options
-        Of the model.
+        Of every model named.
     seed
-        Of the model and the resampling.
+        Of the models and the resampling.
 
     Raises
     ------
     UsageError
-        Fewer than two images.
+        Fewer than two images, or no set.
     InputError
         A folder holds no images.
     PluginError
         There is no such model.
     """
     progress = progress or SILENT
-    sets = [_model_images(model, n, size, options or {}, seed)]
-    if reference is not None:
-        sets.append(_folder_images(Path(reference), None))
-    measured = []
+    if not models:
+        raise UsageError("there is nothing to measure", hint="name an image model or a folder")
+    sets = [_model_images(model, n, size, options or {}, seed) for model in models]
+    natural = None if reference is None else _measured(*_folder_images(Path(reference), None), progress)
+    natural_estimates = _natural_estimates(natural, seed) if natural else {}
+    results = []
     for name, images in sets:
-        progress.start(f"measuring {name}")
-        sums = []
-        for image in images:
-            sums.append(measure(image))
-            progress.advance()
-        if len(sums) < 2:
-            raise UsageError(f"{name}: an interval needs at least two images")
-        measured.append(_Pool(sums))
-    own, *others = measured
-    natural = others[0] if others else None
-    return ImageStatistics(
-        name=sets[0][0],
-        count=len(own),
-        reference="" if reference is None else str(reference),
-        reference_count=len(natural) if natural else 0,
-        estimates=_estimates(own, natural, seed),
-        natural=_natural_estimates(natural, seed) if natural else {},
-    )
+        own = _measured(name, images, progress)
+        results.append(
+            ImageStatistics(
+                name=name,
+                count=len(own),
+                reference="" if reference is None else str(reference),
+                reference_count=len(natural) if natural else 0,
+                estimates=_estimates(own, natural, seed),
+                curves=own.curves(),
+                natural=natural_estimates,
+                natural_curves=natural.curves() if natural else None,
+            )
+        )
+    return results
+
+
+def _measured(name: str, images: Iterator[NDArray[np.uint8]], progress: Progress) -> _Pool:
+    progress.start(f"measuring {name}")
+    sums = []
+    for image in images:
+        sums.append(measure(image))
+        progress.advance()
+    if len(sums) < 2:
+        raise UsageError(f"{name}: an interval needs at least two images")
+    return _Pool(sums)
 
 
 def _model_images(
@@ -221,6 +277,12 @@ class _Pool:
     def once(self) -> NDArray[np.float64]:
         """Return the weights that count every image once [1, n]."""
         return np.ones((1, len(self)))
+
+    def curves(self) -> ImageCurves:
+        """Return what a plot shows."""
+        counts, tiles = self.total("grey_gradients", self.once())[0], self._sums["tiles"].sum()
+        power = self.total("ring_power", self.once())[0] / (tiles * WINDOW_ENERGY**2) if tiles else None
+        return ImageCurves(counts / counts.sum(), power)
 
     def resampled(self, seed: int) -> NDArray[np.float64]:
         """Return weights [RESAMPLINGS, n] of images drawn with replacement."""
