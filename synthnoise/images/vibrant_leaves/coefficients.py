@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.images.colours import OPPONENT
-from synthnoise.images.vibrant_leaves.fields import NOISE_UNIT, WARP_WORD_UNIT
 from synthnoise.images.vibrant_leaves.lab import lab_of
 from synthnoise.images.vibrant_leaves.table import COLUMN
-from synthnoise.images.vibrant_leaves.textures import SIDES, WARP_SIDE, WARP_SIGMA
+from synthnoise.images.vibrant_leaves.textures import SIDES, UNIT, WARP_SIDE, WARP_SIGMA
 from synthnoise.kernels import compiled
 
 MARGIN = 60
@@ -25,7 +24,7 @@ COLOUR_1, COLOUR_2, LAB_1, LAB_2 = 0, 3, 6, 9
 """Colours or means, and their Lab; three slots each."""
 
 MATRIX_A, MATRIX_B = 12, 21
-"""3x3 matrices, row by row, from a word's upper bits to sRGB; zero for one colour."""
+"""3x3 matrices, row by row, from the stored field to sRGB; zero for one colour."""
 
 FILL, GRID, TEXTURED_A, TEXTURED_B, SIDE, SLOPE_A, SLOPE_B = range(30, 37)
 PLACE_AY, PLACE_AX, PLACE_BY, PLACE_BX = range(37, 41)
@@ -42,7 +41,7 @@ Steps and shift count cycles, or pixels for grids and for waves whose periods va
 
 CROSSED, RAGGED, THICKNESS, PERIOD_1, PERIOD_2 = range(61, 66)
 WARP, WARP_SCALE, WARP_Y, WARP_X = range(66, 70)
-"""Pixels per unit of a word's upper bits (0: no warp), field cells per pixel, where it is read."""
+"""Displacement of a unit field value in pixels (0: none), field cells per pixel, where it is read."""
 
 RAMP_0, RAMP_Y, RAMP_X, RAMP_GAIN, RAMP_LOW, RAMP_HEIGHT = range(70, 76)
 SLOTS = 76
@@ -107,7 +106,7 @@ def _prepare(
 
 @compiled
 def _matrix(leaf: Any, spread: Any, turn: Any, slot: Any, matrix: Any) -> Any:
-    """Write opponent axes · spread · rotation, for fields as they are stored; return if it is not zero.
+    """Write opponent axes · spread · rotation, for fields in units of 1 / UNIT; return if it is not zero.
 
     Noise of independent planes is the same in law when they are rotated into each other: so one
     field serves any number of textures.
@@ -124,7 +123,7 @@ def _matrix(leaf: Any, spread: Any, turn: Any, slot: Any, matrix: Any) -> Any:
             total = np.float32(0)
             for axis in range(3):
                 total += _OPPONENT[axis, i] * leaf[spread + axis] * rotation[axis][j]
-            slot[matrix + 3 * i + j] = total / NOISE_UNIT
+            slot[matrix + 3 * i + j] = total / UNIT
     return leaf[spread] + leaf[spread + 1] + leaf[spread + 2] > 0
 
 
@@ -206,7 +205,7 @@ def _place_wave(
     slot[base + 3], slot[base + 4] = leaf[_THRESHOLD + wave], leaf[_GAIN + wave]
     slot[base + 5] = 1 / (1 / (1 + math.exp(-leaf[_GAIN + wave])) - 0.5)
     if leaf[_WARPED]:
-        slot[WARP] = leaf[_WARP_SIZE] / WARP_WORD_UNIT
+        slot[WARP] = leaf[_WARP_SIZE]
         slot[WARP_SCALE] = WARP_SIGMA / leaf[_WARP_SIGMA]
         slot[WARP_Y], slot[WARP_X] = leaf[_WARP_Y] * WARP_SIDE, leaf[_WARP_X] * WARP_SIDE
 

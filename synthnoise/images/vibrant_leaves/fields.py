@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from synthnoise.images.vibrant_leaves.textures import UNIT, WARP_UNIT
+from synthnoise.images.vibrant_leaves.textures import WARP_UNIT
 from synthnoise.kernels import inlined, vectorised
 
-NOISE_UNIT = float(UNIT << 22)
-"""What one standard deviation of the noise is, read as the upper 10 bits of a word."""
+_STEP = np.float32(2.0**-22)
+"""A word's upper 10 bits, read as a number, in steps of the plane."""
 
-WARP_WORD_UNIT = float(WARP_UNIT << 16)
-"""The same of a displacement, read as the upper 16 bits."""
+_DEVIATION = np.float32(2.0**-16 / WARP_UNIT)
+"""Its upper 16 bits in standard deviations of the displacement."""
 
 _UPPER_10, _10, _20 = np.int32(-(1 << 22)), np.int32(10), np.int32(20)
 _UPPER_16, _16 = np.int32(-(1 << 16)), np.int32(16)
@@ -86,9 +86,9 @@ def read_corners(field: Any, v: Any, u: Any, words: Any, rests: Any) -> None:
 def colour_upright(words: Any, slot: Any, colour: Any, matrix: Any, rgb: Any) -> None:
     """Write the colours of noise at its pixels: mean and matrix are slots of the leaf; ``rgb`` is [3, n]."""
     r_0, g_0, b_0 = slot[colour], slot[colour + 1], slot[colour + 2]
-    m00, m01, m02 = slot[matrix], slot[matrix + 1], slot[matrix + 2]
-    m10, m11, m12 = slot[matrix + 3], slot[matrix + 4], slot[matrix + 5]
-    m20, m21, m22 = slot[matrix + 6], slot[matrix + 7], slot[matrix + 8]
+    m00, m01, m02 = _STEP * slot[matrix], _STEP * slot[matrix + 1], _STEP * slot[matrix + 2]
+    m10, m11, m12 = _STEP * slot[matrix + 3], _STEP * slot[matrix + 4], _STEP * slot[matrix + 5]
+    m20, m21, m22 = _STEP * slot[matrix + 6], _STEP * slot[matrix + 7], _STEP * slot[matrix + 8]
     red, green, blue = rgb[0], rgb[1], rgb[2]
     for x in range(len(words)):
         p, q, r = _plane_0(words[x]), _plane_1(words[x]), _plane_2(words[x])
@@ -101,9 +101,9 @@ def colour_upright(words: Any, slot: Any, colour: Any, matrix: Any, rgb: Any) ->
 def colour_between(words: Any, down: Any, right: Any, slot: Any, colour: Any, matrix: Any, rgb: Any) -> None:
     """Write the colours of noise between its pixels, bilinear; see :func:`read_corners`."""
     r_0, g_0, b_0 = slot[colour], slot[colour + 1], slot[colour + 2]
-    m00, m01, m02 = slot[matrix], slot[matrix + 1], slot[matrix + 2]
-    m10, m11, m12 = slot[matrix + 3], slot[matrix + 4], slot[matrix + 5]
-    m20, m21, m22 = slot[matrix + 6], slot[matrix + 7], slot[matrix + 8]
+    m00, m01, m02 = _STEP * slot[matrix], _STEP * slot[matrix + 1], _STEP * slot[matrix + 2]
+    m10, m11, m12 = _STEP * slot[matrix + 3], _STEP * slot[matrix + 4], _STEP * slot[matrix + 5]
+    m20, m21, m22 = _STEP * slot[matrix + 6], _STEP * slot[matrix + 7], _STEP * slot[matrix + 8]
     upper_left, upper_right, lower_left, lower_right = words[0], words[1], words[2], words[3]
     red, green, blue = rgb[0], rgb[1], rgb[2]
     for x in range(len(down)):
@@ -121,7 +121,11 @@ def colour_between(words: Any, down: Any, right: Any, slot: Any, colour: Any, ma
 
 @vectorised
 def displace(words: Any, rests: Any, size: Any, u: Any, v: Any) -> None:
-    """Move places by the displacements between the pixels that :func:`read_corners` has read."""
+    """Move places by the displacements between the pixels that :func:`read_corners` has read.
+
+    ``size`` is what their standard deviation is to be.
+    """
+    size *= _DEVIATION
     upper_left, upper_right, lower_left, lower_right = words[0], words[1], words[2], words[3]
     down, right = rests[0], rests[1]
     for x in range(len(u)):
