@@ -43,3 +43,44 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         stabilised=True,
         multiple_of=8,
     )
+    yield DenoiserSpec(
+        name="ffdnet",
+        summary="FFDNet: convolutions at half resolution with a sigma map (Zhang et al. 2018).",
+        factory="synthnoise.denoisers.ffdnet:FFDNet",
+        options="synthnoise.denoisers.ffdnet:Options",
+        stabilised=True,
+        multiple_of=2,
+    )
+    yield DenoiserSpec(
+        name="unet",
+        summary="U-Net as in Learning to see in the dark (Chen et al. 2018), smaller by default.",
+        factory="synthnoise.denoisers.unet:UNet",
+        options="synthnoise.denoisers.unet:Options",
+        stabilised=True,
+        multiple_of=16,
+    )
+    yield DenoiserSpec(
+        name="autoencoder",
+        summary="Convolutional autoencoder without skip connections, for teaching: it blurs.",
+        factory="synthnoise.denoisers.autoencoder:Autoencoder",
+        options="synthnoise.denoisers.autoencoder:Options",
+        stabilised=True,
+        multiple_of=4,
+    )
+    yield DenoiserSpec(
+        name="ridnet",
+        summary="RIDNet: dilated branches and feature attention (Anwar and Barnes 2019).",
+        factory="synthnoise.denoisers.ridnet:RIDNet",
+        options="synthnoise.denoisers.ridnet:Options",
+        stabilised=True,
+        global_context=True,
+    )
+    yield DenoiserSpec(
+        name="nafnet",
+        summary="NAFNet: a U-Net of gates (Chen et al. 2022), also without norm and attention.",
+        factory="synthnoise.denoisers.nafnet:NAFNet",
+        options="synthnoise.denoisers.nafnet:Options",
+        stabilised=True,
+        multiple_of=8,
+        global_context=True,
+    )

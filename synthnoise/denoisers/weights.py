@@ -58,6 +58,8 @@ class WeightsRecord:
         Receptive radius in pixels of its input.
     multiple_of
         Height and width must be a multiple of this.
+    global_context
+        Every pixel depends on the whole image, so that it cannot be tiled.
     seed
         Seed of initialisation and training pairs.
     steps
@@ -79,6 +81,7 @@ class WeightsRecord:
     noise_range: tuple[float, float] = (0.0, 0.0)
     halo: int = 0
     multiple_of: int = 1
+    global_context: bool = False
     seed: int = 0
     steps: int = 0
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -168,6 +171,7 @@ def denoiser_spec(record: WeightsRecord, *, plugins: Plugins | None = None) -> D
         stabilised=record.stabilised,
         halo=record.halo,
         multiple_of=record.multiple_of,
+        global_context=record.global_context,
     )
 
 

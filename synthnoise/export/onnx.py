@@ -162,6 +162,7 @@ def describe(network: nn.Module, record: WeightsRecord) -> dict[str, Any]:
         "noise_range": list(record.noise_range),
         "halo": record.halo,
         "multiple_of": record.multiple_of,
+        "global_context": record.global_context,
         "sha256": content_hash(network),
         "figures": record.figures,
         "card": {

@@ -322,6 +322,7 @@ class Run:
             noise_range=(self.state.least_sigma, self.state.greatest_sigma),
             halo=examples.spec.halo or int(getattr(self.network, "halo", 0)),
             multiple_of=max(examples.spec.multiple_of, int(getattr(self.network, "multiple_of", 1))),
+            global_context=bool(getattr(self.network, "global_context", examples.spec.global_context)),
             seed=plan.seed,
             steps=self.state.step,
             recipe=plan.recipe(),
