@@ -18,6 +18,12 @@ from synthnoise.calibration.quantities import dark_quantities, root
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 from synthnoise.profiles.stated import stated_noise
 
+MOST_LISTED = 1500
+"""Hot pixels that a profile lists, the hottest: more would take it beyond 100 kB."""
+
+LARGEST_SHADING = 16_000
+"""Bytes of the shading of all positions."""
+
 
 def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
     """Return the noise at one ISO, normalised by the levels of the profile."""
@@ -134,14 +140,29 @@ def _arrays(dark: DarkNoise, profile: CameraProfile, *, whole: bool) -> dict[str
     }
     if whole:
         h, w = len(profile.cfa), len(profile.cfa[0])
-        arrays["shading"] = np.stack([plane.grid for plane in dark.planes])
-        arrays["hot_pixels"] = np.concatenate(
+        arrays["shading"] = _coarser(np.stack([plane.grid for plane in dark.planes]))
+        hot = np.concatenate(
             [
                 plane.hot * np.array([h, w, 1], np.int32) + np.array([*divmod(position, w), 0], np.int32)
                 for position, plane in enumerate(dark.planes)
             ]
         ).astype(np.int32)
+        hottest = np.argsort(-np.abs(hot[:, 2]), kind="stable")[:MOST_LISTED]
+        arrays["hot_pixels"] = hot[np.sort(hottest)]
     return arrays
+
+
+def _coarser(grids: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return grids [C, gh, gw], where there are many joined cell by cell until they fit their share."""
+    factor = math.ceil(math.sqrt(grids.nbytes / LARGEST_SHADING))
+    if factor == 1:
+        return grids
+    joined = grids.astype(np.float64)
+    for axis in (1, 2):
+        edges = np.linspace(0, grids.shape[axis], max(grids.shape[axis] // factor, 1) + 1).astype(int)
+        counts = np.diff(edges).reshape([-1 if i == axis else 1 for i in range(3)])
+        joined = np.add.reduceat(joined, edges[:-1], axis) / counts
+    return joined.astype(np.float32)
 
 
 def _diagnostics(
