@@ -90,3 +90,9 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         factory="synthnoise.images.shape_leaves:ShapeLeaves",
         options="synthnoise.images.shape_leaves:TexturedOptions",
     )
+    yield ImageModelSpec(
+        name="fractal-db",
+        summary="Attractors of random affine maps (FractalDB, Kataoka et al. 2020).",
+        factory="synthnoise.images.fractal_db:FractalDB",
+        options="synthnoise.images.fractal_db:Options",
+    )

@@ -20,6 +20,7 @@ from torch import Tensor
 from synthnoise.errors import UsageError
 from synthnoise.images import colours
 from synthnoise.images.batches import one_by_one
+from synthnoise.images.uniform_rows import UniformRows
 from synthnoise.rng import Rng, Stream
 
 _LEAST_SHARE = 1e-3
@@ -112,12 +113,12 @@ def partition(
     chance
         float64 [n], uniform in (0, 1).
     """
-    rows = _Rows(rng)
+    rows = UniformRows(rng, Stream.PARTITION)
     waiting = deque([(0.0, float(size[0]), 0.0, float(size[1]), 0.0)])
     boxes, chance = [], []
     while waiting:
         top, bottom, left, right, born = waiting.popleft()
-        time, place, uniform = rows.following()
+        time, place, uniform, _ = rows.following()
         height, width = bottom - top, right - left
         cut_at = born - math.log(time) / (height + width)
         where = place * (height + width)
@@ -131,23 +132,6 @@ def partition(
             waiting.append((top, bottom, left, left + where - height, cut_at))
             waiting.append((top, bottom, left + where - height, right, cut_at))
     return np.array(boxes), np.array(chance)
-
-
-class _Rows:
-    """Rows of three uniform numbers, without end."""
-
-    def __init__(self, rng: Rng) -> None:
-        self._rng = rng
-        self._used = 0
-        self._rows: list[list[float]] = []
-
-    def following(self) -> tuple[float, float, float]:
-        if self._used == len(self._rows):
-            count = max(256, 2 * len(self._rows))  # a longer table begins with the shorter one
-            self._rows = self._rng.uniform(Stream.PARTITION, (count, 4), double=True)[0].tolist()
-        row = self._rows[self._used]
-        self._used += 1
-        return row[0], row[1], row[2]
 
 
 def paint(
