@@ -78,7 +78,7 @@ def main() -> None:
     print(machine())
     settings = dict(SETTINGS)
     if arguments.photos:
-        settings[f"colours of {arguments.photos.name}"] = {"photos": str(arguments.photos)}
+        settings[f"colours of {arguments.photos.name}"] = {"colours": str(arguments.photos)}
     against = f"KL against {arguments.natural.name} (90 %), slope of power" if arguments.natural else ""
     print(f"{SIZE[0]}x{SIZE[1]}, {arguments.n} images per line; ms: median (quartiles) {against}")
     for name, options in settings.items():

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class ImageModel(Protocol):
-    """Draws clean images."""
+    """Draws clean images.
+
+    A model whose images depend on files too has a method ``facts()``: a dictionary of JSON types, such
+    as hashes of the files, that a dataset's manifest holds and compares.
+    """
 
     def generate(self, size: tuple[int, int], rng: Rng) -> Tensor:
         """Return float32 [B, 3, H, W], linear light in [0, 1], on ``rng.device``.

@@ -196,7 +196,7 @@ def test_dead_leaves_of_2021_are_as_far_from_nature_as_published(shared_data):
     """Published: KL 0.286; measured before with another implementation: 0.25 to 0.33 (90 %)."""
     natural = shared_data / "natural"
     torch.set_num_threads(1)
-    for options in ({}, {"photos": str(natural / "BSDS500-train")}):
+    for options in ({}, {"colours": str(natural / "BSDS500-train")}):
         result = evaluate_images("dead-leaves", n=24, reference=natural / "CBSD68", options=options)
         divergence = result.estimates["KL gradient"]
         assert divergence.low < 0.33

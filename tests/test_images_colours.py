@@ -21,9 +21,12 @@ from synthnoise.images.colours import (
 )
 from synthnoise.images.dead_leaves import DeadLeaves
 from synthnoise.images.dead_leaves import Options as LeafOptions
+from synthnoise.images.palette_bank import PaletteBank
 from synthnoise.images.photographs import Options, PhotographCrops, Photographs
+from synthnoise.plugins import default_plugins
 from synthnoise.rng import Rng
 from synthnoise.stream.dataset import Request, synthesize
+from synthnoise.stream.source import Source
 from synthnoise.testing import check_image_model, rng
 
 
@@ -84,7 +87,7 @@ def folder(tmp_path_factory):
 
 
 def test_leaves_take_the_colours_of_one_photograph_each(folder):
-    model = DeadLeaves(LeafOptions(photos=str(folder), reduction=1))
+    model = DeadLeaves(LeafOptions(colours=str(folder), reduction=1))
     images = (255 * encode_srgb(model.generate((48, 48), rng(0, 1, 2, 3, 4, 5)))).round().to(torch.uint8)
     sources = [np.asarray(Image.open(path)).reshape(-1, 3) for path in sorted(folder.glob("*.png"))]
     colours = [{tuple(colour) for colour in source} for source in sources]
@@ -94,6 +97,43 @@ def test_leaves_take_the_colours_of_one_photograph_each(folder):
     ]
     assert all(matched)
     assert len({m[0] for m in matched}) > 1
+
+
+def test_a_bank_samples_photographs_evenly_once_and_again_when_they_change(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):  # the left half of each is darker by 100 than the right
+        pixels = np.full((50, 80, 3), 40 * number, dtype=np.uint8)
+        pixels[:, 40:] += 100
+        Image.fromarray(pixels).save(photos / f"{number}.png")
+    bank = PaletteBank(photos)
+    assert bank.pixels.shape == (3, 2048, 3)
+    for number, pixels in enumerate(bank.pixels):
+        assert set(pixels.flatten().tolist()) == {40 * number, 40 * number + 100}
+        # Binomial: standard error of a share of one half of 2048.
+        assert (pixels > 40 * number).mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(2048))
+    (stored,) = (tmp_path / "cache").rglob("palettes-*.npy")
+    written = stored.stat().st_mtime_ns
+    assert PaletteBank(photos).fingerprint() == bank.fingerprint()
+    assert stored.stat().st_mtime_ns == written
+    Image.fromarray(np.full((50, 80, 3), 7, dtype=np.uint8)).save(photos / "1.png")
+    changed = PaletteBank(photos)
+    assert set(changed.pixels[1].flatten().tolist()) == {7}
+    assert changed.fingerprint() != bank.fingerprint()
+    palettes = changed.palette(rng(*range(9)), 100)
+    assert palettes.shape == (9, 100, 3)
+    assert torch.equal(changed.palette(rng(4), 100)[0], palettes[4])
+
+
+@pytest.mark.parametrize("name", ["dead-leaves", "vibrant-leaves"])
+def test_models_take_a_folder_for_their_colours_and_the_manifest_its_hash(folder, name):
+    request = Request(model=name, options={"colours": str(folder)}, n=1, size=(16, 16))
+    facts = Source(request, default_plugins()).facts()["model"]
+    assert facts["files"] == {"palettes_sha256": PaletteBank(folder).fingerprint()}
+    assert "files" not in Source(Request(model=name), default_plugins()).facts()["model"]
+    with pytest.raises(InputError, match="colours=natrual: no such folder"):
+        Source(Request(model=name, options={"colours": "natrual"}), default_plugins()).facts()
 
 
 def test_a_crop_is_a_piece_of_a_photograph_that_is_large_enough(folder):

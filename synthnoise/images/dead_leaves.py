@@ -8,22 +8,17 @@ every pixel is covered, which samples the process exactly (Kendall and Thoennes 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from synthnoise.errors import UsageError
-from synthnoise.images import colours
 from synthnoise.images.leaves import PALETTE_SIZE, LeafLaw
+from synthnoise.images.palette_bank import palette, source_facts
 from synthnoise.rng import Rng, Stream
-
-if TYPE_CHECKING:
-    from synthnoise.images.photographs import Photographs
 
 _CHUNK = 1 << 15
 """Most leaves drawn at a time: torch computes as many in one thread, so that thread counts change nothing."""
@@ -62,12 +57,12 @@ class Options:
     shapes: Literal["disc", "rectangle", "mixed"] = field(
         default="disc", metadata={"help": "shape of the leaves; mixed: one or the other by chance"}
     )
-    colours: Literal["natural", "uniform", "grey"] = field(
+    colours: str = field(
         default="natural",
-        metadata={"help": "a law fitted to photographs, uniform in the sRGB cube, or uniform greys"},
-    )
-    photos: str = field(
-        default="", metadata={"help": "folder of photographs to take colours from, one photograph per image"}
+        metadata={
+            "help": "natural: a law fitted to photographs; uniform in the sRGB cube; uniform greys: grey; "
+            "or a folder of photographs, one photograph per image"
+        },
     )
     shading: float = field(
         default=0.0,
@@ -104,7 +99,7 @@ class DeadLeaves:
     Raises
     ------
     InputError
-        ``photos`` names a folder without readable images.
+        ``colours`` names a folder without readable photographs (when drawing).
     """
 
     def __init__(self, options: Options | None = None) -> None:
@@ -144,16 +139,12 @@ class DeadLeaves:
             inside=options.boundary == "inside",
         )
 
+    def facts(self) -> dict[str, str]:
+        """Return what a manifest says beside the options: where the colours are from."""
+        return source_facts(self.options.colours)
+
     def _palette(self, rng: Rng) -> Tensor:
-        options = self.options
-        if options.photos:
-            return _photographs(options.photos).palette(rng, PALETTE_SIZE)
-        draw = {
-            "natural": colours.natural_palette,
-            "uniform": colours.uniform_palette,
-            "grey": colours.grey_palette,
-        }[options.colours]
-        return draw(rng, PALETTE_SIZE)
+        return palette(self.options.colours, rng, PALETTE_SIZE)
 
     def _limit(self, law: LeafLaw) -> float:
         """Return how many leaves are drawn at most."""
@@ -194,10 +185,3 @@ def _chunk(law: LeafLaw, most: float) -> int:
     """Return how many leaves to draw at a time: about an eighth of what is needed, a power of two."""
     likely = math.log(law.size[0] * law.size[1]) / law.coverage() / 8
     return 1 << max(10, math.ceil(math.log2(min(most, likely + 1))))
-
-
-@functools.cache
-def _photographs(folder: str) -> Photographs:
-    from synthnoise.images.photographs import Photographs
-
-    return Photographs(Path(folder))

@@ -1,7 +1,8 @@
-"""A folder of photographs, as a source of colours and as an image model."""
+"""A folder of photographs, decoded when asked for, and as an image model."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,15 +40,8 @@ class Photographs:
     """
 
     def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder of photographs")
         self.folder = folder
-        files = (path for path in folder.iterdir() if path.name != CONTACT_SHEET)
-        self.paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
-        if not self.paths:
-            raise InputError(
-                f"{folder}: holds no photographs", hint=f"known endings: {', '.join(sorted(SUFFIXES))}"
-            )
+        self.paths = photograph_paths(folder)
         self.sizes = [_size(path) for path in self.paths]
 
     def read(self, number: int) -> Tensor:
@@ -60,16 +54,24 @@ class Photographs:
         scale = np.float32(1 / np.iinfo(pixels.dtype).max)
         return torch.from_numpy(pixels.astype(np.float32) * scale).permute(2, 0, 1)
 
-    def palette(self, rng: Rng, count: int) -> Tensor:
-        """Return float32 [B, count, 3], linear light: random pixels of one photograph per image."""
-        uniform = rng.uniform(Stream.PALETTE, (count + 1, 4)).double()
-        rows = []
-        for row in uniform:
-            photograph = self.read(int(row[0, 0] * len(self.paths))).to(rng.device)
-            height, width = photograph.shape[1:]
-            y, x = (row[1:, 0] * height).long(), (row[1:, 1] * width).long()
-            rows.append(decode_srgb(photograph[:, y, x].T))
-        return torch.stack(rows)
+
+def photograph_paths(folder: Path) -> list[Path]:
+    """Return the photographs of a folder, sorted by name; the contact sheet of a dataset is not one.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or no photograph in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of photographs")
+    files = (path for path in folder.iterdir() if path.name != CONTACT_SHEET)
+    paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise InputError(
+            f"{folder}: holds no photographs", hint=f"known endings: {', '.join(sorted(SUFFIXES))}"
+        )
+    return paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,11 @@ class PhotographCrops:
             crop = decode_srgb(photograph[:, top : top + height, left : left + width])
             images[place] = functional.avg_pool2d(crop, reduction)
         return images.to(rng.device)
+
+    def facts(self) -> dict[str, str]:
+        """Return what a manifest says beside the options: a hash of the files' names and sizes."""
+        listing = "".join(f"{path.name}\0{path.stat().st_size}\0" for path in self._photographs.paths)
+        return {"files_sha256": hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()}
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -182,6 +182,9 @@ class Source:
             "seed": request.seed,
             "size": list(request.size),
         }
+        files: dict[str, Any] = getattr(self._images, "facts", dict)()
+        if files:
+            facts["model"] |= {"files": files}
         if request.noise is not None:
             facts["noise"] = self._described("noise_models", request.noise, request.noise_options)
             facts["noise"] |= {"iso": self.plan.camera.iso, "ratio": request.ratio}

@@ -6,14 +6,10 @@ here is that of its patches, on the same opponent axes.
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
-from synthnoise.images import colours
-from synthnoise.images.photographs import Photographs
+from synthnoise.images import colours, palette_bank
 from synthnoise.rng import Rng
 
 PALETTE_SIZE = 2048
@@ -52,24 +48,13 @@ def palette(source: str, rng: Rng) -> Tensor:
     InputError
         There is no such folder, or no photograph in it.
     """
-    laws = {
-        "natural": colours.natural_palette,
-        "uniform": colours.uniform_palette,
-        "grey": colours.grey_palette,
-    }
-    draw = laws[source] if source in laws else _photographs(source).palette
-    colour = colours.encode_srgb(draw(rng, PALETTE_SIZE))
+    colour = colours.encode_srgb(palette_bank.palette(source, rng, PALETTE_SIZE))
     if source != "natural":
         return colour
     middle = _mean(colour)
     axes = torch.tensor(colours.OPPONENT, device=colour.device)
     stretched = _project(colour - middle, axes) * torch.tensor(_STRETCH, device=colour.device)
     return (middle + _project(stretched, axes.T)).clamp(0, 1)
-
-
-@functools.cache
-def _photographs(folder: str) -> Photographs:
-    return Photographs(Path(folder))
 
 
 def palette_moments(of: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from synthnoise.images.colours import decode_srgb
+from synthnoise.images.palette_bank import source_facts
 from synthnoise.images.vibrant_leaves.coefficients import MARGIN, prepare
 from synthnoise.images.vibrant_leaves.depth import kernel, render
 from synthnoise.images.vibrant_leaves.engines import choose_engine, engine_of
@@ -90,6 +91,10 @@ class VibrantLeaves:
         for place, index in enumerate(rng.indices.cpu()):
             images[place] = self.scene(size, rng.seed, int(index)).image
         return images.to(rng.device)
+
+    def facts(self) -> dict[str, str]:
+        """Return what a manifest says beside the options: where the colours are from."""
+        return source_facts(self.settings.colours)
 
     def scene(self, size: tuple[int, int], seed: int, index: int) -> Scene:
         """Return image ``index`` of ``generate`` together with what is known of it; on the CPU."""
