@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +37,12 @@ def train(
         str, typer.Option("--denoiser", "-d", help="Denoiser to train.", autocompletion=complete_denoisers)
     ] = "dncnn",
     output: OutputOrOption = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe", help="Arguments from a .toml file, or rgb or raw; what is given goes before."
+        ),
+    ] = None,
     noise_option: Annotated[
         list[str] | None,
         typer.Option("--noise-option", metavar="KEY=VALUE", help="An option of the noise model."),
@@ -72,36 +78,50 @@ def train(
     """Train a denoiser on synthetic pairs drawn as it goes; Ctrl-C saves the state, --resume goes on."""
     from synthnoise.options import parse_pairs
     from synthnoise.training import train as run
+    from synthnoise.training.recipes import read_recipe
 
     place, options = split_output(output)
     if place is None:
         raise UsageError("where should the weights go?", hint="-o weights.safetensors")
+    # Parameter of the command, argument of the run, and its value.
+    settings: dict[str, tuple[str, Any]] = {
+        "images": ("images", images),
+        "image_option": ("image_options", parse_pairs(image_option or [])),
+        "noise": ("noise", noise),
+        "noise_option": ("noise_options", parse_pairs(noise_option or [])),
+        "denoiser": ("denoiser", denoiser),
+        "profile": ("profile", profile),
+        "iso": ("iso", iso),
+        "ratio": ("ratio", parse_range(ratio)),
+        "steps": ("steps", steps),
+        "minutes": ("minutes", minutes),
+        "batch": ("batch", batch),
+        "crop": ("crop", crop),
+        "scene": ("scene", scene),
+        "cuts": ("cuts", cuts),
+        "loss": ("loss", loss),
+        "rate": ("lr", rate),
+        "average": ("average", average),
+        "seed": ("seed", seed),
+    }
+    plan = dict(settings.values()) | {"denoiser_options": options}
+    if recipe is not None:
+        given = [settings[name] for name in settings if _given(context, name)]
+        plan |= read_recipe(recipe) | dict(given) | ({"denoiser_options": options} if options else {})
     out = Output(json_mode=json, quiet=context.obj["quiet"])
     with out.progress() as progress:
         summary = run(
-            images=images,
-            image_options=parse_pairs(image_option or []),
-            noise=noise,
-            noise_options=parse_pairs(noise_option or []),
-            denoiser=denoiser,
-            denoiser_options=options,
-            profile=profile,
-            iso=iso,
-            ratio=parse_range(ratio),
+            **plan,
             output=Path(place),
-            steps=steps,
-            minutes=minutes,
-            batch=batch,
-            crop=crop,
-            scene=scene,
-            cuts=cuts,
-            loss=loss,  # type: ignore[arg-type]  # checked by the plan
-            lr=rate,
-            average=average,
-            seed=seed,
             device=device,
             resume=resume,
             overwrite=overwrite,
             progress=progress,
         )
     out.result(summary.as_dict(), summary.lines())
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    """Return whether the user has set a parameter, and not its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
