@@ -96,3 +96,9 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         factory="synthnoise.images.fractal_db:FractalDB",
         options="synthnoise.images.fractal_db:Options",
     )
+    yield ImageModelSpec(
+        name="stylegan",
+        summary="Images of an untrained generator with random weights (Baradad et al. 2021).",
+        factory="synthnoise.images.stylegan.model:StyleGAN",
+        options="synthnoise.images.stylegan.model:Options",
+    )
