@@ -11,9 +11,11 @@ from sampling import assert_mean, assert_variance
 from test_noise import camera, iso_noise
 
 from synthnoise.calibration import calibrate
+from synthnoise.calibration.wave_search import find_waves, remove_waves
 from synthnoise.errors import UsageError
 from synthnoise.evaluation import dark_statistics
 from synthnoise.noise.spectral import Options, Spectral
+from synthnoise.noise.waves import waves
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.rng import Rng
 from synthnoise.sensors.presets import SENSORS
@@ -120,3 +122,45 @@ def test_what_is_missing_is_named(mild):
         Spectral().parameters(unknown)
     with pytest.raises(UsageError, match="4 planes cannot go on 3"):
         Spectral().sample(torch.zeros(1, 3, 8, 8), Spectral().parameters(mild), rng())
+
+
+def test_two_darks_tell_fixed_from_temporal():
+    real = dark_statistics.measure(real_darks("hard", range(2, 5)))
+    made = dark_statistics.measure(darks_of(calibrated("hard", 2), 3))
+    assert real.frame_correlation > 0.5
+    assert made.frame_correlation == pytest.approx(real.frame_correlation, abs=0.05)
+    distance = dark_statistics.compare(made, real)
+    assert distance.kl < 2e-3
+    assert distance.psd_db < 0.4
+
+
+def test_noise_below_one_code_keeps_its_variance():
+    profile = calibrated("low-noise")
+    real = dark_statistics.measure(real_darks("low-noise", range(1, 4)))
+    made = dark_statistics.measure(darks_of(profile, 3))
+    # Rounding what was rounded before would add 1/12 DN^2 to 0.5 DN^2.
+    assert dark_statistics.compare(made, real).variance_ratio == pytest.approx(1, abs=0.015)
+
+
+def test_a_wave_is_found_removed_and_drawn_with_new_phase_and_strength():
+    random = np.random.default_rng(2)
+    y, x = np.arange(256)[:, None], np.arange(384)
+    wave = 1.5 * np.cos(2 * np.pi * (0.25 * y + 96 / 384 * x) + 0.7)
+    mosaic = (3 * random.standard_normal((256, 384)) + wave).astype(np.float32)
+    found = find_waves([mosaic])
+    assert found.shape == (1, 4)
+    assert np.allclose(np.abs(found[0, :2]), (0.25, 0.25))
+    # Power 1.125; the noise of its bin, 9 / 49152, hardly adds to it.
+    assert found[0, 2] == pytest.approx(1.125, rel=0.1)
+    remove_waves(mosaic, found)
+    assert_variance(mosaic, 9.0, detects=0.05)
+    noise = iso_noise(read_noise=(3.0,) * 4, arrays={"waves": found})
+    profile = camera(noise)
+    drawn = waves(noise, profile)
+    planes = torch.zeros(300, 4, 8, 8)
+    drawn.add_to(planes, rng(*range(300)))
+    power = planes.double().square().mean((1, 2, 3)).numpy() * 15871**2
+    # The F law with 2 and 2 degrees of freedom has median 1; of 300 draws it shows to 12 %.
+    assert np.median(power) == pytest.approx(1.125, rel=0.6)
+    assert power.max() < 0.26 * 9
+    assert power.min() < 0.1

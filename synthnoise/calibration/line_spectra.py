@@ -41,7 +41,7 @@ def cross_spectrum(pairs: Sequence[tuple[Means, Means]], cells: int) -> Spectrum
     weight[-1] = 1 + count % 2
     if not _significant(total[usable], weight[usable], pairs):
         return np.zeros((LINE_FREQUENCIES.size, *power.shape[1:]), complex)
-    spectrum = _binned(power[usable], frequency[usable], weight[usable])
+    spectrum = _possible(_binned(power[usable], frequency[usable], weight[usable]))
     return _extended(spectrum, total[usable], frequency[usable])
 
 
@@ -72,6 +72,18 @@ def _binned(power: Spectrum, frequency: NDArray[np.float64], weight: NDArray[np.
     share += nearest
     share /= share.sum(1, keepdims=True)
     return np.asarray(np.einsum("bf,fkl->bkl", share, power))
+
+
+def _possible(spectrum: Spectrum) -> Spectrum:
+    """Return the spectrum without negative eigenvalues, which chance gives, and with the same variance.
+
+    The bins stand for bands as wide as their frequency.
+    """
+    values, vectors = np.linalg.eigh(spectrum)
+    kept = np.maximum(values, 0)
+    before, after = (float(v.sum(1) @ LINE_FREQUENCIES) for v in (values, kept))
+    kept *= max(before, 0) / max(after, 1e-30)
+    return np.asarray((vectors * kept[:, None, :]) @ vectors.conj().swapaxes(1, 2))
 
 
 def _extended(spectrum: Spectrum, total: Array, frequency: Array) -> Spectrum:

@@ -14,7 +14,7 @@ PADDED = 64
 
 MOST_BLOCKS = 1500
 
-SIGNIFICANT = 4.0
+SIGNIFICANT = 4.5
 """Standard errors that a covariance must reach, else it is taken for chance."""
 
 
@@ -72,3 +72,12 @@ def refill(covariances: Array, size: tuple[int, int]) -> Array:
     taken[:, :, radius, :] += covariances[:, :, radius, :].sum(2, keepdims=True) / width
     taken[:, :, :, radius] += covariances[:, :, :, radius].sum(2, keepdims=True) / height
     return np.where(covariances != 0, covariances + taken, 0)
+
+
+def trimmed(covariances: Array) -> Array:
+    """Return covariances up to the farthest distance at which one is not 0."""
+    radius = covariances.shape[2] // 2
+    used = np.argwhere(covariances.any((0, 1))) - radius
+    reach = int(np.abs(used).max()) if used.size else 0
+    inner = slice(radius - reach, radius + reach + 1)
+    return covariances[..., inner, inner]

@@ -14,10 +14,17 @@ from synthnoise.calibration.dark import HOT, DarkNoise
 from synthnoise.calibration.line_noise import half_means
 from synthnoise.calibration.line_spectra import Means, Spectrum, cross_spectrum
 from synthnoise.calibration.marginal import ResidualHistogram, settled
-from synthnoise.calibration.pixel_covariance import lag_covariances, refill, variances, without_chance
+from synthnoise.calibration.pixel_covariance import (
+    lag_covariances,
+    refill,
+    trimmed,
+    variances,
+    without_chance,
+)
 from synthnoise.calibration.residual import robust_deviation
 from synthnoise.calibration.shading import full_shading
-from synthnoise.raw.cfa import linear_planes
+from synthnoise.calibration.wave_search import find_waves, remove_waves
+from synthnoise.raw.cfa import linear_planes, pack, unpack
 from synthnoise.raw.frame import Frame
 
 Array = NDArray[np.float64]
@@ -39,18 +46,27 @@ def spectral_arrays(darks: Sequence[Frame], dark: DarkNoise) -> dict[str, NDArra
     in float32, or of two where there are several.
     """
     sums = _Sums([plane.codes.step for plane in dark.planes])
-    h, w = darks[0].active().cfa.shape
+    period = darks[0].active().cfa.shape
+    waves = find_waves(unpack(_residuals(frame, dark), period) for frame in darks)
     for frame in darks:
-        sums.add(_residuals(frame, dark), h, w)
+        planes = _residuals(frame, dark)
+        if len(waves):
+            mosaic = unpack(planes, period)
+            remove_waves(mosaic, waves)
+            planes = pack(mosaic, period)
+        sums.add(planes, *period)
     cells = dark.planes[0].grid.shape
     arrays = sums.pixels()
     for name, lines, count in (("row", sums.rows, cells[0]), ("column", sums.columns, cells[1])):
         spectrum = cross_spectrum([(means, means) for means in lines], count)
         if len(lines) > 1:
             fixed = cross_spectrum(list(itertools.pairwise(lines)), count)
-            arrays[f"fixed_{name}_cross_spectrum"] = _real(fixed)
+            if fixed.any():
+                arrays[f"fixed_{name}_cross_spectrum"] = _real(fixed)
             spectrum = spectrum - fixed
         arrays[f"{name}_cross_spectrum"] = _real(spectrum)
+    if len(waves):
+        arrays["waves"] = waves
     arrays["hot_quantiles"] = _hot_quantiles(dark)
     arrays["hot_rate"] = np.array([len(plane.hot) / dark.pixels for plane in dark.planes], np.float32)
     return arrays
@@ -110,14 +126,15 @@ class _Sums:
             fixed = without_chance(np.mean(self._between, axis=0), products, total)
             blur = np.minimum(variances(fixed).clip(min=0), 0.9 * wanted)
             fixed = _with_variances(fixed, blur)
-            arrays["fixed_covariance"] = fixed.astype(np.float32)
+            if blur.any():
+                arrays["fixed_covariance"] = trimmed(fixed).astype(np.float32)
             covariance, wanted = covariance - fixed, wanted - blur
         quantiles = [
             histogram.quantiles(variance, math.sqrt(b))
             for histogram, variance, b in zip(self._histograms, wanted, blur, strict=True)
         ]
         arrays["pixel_quantiles"] = settled(np.stack(quantiles), [h.counts.sum() for h in self._histograms])
-        arrays["pixel_covariance"] = _with_variances(covariance, wanted).astype(np.float32)
+        arrays["pixel_covariance"] = trimmed(_with_variances(covariance, wanted)).astype(np.float32)
         return arrays
 
 

@@ -30,6 +30,7 @@ from synthnoise.noise.spectral_profile import (
     pixel_noise,
     scaled_arrays,
 )
+from synthnoise.noise.waves import Waves, waves
 from synthnoise.rng import Rng, Stream
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class Parameters:
         Noise that the pixels of a line share; None where there is none.
     fixed_pixels, fixed_rows, fixed_columns
         What of it stays from frame to frame; None where that is not known.
+    waves
+        Periodic patterns; None where there are none.
     hot
         Hot pixels; None where there are none.
     shading
@@ -94,6 +97,7 @@ class Parameters:
     fixed_pixels: PixelNoise | None
     fixed_rows: LineNoise | None
     fixed_columns: LineNoise | None
+    waves: Waves | None
     hot: HotPixels | None
     shading: DarkShading | None
 
@@ -139,6 +143,7 @@ class Spectral:
             fixed_pixels=fixed_pixels(noise, profile),
             fixed_rows=line_noise(noise, profile, rows=True, fixed=True),
             fixed_columns=line_noise(noise, profile, rows=False, fixed=True),
+            waves=waves(noise, profile),
             hot=hot_pixels(noise, profile, known=self.options.unit == CALIBRATED_UNIT),
             shading=dark_shading(noise, profile) if self.options.shading else None,
         )
@@ -183,6 +188,8 @@ class Spectral:
             self._add_pixels(band, parameters, rng.cropped(top, 0), specimen.cropped(top, 0))
             for line in lines:
                 band += line[:, :, top : top + step] if line.shape[2] > 1 else line
+            if parameters.waves is not None:
+                parameters.waves.add_to(band, rng.cropped(top, 0))
         if parameters.hot is not None:
             parameters.hot.add_to(noisy, parameters.shot, specimen, rng)
         return noisy
@@ -202,7 +209,7 @@ class Spectral:
     def variance(self, clean: Tensor, parameters: Parameters) -> Tensor:
         """Return S x + the variance in the dark per plane, [B, C, H, W]; the latter alone below black."""
         parts = (
-            *(parameters.pixels, parameters.rows, parameters.columns, parameters.hot),
+            *(parameters.pixels, parameters.rows, parameters.columns, parameters.waves, parameters.hot),
             *(parameters.fixed_pixels, parameters.fixed_rows, parameters.fixed_columns),
         )
         dark = sum(torch.from_numpy(part.variance) for part in parts if part is not None)

@@ -212,7 +212,10 @@ def scaled_arrays(near: IsoNoise, noise: IsoNoise) -> dict[str, NDArray[Any]]:
     """Return the arrays of a calibrated ISO with all deviations multiplied to suit a neighbouring one."""
     factor = math.sqrt(float(np.mean(np.square(noise.read_noise)) / np.mean(np.square(near.read_noise))))
     powers = {"quantiles": factor, "covariance": factor**2, "spectrum": factor**2}
-    return {
+    arrays = {
         name: (array * powers.get(name.rsplit("_", 1)[-1], 1.0)).astype(array.dtype)
         for name, array in near.arrays.items()
     }
+    if "waves" in arrays:
+        arrays["waves"] = (arrays["waves"] * np.array([1, 1, factor**2, 1])).astype(np.float32)
+    return arrays

@@ -104,14 +104,15 @@ class IsoNoise:
         Name of the dark frame kept beside the profile (models that resample it need it), or "".
     arrays
         Compact, size-independent parts, stored as ``iso-NNNNN.safetensors``: ``shading`` float32
-        [C, gh, gw] DN on a coarse grid over the active area, ``hot_pixels`` int32 [n, 3] (row, column
-        in the active area, DN above the local level), ``row_spectrum``, ``column_spectrum`` float32
+        [C, gh, gw] DN on a coarse grid over the active area, ``hot_pixels`` int32 [n, 3] (row, column in the
+        active area, DN above the local level; the hottest), ``row_spectrum``, ``column_spectrum`` float32
         [n] DN^2, ``marginal`` float32 [C, q] DN at probit-spaced probabilities.
         Of the model ``spectral`` (:mod:`synthnoise.noise.spectral_design`), all float32, in DN before
         rounding: ``pixel_quantiles`` [C, 193] and ``pixel_covariance`` [C, C, k, k] in DN^2 of the noise
         beyond rows and columns, ``row_cross_spectrum`` and ``column_cross_spectrum`` [2, 32, K, K], real
-        and imaginary part, in DN^2, ``hot_rate`` [C] share of hot pixels, ``hot_quantiles`` [q] of their
-        amplitudes at equal steps of probability; from two darks on also ``fixed_covariance``,
+        and imaginary part, in DN^2, ``waves`` [n, 4], cycles per pixel of the mosaic down and across,
+        DN^2 and frames, ``hot_rate`` [C] share of hot pixels, ``hot_quantiles`` [q] of their amplitudes
+        at equal steps of probability; from two darks on also ``fixed_covariance``,
         ``fixed_row_cross_spectrum`` and ``fixed_column_cross_spectrum`` of what stays from frame to frame.
     diagnostics
         What else was noticed (clipping, lag correlation, code gaps, warnings), TOML values only.
