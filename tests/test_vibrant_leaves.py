@@ -12,9 +12,10 @@ import vibrant_leaves_oracle as oracle
 from sampling import assert_distribution, assert_fraction
 
 from synthnoise.errors import UsageError
-from synthnoise.images.colours import decode_srgb
+from synthnoise.images.colours import OPPONENT, decode_srgb
 from synthnoise.images.vibrant_leaves import approximations, cache, contours, hulls, lab, maps, textures
 from synthnoise.images.vibrant_leaves import coefficients as c
+from synthnoise.images.vibrant_leaves.colours import palette
 from synthnoise.images.vibrant_leaves.depth import BARE, kernel
 from synthnoise.images.vibrant_leaves.model import VibrantLeaves
 from synthnoise.images.vibrant_leaves.painter import paint
@@ -367,6 +368,22 @@ def test_batches_do_not_change_an_image():
     model = VibrantLeaves()
     batch = model.generate((40, 50), Rng(1, torch.tensor([4, 9])))
     assert torch.equal(batch[1], model.generate((40, 50), Rng(1, torch.tensor([9])))[0])
+
+
+def test_palettes_have_the_moments_of_the_photographs():
+    """Means and log spreads of BSDS500-train as benchmarks/leaf_colours.py prints them."""
+    images = 400
+    drawn = 255 * palette("natural", Rng(1, torch.arange(images))).double().numpy()
+    opponent = drawn @ np.transpose(OPPONENT)
+    means, logs = opponent.mean(1), np.log(opponent.std(1) + 0.5)
+    for values, mean, deviation in (
+        (means, (183.2, 12.1, -8.8), (49.1, 24.7, 10.1)),
+        (logs, (4.385, 2.970, 2.108), (0.328, 0.503, 0.582)),
+    ):
+        error = np.array(deviation) / math.sqrt(images)
+        np.testing.assert_array_less(abs(values.mean(0) - mean), Z * error + 0.005)
+        # The standard deviation's own standard error is 1 / sqrt(2 n) of it for normal values.
+        np.testing.assert_allclose(values.std(0), deviation, rtol=Z / math.sqrt(2 * images) + 0.02)
 
 
 def test_colours_come_from_a_folder(tmp_path):

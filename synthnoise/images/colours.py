@@ -6,6 +6,7 @@ A palette is float32 [B, n, 3], linear light in [0, 1]; its entries are equally 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,14 +20,38 @@ OPPONENT = (
 )
 """Orthonormal axes: lightness, red against blue, magenta against green."""
 
-# Fitted to the 200 photographs of BSDS500-train (Arbelaez et al. 2011) by benchmarks/leaf_colours.py,
-# in sRGB of 0..255 on the opponent axes: law of a photograph's mean, and of the logarithm of its
-# standard deviation.
-_MEAN = (183.2, 12.1, -8.8)
-_MEAN_SPREAD = (49.1, 24.7, 10.1)
-_LOG_SPREAD = (4.385, 2.970, 2.108)
-_LOG_SPREAD_SPREAD = (0.328, 0.503, 0.582)
-_LOG_SPREAD_CORRELATION = ((1.0, 0.381, 0.240), (0.381, 1.0, 0.457), (0.240, 0.457, 1.0))
+
+@dataclass(frozen=True)
+class ColourLaw:
+    """How the colours of photographs vary from one to the next: sRGB of 0..255 on the opponent axes.
+
+    Attributes
+    ----------
+    mean, mean_deviation
+        Normal law of a photograph's mean, independent on the three axes.
+    log_spread, log_spread_deviation, correlation
+        Normal law of the natural logarithm of its standard deviations.
+    """
+
+    mean: tuple[float, float, float]
+    mean_deviation: tuple[float, float, float]
+    log_spread: tuple[float, float, float]
+    log_spread_deviation: tuple[float, float, float]
+    correlation: tuple[tuple[float, float, float], ...]
+
+
+PHOTOGRAPHS = ColourLaw(
+    mean=(169.815, 14.593, -11.625),
+    mean_deviation=(43.252, 28.790, 10.629),
+    log_spread=(4.654, 2.941, 1.359),
+    log_spread_deviation=(0.389, 0.527, 0.650),
+    correlation=((1.0, 0.512, -0.257), (0.512, 1.0, -0.297), (-0.257, -0.297, 1.0)),
+)
+"""Law of which palettes have means and spreads like the 200 photographs of BSDS500-train.
+
+Arbelaez et al. 2011; fitted by benchmarks/leaf_colours.py. It is wider than theirs, since clusters of
+unequal weight and clipping to the cube take from the spread.
+"""
 
 _MOST_CENTRES, _FEWEST_CENTRES = 16, 6
 _SHARE_BETWEEN = 0.7
@@ -56,7 +81,7 @@ def grey_palette(rng: Rng, count: int) -> Tensor:
     return decode_srgb(rng.uniform(Stream.PALETTE, (count, 4))[..., :1]).expand(-1, -1, 3)
 
 
-def natural_palette(rng: Rng, count: int) -> Tensor:
+def natural_palette(rng: Rng, count: int, law: ColourLaw = PHOTOGRAPHS) -> Tensor:
     """Return colours as of one photograph per image, from a parametric law and no photograph.
 
     Three levels: the mean and spread of the photograph, the 6 to 16 clusters of its palette with
@@ -64,7 +89,7 @@ def natural_palette(rng: Rng, count: int) -> Tensor:
     """
     levels = 2 + _MOST_CENTRES
     normal = rng.normal(Stream.PALETTE, (levels + count, 4))
-    mean, spread = _photograph(normal[:, 0], normal[:, 1])
+    mean, spread = _photograph(law, normal[:, 0], normal[:, 1])
     centre = math.sqrt(_SHARE_BETWEEN) * normal[:, 2:levels, :3]
     # The fourth column has no colour to say: it serves as uniform numbers. In double precision, so that
     # every device chooses the same clusters.
@@ -81,18 +106,18 @@ def natural_palette(rng: Rng, count: int) -> Tensor:
     return decode_srgb((rgb.abs() / 255).clamp(max=1))
 
 
-def _photograph(mean_normal: Tensor, spread_normal: Tensor) -> tuple[Tensor, Tensor]:
+def _photograph(law: ColourLaw, mean_normal: Tensor, spread_normal: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation [B, 3] on the opponent axes, of 0..255."""
     device = mean_normal.device
-    mean = torch.tensor(_MEAN, device=device) + torch.tensor(_MEAN_SPREAD, device=device) * mean_normal[:, :3]
+    deviation = torch.tensor(law.mean_deviation, device=device)
+    mean = torch.tensor(law.mean, device=device) + deviation * mean_normal[:, :3]
     # On the CPU: elsewhere the check of the result would wait for the device.
-    factor = torch.linalg.cholesky(torch.tensor(_LOG_SPREAD_CORRELATION)).to(device)
+    factor = torch.linalg.cholesky(torch.tensor(law.correlation)).to(device)
     # A sum of products, not a matrix product: whose rounding may change with the size of the batch.
     x, y, z = spread_normal[:, :3].unsqueeze(1).unbind(-1)
     correlated = factor[:, 0] * x + factor[:, 1] * y + factor[:, 2] * z
-    logarithm = torch.tensor(_LOG_SPREAD, device=device)
-    logarithm = logarithm + torch.tensor(_LOG_SPREAD_SPREAD, device=device) * correlated
-    return mean, logarithm.exp()
+    deviation = torch.tensor(law.log_spread_deviation, device=device)
+    return mean, (torch.tensor(law.log_spread, device=device) + deviation * correlated).exp()
 
 
 def _clusters(number: Tensor, weight: Tensor, choice: Tensor) -> Tensor:

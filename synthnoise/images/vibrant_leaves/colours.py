@@ -29,11 +29,6 @@ LOG_RATIO_SPREAD = (0.764, 0.773, 0.695)
 LOG_RATIO_CORRELATION = ((1.0, 0.702, 0.600), (0.702, 1.0, 0.687), (0.600, 0.687, 1.0))
 MEAN_SHARE = (0.695, 0.746, 0.715)
 
-# The palettes of synthnoise.images.colours come out narrower than the law of their photographs, for
-# clusters of unequal weight and clipping. By this much they are stretched: set by hand until the spread
-# over many palettes was the law's (4.16 in the log before, 4.39 asked for).
-_STRETCH = (1.28, 1.17, 0.90)
-
 MOST_SPREAD, MARGIN = 90 / 255, 15 / 255
 """Largest spread of a patch, and how far it may exceed the room that its mean leaves in [0, 1]."""
 
@@ -48,13 +43,7 @@ def palette(source: str, rng: Rng) -> Tensor:
     InputError
         There is no such folder, or no photograph in it.
     """
-    colour = colours.encode_srgb(palette_bank.palette(source, rng, PALETTE_SIZE))
-    if source != "natural":
-        return colour
-    middle = _mean(colour)
-    axes = torch.tensor(colours.OPPONENT, device=colour.device)
-    stretched = _project(colour - middle, axes) * torch.tensor(_STRETCH, device=colour.device)
-    return (middle + _project(stretched, axes.T)).clamp(0, 1)
+    return colours.encode_srgb(palette_bank.palette(source, rng, PALETTE_SIZE))
 
 
 def palette_moments(of: Tensor) -> tuple[Tensor, Tensor]:
