@@ -209,3 +209,33 @@ def test_streaks_correlate_along_the_row_only():
         expected = 4 * math.exp(-lag / 3) / total
         assert_correlation(dark[:, :-lag], dark[:, lag:], expected, effective_n=dark.size / 4)
     assert_correlation(dark[:-1], dark[1:], 0.0, effective_n=dark.size / 4)
+
+
+def test_banks_have_gain_noise_and_rows_of_their_own():
+    bare = Sensor(
+        size=(400, 400), gain=2.0, read_noise=4.0, banks=2, bank_gain=0.1, bank_spread=0.3, bank_noise=3.0
+    )
+    camera = VirtualCamera(bare)
+    left, right = camera.unit.bank_gain[[0, -1]]
+    flat = camera.flat(2000).mosaic - 512.0
+    # 80000 pixels of 2000 electrons show a mean to 1 / sqrt(2000 * 80000) = 0.008 %, rows of 3 DN to 0.004 %.
+    assert flat[:, 200:].mean() / flat[:, :200].mean() == pytest.approx(right / left, rel=2e-3)
+    dark = camera.dark().mosaic.astype(float)
+    halves = [dark[:, :200].mean(1), dark[:, 200:].mean(1)]
+    # Rows of the two banks are strangers; 400 of them show a correlation to 5 %, 1/f ones to less.
+    assert abs(np.corrcoef(*halves)[0, 1]) < 0.4
+    assert halves[0].var() == pytest.approx(9 + 16 / 200, rel=5 * (2 / 400) ** 0.5)
+    within = [
+        (dark[:, part] - dark[:, part].mean(1, keepdims=True)).std() for part in (slice(200), slice(200, 400))
+    ]
+    wanted = camera.unit.bank_noise[-1] / camera.unit.bank_noise[0]
+    assert within[1] / within[0] == pytest.approx(wanted, rel=0.02)
+
+
+def test_struck_rows_jump_by_a_laplace_law():
+    jumping = Sensor(size=(8000, 64), row_spike_fraction=0.1, row_spike=20.0)
+    means = VirtualCamera(jumping).dark().mosaic.mean(1) - 512.0
+    struck = np.abs(means) > 0.5
+    # 8000 rows show a share of 10 % to 0.3 %; of the struck, exp(-0.5 / 20) are seen.
+    assert struck.mean() == pytest.approx(0.1 * np.exp(-0.025), abs=5 * 0.0034)
+    assert np.abs(means[struck]).mean() == pytest.approx(20.5, rel=5 / 800**0.5)

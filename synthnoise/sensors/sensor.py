@@ -35,6 +35,8 @@ CIRCUIT_NOISE = (
     "row_flicker",
     "column_noise",
     "column_pattern",
+    "row_spike",
+    "bank_noise",
 )
 """What arises between the pixel and the end of the amplifier."""
 
@@ -42,6 +44,7 @@ NON_NEGATIVE = (
     *CIRCUIT_NOISE,
     *("converter_noise", "prnu", "dsnu", "dark_current", "amp_glow", "exposure_time"),
     *("hot_fraction", "hot_current", "hot_spread", "rts_fraction", "rts_step"),
+    *("row_spike_fraction", "bank_gain", "bank_spread"),
 )
 
 QUANTISATION_VARIANCE = 1 / 12
@@ -93,6 +96,17 @@ class Sensor:
         white, and with a power spectrum of 1/f from row to row.
     column_noise, column_pattern
         DN, one value per column: temporal, and fixed.
+    row_spike_fraction, row_spike
+        Share of the rows that interference strikes in a frame, and the DN that their shift has in the mean,
+        up or down with an exponential law (Laplace): rows that are not normal.
+    banks
+        Groups of neighbouring columns with converters of their own.
+    bank_gain, bank_spread
+        Relative standard deviation of the gain of the banks, and that of their pixel noise in the logarithm.
+        Fixed.
+    bank_noise
+        DN, temporal, one value per row and bank: white in the first bank and every second one after it, of
+        power spectrum 1/f from row to row in the others.
     dsnu
         Dark signal non-uniformity in DN, per pixel, fixed.
     dark_current
@@ -137,6 +151,12 @@ class Sensor:
     row_flicker: float = 0.0
     column_noise: float = 0.0
     column_pattern: float = 0.0
+    row_spike_fraction: float = 0.0
+    row_spike: float = 0.0
+    banks: int = 1
+    bank_gain: float = 0.0
+    bank_spread: float = 0.0
+    bank_noise: float = 0.0
     dsnu: float = 0.0
     dark_current: float = 0.0
     hot_fraction: float = 0.0
@@ -170,10 +190,10 @@ class Sensor:
         for name in NON_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} of {getattr(self, name):g}", hint="0 or more")
-        if self.hot_fraction > 1 or self.rts_fraction > 1:
-            raise UsageError(
-                "there are more hot or telegraph pixels than pixels", hint="fractions from 0 to 1"
-            )
+        if max(self.hot_fraction, self.rts_fraction, self.row_spike_fraction) > 1:
+            raise UsageError("there are more defects than pixels or rows", hint="fractions from 0 to 1")
+        if not 1 <= self.banks <= self.size[1]:
+            raise UsageError(f"{self.banks} banks of {self.size[1]} columns", hint="1 or more")
 
     @property
     def colours(self) -> NDArray[np.uint8]:
@@ -214,7 +234,8 @@ class Sensor:
     @property
     def row_total(self) -> float:
         """DN: standard deviation of what the pixels of a row share."""
-        return math.hypot(self.row_noise, self.row_flicker)
+        spikes = math.sqrt(2 * self.row_spike_fraction) * self.row_spike
+        return math.hypot(self.row_noise, self.row_flicker, spikes)
 
     @property
     def column_total(self) -> float:
@@ -224,7 +245,7 @@ class Sensor:
     def temporal_noise(self, exposure_time: float | None = None) -> float:
         """Return the DN by which an ordinary pixel varies between dark frames, rounding included."""
         seconds = self.exposure_time if exposure_time is None else exposure_time
-        variance = self.pixel_noise**2 + self.row_total**2 + self.column_noise**2
+        variance = self.pixel_noise**2 + self.row_total**2 + self.column_noise**2 + self.bank_noise**2
         return math.sqrt(variance + self.gain**2 * self.dark_current * seconds + QUANTISATION_VARIANCE)
 
     def dark_noise(self, exposure_time: float | None = None) -> float:

@@ -89,6 +89,25 @@ class SensorUnit:
         return generator("column pattern", self.seed).standard_normal(self.sensor.mosaic_size[1])
 
     @cached_property
+    def bank(self) -> NDArray[np.intp]:
+        """Number of the bank of each column, [W]."""
+        width = self.sensor.mosaic_size[1]
+        return np.arange(width) * self.sensor.banks // width
+
+    @cached_property
+    def bank_gain(self) -> NDArray[np.float64]:
+        """Relative gain of each column's converter, float64 [W], mean 1."""
+        gains = generator("bank gain", self.seed).standard_normal(self.sensor.banks)
+        return np.asarray((1 + self.sensor.bank_gain * gains)[self.bank])
+
+    @cached_property
+    def bank_noise(self) -> NDArray[np.float64]:
+        """Relative pixel noise of each column's bank, float64 [W], mean square 1."""
+        logarithms = generator("bank noise", self.seed).standard_normal(self.sensor.banks)
+        factors = np.exp(self.sensor.bank_spread * logarithms)[self.bank]
+        return np.asarray(factors / np.sqrt(np.mean(factors**2)))
+
+    @cached_property
     def hot_pixels(self) -> Defects:
         """The pixels that leak: log-normal dark currents in e-/s."""
         sensor = self.sensor

@@ -110,12 +110,12 @@ class VirtualCamera:
         for band in self.unit.bands():
             electrons = light(band)
             offset: NDArray[np.float64] | float = sensor.black
+            gain: NDArray[np.float64] | float = sensor.gain
             if fixed_pattern:
                 electrons = electrons * self.unit.photo_response(band) + seconds * self.unit.dark_rate(band)
                 offset = self.unit.offset(band)
-            level[band] = np.clip(
-                offset + sensor.gain * np.minimum(electrons, sensor.full_well), 0, sensor.white
-            )
+                gain = sensor.gain * self.unit.bank_gain
+            level[band] = np.clip(offset + gain * np.minimum(electrons, sensor.full_well), 0, sensor.white)
         return level
 
     def _seconds(self, exposure_time: float | None) -> float:
@@ -167,6 +167,9 @@ class VirtualCamera:
         rows = sensor.row_noise * random.standard_normal(height)
         rows += sensor.row_flicker * flicker(random, height)
         columns = sensor.column_noise * random.standard_normal(width)
+        if sensor.row_spike_fraction:
+            rows += self._spikes(key)
+        bank_rows = self._bank_rows(key) if sensor.bank_noise else None
         jumps = random.integers(0, 2, unit.telegraph_pixels.values.size) - 0.5
         telegraph = unit.telegraph_pixels._replace(values=unit.telegraph_pixels.values * jumps)
 
@@ -176,13 +179,30 @@ class VirtualCamera:
             electrons = seconds * unit.dark_rate(band)
             if light is not None:
                 electrons += light(band) * np.maximum(unit.photo_response(band), 0)
-            level = sensor.gain * np.minimum(random.poisson(electrons), sensor.full_well)
+            level = sensor.gain * unit.bank_gain * np.minimum(random.poisson(electrons), sensor.full_well)
             level += unit.offset(band) + rows[band, None] + columns
-            level += self._pixel_noise(random, level.shape)
+            if bank_rows is not None:
+                level += bank_rows[band][:, unit.bank]
+            level += unit.bank_noise * self._pixel_noise(random, level.shape)
             struck = telegraph.within(band)
             level[struck.rows, struck.columns] += struck.values
             mosaic[band] = np.clip(np.rint(level), 0, sensor.white)
         return mosaic
+
+    def _spikes(self, key: Key) -> NDArray[np.float64]:
+        """Return the shifts in DN of the rows that interference strikes, float64 [H]."""
+        random, height = generator("row spikes", *key), self.sensor.mosaic_size[0]
+        struck = random.random(height) < self.sensor.row_spike_fraction
+        return np.asarray(struck * random.laplace(0, 1, height) * self.sensor.row_spike)
+
+    def _bank_rows(self, key: Key) -> NDArray[np.float64]:
+        """Return what each row of each bank adds, float64 [H, banks] in DN."""
+        random, height = generator("bank rows", *key), self.sensor.mosaic_size[0]
+        banks = [
+            flicker(random, height) if number % 2 else random.standard_normal(height)
+            for number in range(self.sensor.banks)
+        ]
+        return self.sensor.bank_noise * np.stack(banks, axis=1)
 
     def _pixel_noise(self, random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
         """Return the circuit's noise per pixel in DN: heavy-tailed white, and streaks along the row."""
