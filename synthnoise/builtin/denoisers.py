@@ -84,3 +84,39 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         multiple_of=8,
         global_context=True,
     )
+    yield DenoiserSpec(
+        name="wiener",
+        summary="Classical: local Wiener filter (Lee 1980).",
+        factory="synthnoise.denoisers.wiener:Wiener",
+        options="synthnoise.denoisers.wiener:Options",
+        stabilised=True,
+        halo=32,
+        trainable=False,
+    )
+    yield DenoiserSpec(
+        name="tv",
+        summary="Classical: total variation (Chambolle 2004).",
+        factory="synthnoise.denoisers.total_variation:TotalVariation",
+        options="synthnoise.denoisers.total_variation:Options",
+        stabilised=True,
+        halo=128,
+        trainable=False,
+    )
+    yield DenoiserSpec(
+        name="nlm",
+        summary="Classical: non-local means (Buades et al. 2005).",
+        factory="synthnoise.denoisers.nonlocal_means:NonlocalMeans",
+        options="synthnoise.denoisers.nonlocal_means:Options",
+        stabilised=True,
+        halo=32,
+        trainable=False,
+    )
+    yield DenoiserSpec(
+        name="wavelet",
+        summary="Classical: translation-invariant wavelet shrinkage (BayesShrink).",
+        factory="synthnoise.denoisers.wavelet:Wavelet",
+        options="synthnoise.denoisers.wavelet:Options",
+        stabilised=True,
+        halo=176,
+        trainable=False,
+    )
