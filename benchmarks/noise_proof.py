@@ -4,8 +4,9 @@ For each virtual camera: one dark and one photograph calibrate a profile, as a u
 shot 100 to 300 times too dark by every noise model, and as the oracle by the camera itself; the same small
 network learns from each (same clean images, ratios, start, order and schedule) and then denoises fresh
 frames of the camera at ratios 100 and 300. As published, the low-frequency shading of the one dark is taken
-out of what the camera shot. PSNR is over the four packed planes, white = 1, both images clipped to [0, 1];
-differences to the oracle are paired, frame by frame, and their standard errors are over frames and seeds.
+out of what the camera shot, and what lies above white after the digital gain is cut off. PSNR is over the
+four packed planes, white = 1, both images clipped to [0, 1]; differences to the oracle are paired, frame by
+frame, and their standard errors are over frames and seeds.
 
 Every finished cell is a file in --state, so a run that was stopped goes on; several may share the folder.
 
@@ -21,6 +22,7 @@ import datetime
 import functools
 import hashlib
 import json
+import math
 import platform
 import tempfile
 import time
@@ -59,7 +61,7 @@ TEST_SEED, TRAIN_SEED = 2, 1
 class Schedule:
     """How much is trained and tested; part of a cell's identity."""
 
-    train_frames: int = 96
+    train_frames: int = 64
     test_frames: int = 12
     epochs: int = 3
     patch: int = 64
@@ -135,12 +137,13 @@ class Studio:
     def shoot(self, scene: Tensor, ratio: float, index: int) -> Tensor:
         """Return what the camera makes of a scene, [1, 4, H, W], shading taken out, times the ratio."""
         frame = self.camera.shoot(scene.numpy(), ratio=ratio, index=index)
-        return (torch.from_numpy(linear_planes(frame)) - self.shading)[None] * ratio
+        planes = torch.from_numpy(linear_planes(frame)) - self.shading
+        return (planes * ratio).clamp(max=1)[None]
 
     def level(self, ratio: float) -> float:
         """Return the read noise of a frame times its ratio, white = 1."""
         noise = next(iter(self.profile.isos.values()))
-        return float(np.mean(noise.read)) ** 0.5 * ratio
+        return math.sqrt(sum(noise.read) / 3) * ratio
 
 
 @functools.lru_cache(maxsize=256)
@@ -153,7 +156,8 @@ def training_frames(
     studio: Studio, model: str, seed: int, count: int
 ) -> Iterator[tuple[Tensor, Tensor, float]]:
     """Yield clean and noisy planes [4, H, W], and the level, of frames shot by a model."""
-    ratios = np.exp(np.random.default_rng(seed).uniform(*np.log(RATIOS), count))
+    shares = np.random.default_rng(seed).random(count)
+    ratios = RATIOS[0] * (RATIOS[1] / RATIOS[0]) ** shares
     plain = "poisson-gaussian" if model in (GAUSSIAN, ORACLE) else model
     shutter = pair_camera(plain, profile=studio.profile, isos=tuple(studio.profile.isos), rounded=True)
     for number, ratio in enumerate(ratios):
@@ -171,7 +175,7 @@ def training_frames(
         else:
             exposure = dataclasses.replace(shutter, ratio=(float(ratio), float(ratio)))
             noisy = exposure.expose(clean, rng).noisy
-        yield clean[0], noisy[0], studio.level(float(ratio))
+        yield clean[0], noisy[0].clamp(max=1), studio.level(float(ratio))
 
 
 def train(studio: Studio, model: str, seed: int, schedule: Schedule) -> SmallUNet:
@@ -183,7 +187,8 @@ def train(studio: Studio, model: str, seed: int, schedule: Schedule) -> SmallUNe
     torch.manual_seed(seed)
     network = SmallUNet(schedule.widths)
     averaged = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.averaging)
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.averaging),  # type: ignore[no-untyped-call]
     )
     optimiser = torch.optim.Adam(network.parameters(), schedule.rate)
     steps = schedule.epochs * (len(places) // schedule.batch)
@@ -209,8 +214,8 @@ def train(studio: Studio, model: str, seed: int, schedule: Schedule) -> SmallUNe
             optimiser.step()
             plan.step()
             averaged.update_parameters(network)
-    trained: SmallUNet = averaged.module
-    return trained.eval()
+    network.load_state_dict(averaged.module.state_dict())
+    return network.eval()
 
 
 @torch.inference_mode()

@@ -32,7 +32,7 @@ class DarkSums:
     Attributes
     ----------
     histogram
-        [C, n] pixels per whole DN.
+        [C, n] pixels per whole DN about the mean of their plane and frame, which wanders from frame to frame.
     pixels, rows, columns
         How many went into the sums below.
     second, fourth
@@ -89,9 +89,9 @@ def jackknife(
 
 def sum_blocks(stack: NDArray[np.float32]) -> tuple[int, tuple[DarkSums, ...]]:
     """Return the DN of the first histogram bin, and the sums of each block of a stack [N, C, H, W] in DN."""
-    origin = int(np.rint(stack.min()))
-    bins = int(np.rint(stack.max())) - origin + 1
     centred = stack - stack.mean((2, 3), keepdims=True)
+    origin = int(np.rint(centred.min()))
+    bins = int(np.rint(centred.max())) - origin + 1
     spectra = _Spectra(centred)
     blocks = []
     for number, frame in enumerate(centred):
@@ -103,7 +103,7 @@ def sum_blocks(stack: NDArray[np.float32]) -> tuple[int, tuple[DarkSums, ...]]:
             power, frequencies = spectra.rings(number, band)
             blocks.append(
                 DarkSums(
-                    histogram=_counts(stack[number][:, rows], origin, bins),
+                    histogram=_counts(frame[:, rows], origin, bins),
                     pixels=frame[0, rows].size,
                     rows=rows.stop - rows.start,
                     columns=columns.stop - columns.start,
