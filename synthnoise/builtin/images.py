@@ -102,3 +102,9 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         factory="synthnoise.images.stylegan.model:StyleGAN",
         options="synthnoise.images.stylegan.model:Options",
     )
+    yield ImageModelSpec(
+        name="primitives-3d",
+        summary="Ray-traced spheres, boxes and cylinders, placed by the rules of CLEVR.",
+        factory="synthnoise.images.primitives.model:Primitives",
+        options="synthnoise.images.primitives.model:Options",
+    )
