@@ -108,3 +108,9 @@ def synthnoise_image_models() -> Iterator[ImageModelSpec]:
         factory="synthnoise.images.primitives.model:Primitives",
         options="synthnoise.images.primitives.model:Options",
     )
+    yield ImageModelSpec(
+        name="dead-leaves-2021",
+        summary="Dead leaves with the settings and shadings of Achddou et al. 2021.",
+        factory="synthnoise.images.dead_leaves_2021:DeadLeaves2021",
+        options="synthnoise.images.dead_leaves_2021:Options",
+    )
