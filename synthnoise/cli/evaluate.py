@@ -115,6 +115,7 @@ def denoiser(
     sigma: Annotated[
         list[float] | None, typer.Option("--sigma", help="Noise level of 255; repeatable.")
     ] = None,
+    every: Annotated[int, typer.Option("--every", min=1, help="Every Nth image, sorted by name.")] = 1,
     sensor: Annotated[list[str] | None, typer.Option("--sensor", help="Virtual camera; repeatable.")] = None,
     ratio: Annotated[list[float] | None, typer.Option("--ratio", help="Underexposure; repeatable.")] = None,
     seed: Seed = 0,
@@ -130,6 +131,7 @@ def denoiser(
             denoisers or ["patch-dct"],
             folder=folder,
             sigmas=sigma,
+            every=every,
             sensors=sensor,
             ratios=ratio,
             seed=seed,

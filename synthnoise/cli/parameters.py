@@ -56,7 +56,7 @@ DenoiserName = Annotated[
     typer.Option(
         "--denoiser",
         "-d",
-        help="Denoiser by name, or a .safetensors file of weights.",
+        help="Denoiser or bundled weights (rgb) by name, or a .safetensors or .onnx file.",
         autocompletion=complete_denoisers,
     ),
 ]

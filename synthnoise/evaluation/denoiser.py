@@ -60,6 +60,7 @@ def evaluate_denoisers(
     sigmas: Sequence[float] | None = None,
     sensors: Sequence[str] | None = None,
     ratios: Sequence[float] | None = None,
+    every: int = 1,
     seed: int = 0,
     device: str = "auto",
     progress: Progress = SILENT,
@@ -77,6 +78,8 @@ def evaluate_denoisers(
         Names, or weights files.
     sigmas
         Noise levels for images, of 255.
+    every
+        Take every Nth image of the folder, sorted by name.
     sensors, ratios
         Virtual cameras and their underexposures.
 
@@ -92,7 +95,8 @@ def evaluate_denoisers(
             "images have no sensor and no ratio", hint="give a folder and sigmas, or sensors and ratios"
         )
     if folder is not None:
-        return _on_images(denoisers, Path(folder), sigmas or DEFAULT_SIGMAS, seed, device, progress)
+        paths = _image_files(Path(folder))[::every]
+        return _on_images(denoisers, paths, sigmas or DEFAULT_SIGMAS, seed, device, progress)
     return _on_cameras(
         denoisers, sensors or DEFAULT_SENSORS, ratios or DEFAULT_RATIOS, seed, device, progress
     )
@@ -100,13 +104,12 @@ def evaluate_denoisers(
 
 def _on_images(
     denoisers: Sequence[str],
-    folder: Path,
+    paths: Sequence[Path],
     sigmas: Sequence[float],
     seed: int,
     device: str,
     progress: Progress,
 ) -> Table:
-    paths = _image_files(folder)
     ready = {name: Denoiser(Settings(denoiser=name, device=device)) for name in denoisers}
     for denoiser in ready.values():
         _denoise_tiled(denoiser, torch.full((1, 3, _WARM_UP, _WARM_UP), 0.5), 0.1)
@@ -124,7 +127,7 @@ def _on_images(
                 scores[name].append(_score(partial(_denoise_tiled, denoiser, noisy, level / 255), target))
             progress.advance(1 + len(ready))
         rows += [_row(name, f"sigma {level:g}", found) for name, found in scores.items()]
-    return Table(title=f"{len(paths)} images of {folder.name}", columns=COLUMNS, rows=tuple(rows))
+    return Table(title=f"{len(paths)} images of {paths[0].parent.name}", columns=COLUMNS, rows=tuple(rows))
 
 
 def _on_cameras(

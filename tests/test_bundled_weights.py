@@ -1,0 +1,73 @@
+"""The weights that come with synthnoise: small, made by a recipe, better than what needs no training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from synthnoise.denoisers.bundled import FOLDER, bundled_names, bundled_weights
+from synthnoise.denoisers.weights import read_record
+from synthnoise.denoising import Denoiser, Settings
+from synthnoise.errors import UsageError
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.training.budget import Budget
+from synthnoise.training.plan import TrainingPlan
+from synthnoise.training.recipes import read_recipe
+
+
+def test_they_fit_into_the_wheel() -> None:
+    assert "rgb" in bundled_names()
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 10e6
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_a_recipe_says_how_they_were_made(name: str) -> None:
+    path = bundled_weights(name)
+    assert path is not None
+    record, recipe = read_record(path), read_recipe(name)
+    plan = TrainingPlan(budget=Budget(steps=recipe.pop("steps")), **recipe).recipe()
+    written = record.recipe | {"minutes": None}
+    # The command line's options are text.
+    same = {key: str(value) for key, value in written.items() if not key.endswith("_options")}
+    assert same == {key: str(value) for key, value in plan.items() if not key.endswith("_options")}
+    assert (record.steps, record.seed) == (plan["steps"], plan["seed"])
+
+
+def test_pictures_are_denoised_by_name() -> None:
+    """Colour by colour better than the classical default, on scenes that no image model here drew."""
+    clean = torch.from_numpy(dead_leaves((96, 128), seed=5))[None] ** (1 / 2.2)
+    for level in (15 / 255, 50 / 255):
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+        noisy, read = clean + level * noise, (level**2,) * 3
+        errors = [
+            (Denoiser(Settings(denoiser=name, device="cpu"))(noisy, (0.0,) * 3, read) - clean).square().mean()
+            for name in ("rgb", "patch-dct")
+        ]
+        assert 10 * torch.log10(errors[1] / errors[0]) > 0.5
+
+
+def test_tiles_of_the_bundled_network_equal_the_whole() -> None:
+    denoiser = Denoiser(Settings(denoiser="rgb", device="cpu"))
+    planes = torch.rand(1, 3, 40, 420, generator=torch.Generator().manual_seed(1))
+    noise = (0.0,) * 3, (0.01,) * 3
+    whole = denoiser(planes, *noise)
+    grid = denoiser.tiles((40, 420), 64)
+    assert len(grid) == 7
+    for tile in grid:
+        top, left, bottom, right = tile.outer
+        part = denoiser(planes[..., top:bottom, left:right], *noise)[(..., *tile.kept)]
+        top, left, bottom, right = tile.inner
+        assert float((part - whole[..., top:bottom, left:right]).abs().max()) < 1e-4
+
+
+def test_raw_is_refused_by_the_network_for_pictures() -> None:
+    planes = torch.rand(1, 4, 32, 32)
+    with pytest.raises(UsageError, match="takes 3 planes, not 4"):
+        Denoiser(Settings(denoiser="rgb", device="cpu"))(planes, (1e-3,) * 4, (1e-5,) * 4)
+
+
+def test_options_are_settled() -> None:
+    with pytest.raises(UsageError, match="settled"):
+        Denoiser(dataclasses.replace(Settings(denoiser="rgb"), options={"blocks": 1}))
