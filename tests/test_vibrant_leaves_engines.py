@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from synthnoise.errors import UsageError
-from synthnoise.images.vibrant_leaves.coefficients import prepare
+from synthnoise.images.vibrant_leaves.coefficients import SLOTS, prepare
 from synthnoise.images.vibrant_leaves.compiled_leaves import draw_compiled
 from synthnoise.images.vibrant_leaves.depth import kernel
-from synthnoise.images.vibrant_leaves.engines import choose_engine
+from synthnoise.images.vibrant_leaves.engines import choose_engine, engine_of
 from synthnoise.images.vibrant_leaves.leaf_law import leaf_law
 from synthnoise.images.vibrant_leaves.model import VibrantLeaves
 from synthnoise.images.vibrant_leaves.painter import paint
@@ -145,6 +151,121 @@ def test_engines_say_what_they_cannot_do():
     assert choose_engine("auto", torch.device("cuda"), Settings(parity=True)) == "compiled"
 
 
+def test_tiles_list_the_leaves_whose_boxes_they_touch():
+    tiles = pytest.importorskip("synthnoise.images.vibrant_leaves.triton_engine.tiles", reason=NO_TRITON)
+    table = draw_table(Settings(r_max=40), (70, 100), Rng(5, torch.arange(2)))
+    boxes = torch.stack(
+        [torch.from_numpy(paint(t.numpy(), table.bounds, (70, 100))[1]) for t in table.leaves]
+    )
+    lists = tiles.tile_lists(boxes, table.bounds, (70, 100), 16)
+    assert lists.grid == (5, 4)
+    count, tile = boxes.shape[1], 0
+    for image in range(2):
+        for layer in range(3):
+            for row in range(5):
+                for column in range(4):
+                    top, bottom, left, right = boxes[image].unbind(-1)
+                    on = (top < 16 * row + 16) & (bottom >= 16 * row)
+                    on &= (left < 32 * column + 32) & (right >= 32 * column)
+                    expected = [
+                        image * count + k
+                        for k in range(table.bounds[layer], table.bounds[layer + 1])
+                        if on[k]
+                    ]
+                    first, last = lists.starts[tile : tile + 2]
+                    assert lists.leaves[first:last].tolist() == expected
+                    tile += 1
+
+
+INTERPRETED = """
+import ast, json, sys
+import torch
+from synthnoise.images.vibrant_leaves.model import VibrantLeaves
+from synthnoise.images.vibrant_leaves.painter import paint
+from synthnoise.images.vibrant_leaves.settings import Options
+from synthnoise.images.vibrant_leaves.table import draw_table
+from synthnoise.images.vibrant_leaves.triton_engine import engine
+from synthnoise.rng import Rng
+
+torch.set_num_threads(1)
+engine.TALL = 32
+model = VibrantLeaves(Options(r_max=20, **ast.literal_eval(sys.argv[1])))
+size, rng = (16, 24), Rng(3, torch.tensor([1]))
+canvas = tuple(side * model.settings.reduction for side in size)
+table = draw_table(model.settings, canvas, rng)
+light, labels = engine.paint_layers(model.settings, table, labels=True)
+image = engine.fuse_layers(model.settings, table.blur, light)
+painted, _ = paint(table.leaves[0].numpy(), table.bounds, canvas)
+expected = model.generate(size, rng)
+apart = (image - expected).abs()
+print(json.dumps([int((labels[0].numpy() != painted).sum()), float(apart.max()), float(expected.std())]))
+"""
+"""Compares the kernels, run by Triton's interpreter, with the compiled engine."""
+
+NO_TRITON = "triton is not installed: it comes with the CUDA builds of torch"
+needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason=NO_TRITON)
+
+
+@needs_triton
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vl", "head", "lens", "maps", "sharp"])
+def test_kernels_make_the_compiled_images(name):
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
+    command = [sys.executable, "-c", INTERPRETED, repr(VARIANTS[name])]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    labels, apart, spread = json.loads(result.stdout)
+    assert labels == 0
+    assert apart < 1 / 255
+    assert spread > 0.03
+
+
+@needs_triton
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [80, 90])
+def test_kernels_compile_for_gpus(capability):
+    """Machine code is made without a GPU; whether it is fast, only a GPU can say."""
+    kernels = pytest.importorskip("synthnoise.images.vibrant_leaves.triton_engine.kernels", reason=NO_TRITON)
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource, compile
+
+    floats = {
+        "leaves", "edges", "slots", "periods", "warp", "light", "weights", "blurred", "images",
+    }  # fmt: skip
+    numbers = {"count", "height", "width", "tile_rows", "tile_columns", "out_height", "out_width"}
+    constants = {
+        kernels.paint_tiles: {
+            "COLUMNS": len(NAMES), "SLOTS": SLOTS, "TALL": 16, "EDGES": 32, "CLASSIC": False, "LABELS": False,
+        },
+        kernels.blur_columns: {"TALL": 8},
+        kernels.fuse_rows: {"TALL": 8, "REDUCTION": 2},
+    }  # fmt: skip
+    for kernel_function, values in constants.items():
+        names = kernel_function.arg_names
+        kinds = {
+            name: "constexpr"
+            if name in values
+            else "i32"
+            if name in numbers
+            else "*fp32"
+            if name in floats
+            else "*i32"
+            for name in names
+        }
+        source = ASTSource(kernel_function, kinds, {(names.index(name),): v for name, v in values.items()})
+        made = compile(source, target=GPUTarget("cuda", capability, 32), options={"enable_fp_fusion": True})
+        assert made.asm["cubin"]
+
+
+def test_triton_asks_for_a_gpu(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    with pytest.raises(UsageError, match="CUDA device"):
+        VibrantLeaves(Options(engine="triton")).generate((8, 8), Rng(0, torch.tensor([0])))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="not installed"):
+        engine_of("triton")
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
@@ -157,11 +278,12 @@ def test_a_gpu_draws_the_same_leaves(settings):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator")
+@pytest.mark.parametrize("engine", ["torch", "triton"])
 @pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
-def test_a_gpu_makes_the_compiled_images(options):
+def test_a_gpu_makes_the_compiled_images(options, engine):
     indices = torch.arange(8)
     expected = VibrantLeaves(Options(engine="compiled", **options)).generate((250, 200), Rng(7, indices))
-    model = VibrantLeaves(Options(engine="torch", **options))
+    model = VibrantLeaves(Options(engine=engine, **options))
     images = model.generate((250, 200), Rng(7, indices, "cuda"))
     assert images.device.type == "cuda"
     assert_same_images(images, expected)

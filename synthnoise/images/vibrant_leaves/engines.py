@@ -1,7 +1,9 @@
-"""Who makes the images: compiled loops on the CPU, or torch on the device that they are wanted on."""
+"""Who makes the images: compiled loops on the CPU, or torch or Triton on the device that wants them."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable
 
 import torch
@@ -24,15 +26,31 @@ def choose_engine(engine: Engine, device: torch.device, settings: Settings) -> E
     """
     if engine == "auto":
         return "torch" if device.type == "cuda" and not settings.parity else "compiled"
-    if engine == "torch" and device.type not in ("cpu", "cuda"):
+    if engine != "compiled" and device.type not in ("cpu", "cuda"):
         raise UsageError(
-            f"engine=torch needs double precision, which {device.type} lacks", hint="leave out engine"
+            f"engine={engine} needs double precision, which {device.type} lacks", hint="leave out engine"
         )
+    if engine == "triton" and device.type != "cuda" and not os.environ.get("TRITON_INTERPRET"):
+        raise UsageError("engine=triton needs a CUDA device", hint="use --device cuda, or leave out engine")
     return engine
 
 
 def engine_of(name: Engine) -> Generate:
-    """Return what generates images float32 [B, 3, H, W] on ``rng.device``."""
+    """Return what generates images float32 [B, 3, H, W] on ``rng.device``.
+
+    Raises
+    ------
+    UsageError
+        Triton is not installed.
+    """
+    if name == "triton":
+        if importlib.util.find_spec("triton") is None:
+            raise UsageError(
+                "engine=triton: triton is not installed", hint="it comes with the CUDA builds of torch"
+            )
+        from synthnoise.images.vibrant_leaves.triton_engine.engine import generate_fused
+
+        return generate_fused
     from synthnoise.images.vibrant_leaves.torch_engine.engine import generate_tensors
 
     return generate_tensors

@@ -16,7 +16,7 @@ Blur = Literal["gaussian", "lens", "off"]
 Boundary = Literal["inside", "stationary"]
 Spectrum = Literal["axis", "isotropic"]
 Waves = Literal["squashed", "plain"]
-Engine = Literal["auto", "compiled", "torch"]
+Engine = Literal["auto", "compiled", "torch", "triton"]
 
 MIN_LEAVES, UNCOVERED = 20, 0.002
 """Leaves where one covers the canvas in the mean, and the share that the count of leaves leaves bare."""
@@ -147,7 +147,7 @@ class Options:
     )
     engine: Engine = field(
         default="auto",
-        metadata=_help("who paints: compiled on the CPU, torch on any device; auto: as fits the device"),
+        metadata=_help("compiled (CPU), torch, or triton (fused kernels, CUDA); auto: compiled or torch"),
     )
 
     def settings(self) -> Settings:

@@ -36,12 +36,32 @@ def fused_images(labels: Tensor, shading: Shading, blur: Blur, amount: Tensor, r
     far = _light(torch.where(needed, back, -1), shading, float(BARE), 3)
     near = _light(front, shading, 0.0, 4)
     near[..., 3] = (front >= 0).float()
+    sharp = _light(middle, shading, 0.0, 3)
+    return fused_lights(far, sharp, near, middle >= 0, blur, amount, reduction)
+
+
+def fused_lights(
+    far: Tensor, middle: Tensor, near: Tensor, covers: Tensor, blur: Blur, amount: Tensor, reduction: int
+) -> Tensor:
+    """Return images float32 [B, 3, h, w], linear light, of layers in sRGB.
+
+    Parameters
+    ----------
+    far, middle
+        float32 [B, H, W, 3].
+    near
+        float32 [B, H, W, 4], colour times mask, and mask.
+    covers
+        bool [B, H, W], where the middle is.
+    amount
+        As for :func:`fused_images`.
+    """
     if blur == "lens":
         behind, before = _disc(far, amount, masked=False), _disc(near, amount, masked=True)
     else:
-        weights = gaussian_weights(amount if blur == "gaussian" else torch.zeros_like(amount), reach)
+        weights = gaussian_weights(amount, GAUSSIAN_REACH)
         behind, before = _gaussian(far, weights), _gaussian(near, weights)
-    fused = behind.where((middle < 0).unsqueeze(-1), _light(middle, shading, 0.0, 3))
+    fused = torch.where(covers.unsqueeze(-1), middle, behind)
     fused = fused * (1 - before[..., 3:]) + before[..., :3]
     # Term by term, not a mean over axes: so rounding knows no batch.
     steps = range(reduction)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synthnoise.images.vibrant_leaves.settings import Spectrum
-from synthnoise.images.vibrant_leaves.textures import SIDES, SLOPES, noise_atlas, unpacked, warp_field
+from synthnoise.images.vibrant_leaves.textures import SIDES, SLOPES, noise_atlas, warp_field
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class Fields:
     Attributes
     ----------
     noise
-        int16 [texels, 3], the fields of ``textures.noise_atlas`` one behind the other.
+        int32 [texels], the packed fields of ``textures.noise_atlas`` one behind the other.
     starts
         int64 [sides, slopes], first texel of each field.
     sides
@@ -39,9 +39,9 @@ class Fields:
 def device_fields(
     largest: int, slope: tuple[float, float], spectrum: Spectrum, device: torch.device
 ) -> Fields:
-    """Return the fields of periods up to ``largest`` on a device: up to 134 MB, kept there."""
+    """Return the fields of periods up to ``largest`` on a device: up to 90 MB, kept there."""
     atlas = noise_atlas(largest, slope, spectrum)
-    noise = np.concatenate([unpacked(field).reshape(-1, 3) for field in atlas])
+    noise = np.concatenate([field.ravel() for field in atlas])
     starts = np.zeros((len(SIDES), SLOPES), dtype=np.int64)
     before = 0
     for place, field in enumerate(atlas):

@@ -67,7 +67,7 @@ def edges_on_canvas(leaves: Tensor) -> tuple[Tensor, Tensor]:
     length = torch.where(number >= 0, bank.starts[number + 1] - bank.starts[number.clamp(min=0)], 0)
     leaf, place = expand(length, int(length.sum()))
     edge = bank.edges[bank.starts[number[leaf]] + place]
-    own = leaves[leaf][:, [_X, _Y, _MATRIX, _MATRIX + 1, _MATRIX + 2, _MATRIX + 3]]
+    own = leaves[:, [_X, _Y, _MATRIX, _MATRIX + 1, _MATRIX + 2, _MATRIX + 3]][leaf]
     x, y, x_u, x_v, y_u, y_v = own.unbind(-1)
     ends = []
     for u, v in ((edge[:, 0], edge[:, 1]), (edge[:, 2], edge[:, 3])):

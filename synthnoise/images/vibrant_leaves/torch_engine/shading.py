@@ -134,7 +134,8 @@ class Shading:
         row = rows + slots[place].long()[:, None] & side - 1
         column = columns + slots[place + 1].long()[:, None] & side - 1
         start = self.fields.starts[number, slots[slope].long()][:, None]
-        texels = self.fields.noise[start + row * side + column].float()
+        words = self.fields.noise[start + row * side + column]
+        texels = torch.stack([words >> 22, words << 10 >> 22, words << 20 >> 22], -1).float()
         planes = texels[:, 0]
         if weights is not None:
             corners = [texels[:, corner] * weights[:, corner, None] for corner in range(4)]
