@@ -30,7 +30,7 @@ class DarkStatistics:
     origin
         DN of the first bin of ``histogram``.
     histogram
-        [C, n], pixels per whole DN about the mean of their plane and frame.
+        [C, n], pixels per whole DN, about the mean of their frame where noise is above 3 DN.
     spectrum
         [C, 40] mean periodogram in DN^2 over rings of spatial frequency up to the corner; NaN for
         a ring that no frequency falls into.

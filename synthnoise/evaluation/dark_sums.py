@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from scipy import fft
 
 RADIAL_BINS = 40
+COARSE = 3.0
+"""DN of noise above which codes are counted about the mean of their frame."""
+
 BANDS = 8
 """Blocks of each frame."""
 
@@ -32,7 +35,8 @@ class DarkSums:
     Attributes
     ----------
     histogram
-        [C, n] pixels per whole DN about the mean of their plane and frame, which wanders from frame to frame.
+        [C, n] pixels per whole DN; of noise above 3 DN about the mean of their plane and frame, which
+        wanders from frame to frame.
     pixels, rows, columns
         How many went into the sums below.
     second, fourth
@@ -90,8 +94,10 @@ def jackknife(
 def sum_blocks(stack: NDArray[np.float32]) -> tuple[int, tuple[DarkSums, ...]]:
     """Return the DN of the first histogram bin, and the sums of each block of a stack [N, C, H, W] in DN."""
     centred = stack - stack.mean((2, 3), keepdims=True)
-    origin = int(np.rint(centred.min()))
-    bins = int(np.rint(centred.max())) - origin + 1
+    # Moving codes by a fraction of a step would round them anew, which shows where noise is a few steps.
+    counted = centred if centred.std() > COARSE else stack
+    origin = int(np.rint(counted.min()))
+    bins = int(np.rint(counted.max())) - origin + 1
     spectra = _Spectra(centred)
     blocks = []
     for number, frame in enumerate(centred):
@@ -103,7 +109,7 @@ def sum_blocks(stack: NDArray[np.float32]) -> tuple[int, tuple[DarkSums, ...]]:
             power, frequencies = spectra.rings(number, band)
             blocks.append(
                 DarkSums(
-                    histogram=_counts(frame[:, rows], origin, bins),
+                    histogram=_counts(counted[number][:, rows], origin, bins),
                     pixels=frame[0, rows].size,
                     rows=rows.stop - rows.start,
                     columns=columns.stop - columns.start,
