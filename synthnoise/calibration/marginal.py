@@ -36,6 +36,9 @@ SMOOTHED = 3.0
 AGREEMENT = 2.0
 """Mean squared difference, in squared sampling errors, up to which two laws count as one."""
 
+NOT_NORMAL = 6.0
+"""Standard errors of the kurtosis from which lines are taken for not normal."""
+
 
 class ResidualHistogram:
     """Counts of residuals on a fine grid.
@@ -186,3 +189,18 @@ def _smoothed(shape: Array, count: float) -> Array:
     smooth[middle] += share[middle] * (spline(Z_GRID[middle]) - shape[middle])
     monotone = bool((np.diff(smooth) >= 0).all())
     return smooth if monotone and _misfit(smooth - shape, shape, count) < AGREEMENT else shape
+
+
+def line_quantiles(means: Sequence[NDArray[np.float64]]) -> NDArray[np.float32] | None:
+    """Return quantiles float32 [193] of unit variance of the means of lines, or None if they are normal.
+
+    ``means`` [K, n] of each frame; channels are pooled, each in units of its own deviation.
+    """
+    centred = [channels - channels.mean(1, keepdims=True) for channels in means]
+    values = np.concatenate([(c / np.maximum(c.std(1, keepdims=True), 1e-12)).ravel() for c in centred])
+    lines = sum(channels.shape[1] for channels in means)
+    if float(np.mean(values**4)) - 3 < NOT_NORMAL * math.sqrt(24 / lines):
+        return None
+    histogram = ResidualHistogram(0.01, 1.0)
+    histogram.add(values.astype(np.float32))
+    return histogram.quantiles(1.0)

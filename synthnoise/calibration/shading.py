@@ -11,15 +11,17 @@ CELL = 32
 LARGEST_GRID = (24, 36)
 
 
-def coarse_grid(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+def coarse_grid(
+    plane: NDArray[np.float32], cell: int = CELL, largest: tuple[int, int] = LARGEST_GRID
+) -> NDArray[np.float32]:
     """Return the means [gh, gw] of a plane [H, W] over the cells of a grid, lightly smoothed.
 
     The smoothing by (1, 2, 1) / 4 along both axes keeps the noise of a cell, and most of the row noise,
     out of the shading.
     """
     rows, columns = (
-        np.linspace(0, n, max(1, min(n // CELL, most)) + 1).astype(int)
-        for n, most in zip(plane.shape, LARGEST_GRID, strict=True)
+        np.linspace(0, n, max(1, min(n // cell, most)) + 1).astype(int)
+        for n, most in zip(plane.shape, largest, strict=True)
     )
     sums = np.add.reduceat(np.add.reduceat(plane, rows[:-1], 0, dtype=np.float64), columns[:-1], 1)
     means = sums / np.diff(rows)[:, None] / np.diff(columns)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from synthnoise.calibration.dark import HOT, DarkNoise
 from synthnoise.calibration.line_noise import half_means
 from synthnoise.calibration.line_spectra import Means, Spectrum, cross_spectrum
-from synthnoise.calibration.marginal import ResidualHistogram, settled
+from synthnoise.calibration.local_deviation import local_deviation
+from synthnoise.calibration.marginal import ResidualHistogram, line_quantiles, settled
 from synthnoise.calibration.pixel_covariance import (
     lag_covariances,
     refill,
@@ -22,7 +23,7 @@ from synthnoise.calibration.pixel_covariance import (
     without_chance,
 )
 from synthnoise.calibration.residual import robust_deviation
-from synthnoise.calibration.shading import full_shading
+from synthnoise.calibration.shading import coarse_grid, full_shading
 from synthnoise.calibration.wave_search import find_waves, remove_waves
 from synthnoise.raw.cfa import linear_planes, pack, unpack
 from synthnoise.raw.frame import Frame
@@ -33,6 +34,17 @@ Planes = NDArray[np.float32]
 
 HOT_PROBABILITIES = np.linspace(0, 1, 65)
 """Probabilities at which the quantiles of hot pixels are kept."""
+
+DETAIL = 4.0
+"""Standard errors of a cell's mean beyond which it is shading."""
+
+DETAIL_CELL = 16
+"""Packed pixels of a cell of it."""
+
+LARGEST_DETAIL = (32, 48)
+
+DETAIL_ROUNDS = 5
+"""Times that smoothing is made up for."""
 
 LARGEST_MATRIX = 4
 """Planes up to which rows and columns are described plane by plane; beyond, by phase of the CFA repeat."""
@@ -45,11 +57,13 @@ def spectral_arrays(darks: Sequence[Frame], dark: DarkNoise) -> dict[str, NDArra
     products of neighbouring frames, in which nothing temporal remains. Memory: the residuals of one frame
     in float32, or of two where there are several.
     """
-    sums = _Sums([plane.codes.step for plane in dark.planes])
     period = darks[0].active().cfa.shape
-    waves = find_waves(unpack(_residuals(frame, dark), period) for frame in darks)
+    detail = np.mean([_shading_detail(frame, dark) for frame in darks], axis=0).astype(np.float32)
+    waves = find_waves(unpack(_residuals(frame, dark, detail), period) for frame in darks)
+    local = local_deviation(_without_lines(_residuals(darks[0], dark, detail)))
+    sums = _Sums([plane.codes.step for plane in dark.planes], local)
     for frame in darks:
-        planes = _residuals(frame, dark)
+        planes = _residuals(frame, dark, detail)
         if len(waves):
             mosaic = unpack(planes, period)
             remove_waves(mosaic, waves)
@@ -65,6 +79,13 @@ def spectral_arrays(darks: Sequence[Frame], dark: DarkNoise) -> dict[str, NDArra
                 arrays[f"fixed_{name}_cross_spectrum"] = _real(fixed)
             spectrum = spectrum - fixed
         arrays[f"{name}_cross_spectrum"] = _real(spectrum)
+    table = line_quantiles([rows.mean(1) for rows in sums.rows])
+    if table is not None:
+        arrays["row_quantiles"] = table
+    if local.size > 1:
+        arrays["local_deviation"] = local
+    if detail.any():
+        arrays["shading_detail"] = detail
     if len(waves):
         arrays["waves"] = waves
     arrays["hot_quantiles"] = _hot_quantiles(dark)
@@ -81,7 +102,8 @@ class _Sums:
         Half means [K, 2, n] of each frame.
     """
 
-    def __init__(self, steps: Sequence[float]) -> None:
+    def __init__(self, steps: Sequence[float], local: NDArray[np.float32]) -> None:
+        self._local = local
         self.steps = np.asarray(steps, dtype=np.float64)
         self.rows = list[Means]()
         self.columns = list[Means]()
@@ -99,6 +121,8 @@ class _Sums:
         self.columns.append(columns)
         self._size = planes.shape[1], planes.shape[2]
         pixels = _without_lines(planes)
+        if self._local.size > 1:
+            pixels /= full_shading(self._local, self._size)
         if not self._histograms:
             deviations = [float(robust_deviation(plane)) for plane in pixels]
             self._histograms = [ResidualHistogram(q, s) for q, s in zip(self.steps, deviations, strict=True)]
@@ -145,13 +169,36 @@ def _with_variances(covariances: Array, variance: Array) -> Array:
     return changed
 
 
-def _residuals(frame: Frame, dark: DarkNoise) -> Planes:
+def _shading_detail(frame: Frame, dark: DarkNoise) -> NDArray[np.float32]:
+    """Return the shading [C, gh, gw] in DN that smoothing kept out of the profile's, such as amplifier glow.
+
+    Only what neither rows nor columns share: their slow noise looks like shading, too.
+    """
+    details = []
+    for plane in _residuals(frame, dark, None):
+        shape, total = (plane.shape[0], plane.shape[1]), np.zeros(1, np.float32)
+        deviation = float(robust_deviation(plane))
+        for _ in range(DETAIL_ROUNDS):
+            grid = coarse_grid(plane, DETAIL_CELL, LARGEST_DETAIL)
+            grid = grid - grid.mean(1, keepdims=True) - grid.mean(0) + grid.mean()
+            chance = deviation * math.sqrt(grid.size / plane.size)
+            grid = np.where(np.abs(grid) > DETAIL * chance, grid, np.float32(0))
+            plane -= full_shading(grid, shape)
+            total = total + grid
+        details.append(total)
+    return np.stack(details).astype(np.float32)
+
+
+def _residuals(frame: Frame, dark: DarkNoise, detail: NDArray[np.float32] | None) -> Planes:
     """Return a dark [C, H, W] in DN less shading and mean, pixels that stand out set to 0."""
     active = frame.active()
     planes = linear_planes(active)
     planes *= (active.white - active.black).reshape(-1, 1, 1).astype(np.float32)
-    for plane, noise in zip(planes, dark.planes, strict=True):
-        plane -= full_shading(noise.grid, (plane.shape[0], plane.shape[1]))
+    for c, (plane, noise) in enumerate(zip(planes, dark.planes, strict=True)):
+        shape = plane.shape[0], plane.shape[1]
+        plane -= full_shading(noise.grid, shape)
+        if detail is not None:
+            plane -= full_shading(detail[c], shape)
         plane -= np.float32(np.median(plane[::3, ::3]))
         out = np.abs(plane) > HOT * robust_deviation(plane)
         out[noise.hot[:, 0], noise.hot[:, 1]] = True

@@ -103,6 +103,8 @@ class HotPixels:
         expected = (self.rate.to(noisy) * (CELL * CELL)).view(1, -1, 1, 1)
         counts = placed.poisson(Stream.HOT_PIXELS, expected.expand(len(noisy), planes, *cells))
         most = int(counts.max())
+        if not most:
+            return
         shape = (planes * most, *cells)
         draws = placed.uniform(Stream.HOT_PLACES, (4 * shape[0], *cells)).view(-1, most, planes, 4, *cells)
         scatter = dataclasses.replace(frame, origin=first).normal(Stream.HOT_FLICKER, shape)

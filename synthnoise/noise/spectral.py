@@ -19,14 +19,15 @@ from synthnoise.errors import UsageError
 from synthnoise.noise.calibrated import choose_iso
 from synthnoise.noise.hot_pixels import HotPixels, hot_pixels
 from synthnoise.noise.poisson_gaussian import add_shot_noise
-from synthnoise.noise.spectral_fields import filtered_lines, filtered_planes, mapped
+from synthnoise.noise.spectral_fields import filtered_planes, mapped
 from synthnoise.noise.spectral_profile import (
-    DarkShading,
     LineNoise,
     PixelNoise,
+    SensorMap,
     dark_shading,
     fixed_pixels,
     line_noise,
+    local_deviation,
     pixel_noise,
     scaled_arrays,
 )
@@ -77,6 +78,8 @@ class Parameters:
         Noise of single pixels, the camera's rounding to codes included.
     continuous
         The same before rounding.
+    strength
+        Relative strength of the noise of pixels over the sensor; None where it is even.
     rows, columns
         Noise that the pixels of a line share; None where there is none.
     fixed_pixels, fixed_rows, fixed_columns
@@ -86,12 +89,13 @@ class Parameters:
     hot
         Hot pixels; None where there are none.
     shading
-        Mean of the darks; None where it is not to be added.
+        Maps whose sum is the mean of the darks; none where it is not to be added.
     """
 
     shot: Tensor
     pixels: PixelNoise
     continuous: PixelNoise
+    strength: SensorMap | None
     rows: LineNoise | None
     columns: LineNoise | None
     fixed_pixels: PixelNoise | None
@@ -99,7 +103,7 @@ class Parameters:
     fixed_columns: LineNoise | None
     waves: Waves | None
     hot: HotPixels | None
-    shading: DarkShading | None
+    shading: tuple[SensorMap, ...]
 
 
 class Spectral:
@@ -138,6 +142,7 @@ class Spectral:
             shot=self._shot(profile, noise),
             pixels=pixel_noise(noise, profile, rounded=True),
             continuous=pixel_noise(noise, profile, rounded=False),
+            strength=local_deviation(noise, profile),
             rows=line_noise(noise, profile, rows=True),
             columns=line_noise(noise, profile, rows=False),
             fixed_pixels=fixed_pixels(noise, profile),
@@ -145,7 +150,7 @@ class Spectral:
             fixed_columns=line_noise(noise, profile, rows=False, fixed=True),
             waves=waves(noise, profile),
             hot=hot_pixels(noise, profile, known=self.options.unit == CALIBRATED_UNIT),
-            shading=dark_shading(noise, profile) if self.options.shading else None,
+            shading=dark_shading(noise, profile) if self.options.shading else (),
         )
 
     def before_rounding(self, parameters: Parameters) -> Parameters:
@@ -171,9 +176,7 @@ class Spectral:
         noisy = add_shot_noise(clean, parameters.shot.to(clean.device), rng)
         specimen = self._specimen(rng)
         lines = [
-            filtered_lines(source, stream, part.taps, clean.shape[2 + axis], start=rng.origin[axis])[
-                :, list(part.channel)
-            ].unsqueeze(3 - axis)
+            part.draw(source, stream, clean.shape[2 + axis], start=rng.origin[axis]).unsqueeze(3 - axis)
             for part, stream, source, axis in (
                 (parameters.rows, Stream.ROW_NOISE, rng, 0),
                 (parameters.columns, Stream.COLUMN_NOISE, rng, 1),
@@ -197,14 +200,26 @@ class Spectral:
     def _add_pixels(self, band: Tensor, parameters: Parameters, rng: Rng, specimen: Rng) -> None:
         """Add to a band [B, C, h, W], in place, the noise that its pixels do not share with their lines."""
         size = band.shape[2], band.shape[3]
-        for part, stream, source in (
-            (parameters.pixels, Stream.READ_NOISE, rng),
-            (parameters.fixed_pixels, Stream.FIXED_PIXELS, specimen),
-        ):
-            if part is not None:
-                band += mapped(filtered_planes(source, stream, part.taps, size), part.table)
-        if parameters.shading is not None:
-            band += parameters.shading.at(rng.origin, size).to(band.device)
+        pixels, fixed = parameters.pixels, parameters.fixed_pixels
+        noise = mapped(filtered_planes(rng, Stream.READ_NOISE, pixels.taps, size), pixels.table)
+        if fixed is not None:
+            noise += mapped(filtered_planes(specimen, Stream.FIXED_PIXELS, fixed.taps, size), fixed.table)
+        if parameters.strength is not None:
+            for image, (y, x) in zip(noise, self._places(parameters.strength, rng), strict=True):
+                image *= parameters.strength.at((y, x), size).to(image.device)
+        band += noise
+        for part in parameters.shading:
+            band += part.at(rng.origin, size).to(band.device)
+
+    def _places(self, known: SensorMap, rng: Rng) -> list[tuple[int, int]]:
+        """Return where on the sensor each image begins: for no particular specimen, anywhere."""
+        if self.options.unit is not None:
+            return [rng.origin] * len(rng.indices)
+        shares = rng.uniform(Stream.SENSOR_PLACE, (2,)).tolist()
+        return [
+            (rng.origin[0] + int(y * known.size[0]), rng.origin[1] + int(x * known.size[1]))
+            for y, x in shares
+        ]
 
     def variance(self, clean: Tensor, parameters: Parameters) -> Tensor:
         """Return S x + the variance in the dark per plane, [B, C, H, W]; the latter alone below black."""

@@ -21,6 +21,8 @@ from synthnoise.noise.spectral_design import (
     plane_filter,
     standardised,
 )
+from synthnoise.noise.spectral_fields import filtered_lines, mapped
+from synthnoise.rng import Rng
 
 if TYPE_CHECKING:
     from synthnoise.profiles.schema import CameraProfile, IsoNoise
@@ -60,10 +62,22 @@ class LineNoise:
         float32 [K, K, n], white = 1 (``spectral_design.line_filter``).
     channel
         For each of C planes the channel, 0 to K - 1, that its lines take.
+    table
+        float32 [1, 193], map of a standard normal to their law of unit variance; None for normal lines.
     """
 
     taps: Tensor
     channel: tuple[int, ...]
+    table: Tensor | None = None
+
+    def draw(self, rng: Rng, stream: int, count: int, *, start: int) -> Tensor:
+        """Return what ``count`` lines from ``start`` on add to each plane, float32 [B, C, count]."""
+        values = filtered_lines(rng, stream, self.taps, count, start=start)
+        if self.table is not None:
+            deviation = self.taps.square().sum((1, 2)).sqrt().clamp(min=1e-30).view(-1, 1).to(values)
+            channels = self.table.expand(len(self.taps), -1).contiguous()
+            values = mapped((values / deviation).unsqueeze(-1), channels)[..., 0] * deviation
+        return values[:, list(self.channel)]
 
     @property
     def variance(self) -> Array:
@@ -73,13 +87,13 @@ class LineNoise:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DarkShading:
-    """The mean of the darks: black bias, and slow changes across the sensor.
+class SensorMap:
+    """What changes slowly across the sensor: the mean of the darks, or the strength of pixel noise.
 
     Attributes
     ----------
     grid
-        float32 [C, gh, gw] at the centres of the cells of the sensor, white = 1.
+        float32 [C, gh, gw] at the centres of the cells of the sensor; a mean in units of white = 1.
     size
         Packed rows and columns of the sensor.
     """
@@ -88,7 +102,7 @@ class DarkShading:
     size: tuple[int, int]
 
     def at(self, origin: tuple[int, int], size: tuple[int, int]) -> Tensor:
-        """Return the shading float32 [C, H, W] of a tile; beyond the sensor that of its border."""
+        """Return the values float32 [C, H, W] of a tile; beyond the sensor it begins anew."""
         rows, columns = (
             _between_cells(torch.arange(n) + first, cells, whole)
             for n, first, cells, whole in zip(size, origin, self.grid.shape[1:], self.size, strict=True)
@@ -101,18 +115,34 @@ class DarkShading:
 
 def _between_cells(pixels: Tensor, cells: int, whole: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the cells before and behind each pixel, and how far it is on the way between their centres."""
-    place = (pixels.clamp(0, whole - 1).double() + 0.5) * cells / whole - 0.5
+    place = (pixels.remainder(whole).double() + 0.5) * cells / whole - 0.5
     lower = place.floor().long().clamp(0, max(cells - 2, 0))
     return lower, (lower + 1).clamp(max=cells - 1), (place - lower).float()
 
 
-def dark_shading(noise: IsoNoise, profile: CameraProfile) -> DarkShading:
-    """Return black bias and, where it was measured, shading at an ISO."""
+def dark_shading(noise: IsoNoise, profile: CameraProfile) -> tuple[SensorMap, ...]:
+    """Return maps whose sum is black bias and, where it was measured, shading at an ISO."""
+    grids = [np.reshape(noise.offset, (-1, 1, 1))]
+    grids += [noise.arrays[name] for name in ("shading", "shading_detail") if name in noise.arrays]
+    scale = profile.scale[:, None, None]
+    return tuple(
+        SensorMap(grid=torch.from_numpy(grid / scale).float(), size=_packed(profile)) for grid in grids
+    )
+
+
+def _packed(profile: CameraProfile) -> tuple[int, int]:
+    """Return the packed rows and columns of the sensor, at least 1."""
     h, w = len(profile.cfa), len(profile.cfa[0])
-    size = profile.size or (h, w)
-    grid = noise.arrays.get("shading", np.zeros((h * w, 1, 1))) + np.reshape(noise.offset, (-1, 1, 1))
-    grid = grid / profile.scale[:, None, None]
-    return DarkShading(grid=torch.from_numpy(grid).float(), size=(max(size[0] // h, 1), max(size[1] // w, 1)))
+    height, width = profile.size or (h, w)
+    return max(height // h, 1), max(width // w, 1)
+
+
+def local_deviation(noise: IsoNoise, profile: CameraProfile) -> SensorMap | None:
+    """Return the relative strength of pixel noise over the sensor; None where it is even or unknown."""
+    grid = noise.arrays.get("local_deviation")
+    if grid is None or profile.size is None:
+        return None
+    return SensorMap(grid=torch.from_numpy(grid).float()[None], size=_packed(profile))
 
 
 def pixel_noise(noise: IsoNoise, profile: CameraProfile, *, rounded: bool) -> PixelNoise:
@@ -205,7 +235,12 @@ def line_noise(
     taps = line_filter(spectrum) / scale[:, None, None]
     if not np.any(taps):
         return None
-    return LineNoise(taps=torch.from_numpy(taps).float(), channel=channel)
+    table = noise.arrays.get(f"{name}_quantiles") if not fixed else None
+    return LineNoise(
+        taps=torch.from_numpy(taps).float(),
+        channel=channel,
+        table=None if table is None else torch.from_numpy(table).float().view(1, -1),
+    )
 
 
 def scaled_arrays(near: IsoNoise, noise: IsoNoise) -> dict[str, NDArray[Any]]:

@@ -29,6 +29,9 @@ KNOWN: dict[str, tuple[type[np.generic], int]] = {
     "fixed_row_cross_spectrum": (np.float32, 4),
     "fixed_column_cross_spectrum": (np.float32, 4),
     "waves": (np.float32, 2),
+    "shading_detail": (np.float32, 3),
+    "row_quantiles": (np.float32, 1),
+    "local_deviation": (np.float32, 2),
     "hot_quantiles": (np.float32, 1),
     "hot_rate": (np.float32, 1),
 }

@@ -110,8 +110,11 @@ class IsoNoise:
         Of the model ``spectral`` (:mod:`synthnoise.noise.spectral_design`), all float32, in DN before
         rounding: ``pixel_quantiles`` [C, 193] and ``pixel_covariance`` [C, C, k, k] in DN^2 of the noise
         beyond rows and columns, ``row_cross_spectrum`` and ``column_cross_spectrum`` [2, 32, K, K], real
-        and imaginary part, in DN^2, ``waves`` [n, 4], cycles per pixel of the mosaic down and across,
-        DN^2 and frames, ``hot_rate`` [C] share of hot pixels, ``hot_quantiles`` [q] of their amplitudes
+        and imaginary part, in DN^2, ``row_quantiles`` [193] of row means where they are not normal,
+        ``local_deviation`` [gh, gw] relative strength of pixel noise where it is uneven,
+        ``shading_detail`` [C, gh, gw] in addition to ``shading``, ``waves`` [n, 4], cycles per pixel of
+        the mosaic down and across, DN^2 and frames, ``hot_rate`` [C] share of hot pixels,
+        ``hot_quantiles`` [q] of their amplitudes
         at equal steps of probability; from two darks on also ``fixed_covariance``,
         ``fixed_row_cross_spectrum`` and ``fixed_column_cross_spectrum`` of what stays from frame to frame.
     diagnostics
