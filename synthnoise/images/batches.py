@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -13,9 +14,21 @@ from synthnoise.rng import Rng
 def one_by_one(draw: Callable[[tuple[int, int], Rng], Tensor], size: tuple[int, int], rng: Rng) -> Tensor:
     """Return float32 [B, 3, H, W] from ``draw``, which makes [3, H, W] for a generator of one image.
 
-    How transforms and sums round may hang on the size of the batch; so no image shares one.
+    How transforms, sums and convolutions round may hang on the size of the batch and on the number of
+    threads. So no image shares a batch, and on the processor each is drawn in a single thread.
     """
     images = torch.empty((len(rng.indices), 3, *size), device=rng.device)
-    for place in range(len(images)):
-        images[place] = draw(size, rng.at(rng.indices[place : place + 1]))
+    with _one_thread() if images.device.type == "cpu" else contextlib.nullcontext():
+        for place in range(len(images)):
+            images[place] = draw(size, rng.at(rng.indices[place : place + 1]))
     return images
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

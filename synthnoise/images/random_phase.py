@@ -20,6 +20,7 @@ from synthnoise.images.batches import one_by_one
 from synthnoise.images.colours import decode_srgb, encode_srgb
 from synthnoise.images.photographs import Options as PhotographOptions
 from synthnoise.images.photographs import PhotographCrops
+from synthnoise.images.statistical.spectra import scaled
 from synthnoise.plugins import default_plugins
 from synthnoise.protocols import ImageModel
 from synthnoise.rng import Rng, Stream
@@ -96,9 +97,8 @@ def periodic_component(image: Tensor) -> Tensor:
     fy = torch.fft.fftfreq(height, dtype=torch.float64, device=image.device)[:, None]
     fx = torch.fft.rfftfreq(width, dtype=torch.float64, device=image.device)
     laplacian = 2 * (2 * torch.pi * fy).cos() + 2 * (2 * torch.pi * fx).cos() - 4
-    laplacian[0, 0] = 1
-    smooth = torch.fft.rfft2(jump) / laplacian
-    smooth[:, 0, 0] = 0
+    laplacian[0, 0] = torch.inf
+    smooth = scaled(torch.fft.rfft2(jump), 1 / laplacian)
     periodic: Tensor = image.double() - torch.fft.irfft2(smooth, s=(height, width))
     return periodic.float()
 
@@ -110,7 +110,12 @@ def with_random_phase(image: Tensor, white: Tensor) -> Tensor:
     real image. The mean is kept.
     """
     transform = torch.fft.rfft2(white.double())
-    phase = transform / transform.abs().clamp(min=1e-300)
+    phase = scaled(transform, 1 / transform.abs().clamp(min=1e-300))
     phase[0, 0] = 1
-    turned: Tensor = torch.fft.irfft2(torch.fft.rfft2(image.double()) * phase, s=image.shape[-2:])
+    before = torch.fft.rfft2(image.double())
+    after = torch.complex(
+        before.real * phase.real - before.imag * phase.imag,
+        before.real * phase.imag + before.imag * phase.real,
+    )
+    turned: Tensor = torch.fft.irfft2(after, s=image.shape[-2:])
     return turned.float()

@@ -31,12 +31,22 @@ def with_modulus(planes: Tensor, wanted: Tensor) -> Tensor:
     ``wanted`` is [H, W // 2 + 1]; its scale plays no part. Where a plane has no phase to keep, it is 0.
     """
     transform = torch.fft.rfft2(planes)
-    transform = transform * (wanted / transform.abs().clamp(min=1e-12))
+    transform = scaled(transform, wanted / transform.abs().clamp(min=1e-12))
     # The modulus at frequency 0 is 0: these planes have no mean.
     shaped = torch.fft.irfft2(transform, s=planes.shape[-2:])
     mean, deviation = moments(planes)
     result: Tensor = mean + deviation * shaped / moments(shaped)[1].clamp(min=1e-12)
     return result
+
+
+def scaled(transform: Tensor, factor: Tensor) -> Tensor:
+    """Return a complex transform times a real factor of its shape, or of one that broadcasts.
+
+    torch's own product rounds complex numbers differently in vectors and in their tails, hence with the
+    number of threads.
+    """
+    parts = torch.view_as_real(transform)
+    return torch.view_as_complex(parts * factor.unsqueeze(-1))
 
 
 def moments(planes: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from synthnoise.images.statistical.spectra import scaled
+
 
 @dataclass(frozen=True)
 class Bands:
@@ -36,7 +38,7 @@ class Bands:
 
 @dataclass(frozen=True)
 class _Filters:
-    """Masks on a half spectrum: highest frequencies; per scale the orientations; per scale the low-pass."""
+    """Real masks on a half spectrum: highest frequencies; per scale the orientations, and the low-pass."""
 
     high: Tensor
     first_low: Tensor
@@ -49,12 +51,14 @@ def analyse(plane: Tensor, scales: int, orientations: int) -> Bands:
     size = plane.shape[0], plane.shape[1]
     filters = _filters(size, scales, orientations, str(plane.device))
     spectrum = torch.fft.rfft2(plane, norm="forward")
-    high = _plane(spectrum * filters.high, size)
-    spectrum = spectrum * filters.first_low
+    high = _plane(scaled(spectrum, filters.high), size)
+    spectrum = scaled(spectrum, filters.first_low)
     oriented = []
     for masks, low in zip(filters.oriented, filters.low, strict=True):
-        oriented.append(_plane(spectrum * masks, size))
-        spectrum = _cropped(spectrum * low, size)
+        odd = len(masks) % 2 == 0  # an odd function of the angle: times -i it belongs to a real filter
+        turned = torch.complex(spectrum.imag, -spectrum.real) if odd else spectrum
+        oriented.append(_plane(scaled(turned, masks), size))
+        spectrum = _cropped(scaled(spectrum, low), size)
         size = size[0] // 2, size[1] // 2
     return Bands(high, tuple(oriented), _plane(spectrum, size))
 
@@ -68,10 +72,12 @@ def synthesise(bands: Bands) -> Tensor:
     for level in reversed(range(scales)):
         masks, planes = filters.oriented[level], bands.oriented[level]
         here = planes.shape[-2], planes.shape[-1]
-        spectrum = _embedded(spectrum, here) * filters.low[level]
-        spectrum = spectrum + (torch.fft.rfft2(planes, norm="forward") * masks.conj()).sum(0)
-    spectrum = spectrum * filters.first_low + torch.fft.rfft2(bands.high, norm="forward") * filters.high
-    return _plane(spectrum, size)
+        spectrum = scaled(_embedded(spectrum, here), filters.low[level])
+        parts = scaled(torch.fft.rfft2(planes, norm="forward"), masks).sum(0)
+        odd = len(masks) % 2 == 0
+        spectrum = spectrum + (torch.complex(-parts.imag, parts.real) if odd else parts)
+    high = scaled(torch.fft.rfft2(bands.high, norm="forward"), filters.high)
+    return _plane(scaled(spectrum, filters.first_low) + high, size)
 
 
 def _plane(spectrum: Tensor, size: tuple[int, int]) -> Tensor:
@@ -107,7 +113,7 @@ def _filters(size: tuple[int, int], scales: int, orientations: int, device: str)
         pass_high, pass_low = _crossover(radius, math.pi / 2)
         turns = [math.pi * k / orientations for k in range(orientations)]
         angular = torch.stack([gain * (angle - turn).cos() ** power for turn in turns])
-        oriented.append(_to(pass_high * angular, device).to(torch.complex64) * (-1j) ** power)
+        oriented.append(_to(pass_high * angular, device))
         low.append(_to(pass_low, device))
         size = size[0] // 2, size[1] // 2
         radius, angle = _polar(size)

@@ -84,9 +84,13 @@ class Network:
             if number % 2 == 0:  # the last layer of a resolution
                 if features.shape[-1] > image.shape[-1]:
                     image = doubled(image)
-                colour = self.colours[number // 2]
-                image = image + functional.conv2d(features, colour[:, :, None, None])
+                image = image + _mixed(features[0], self.colours[number // 2])
         return image[0]
+
+
+def _mixed(features: Tensor, weights: Tensor) -> Tensor:
+    """Return [1, n, h, w], sums of features [C, h, w] with weights [n, C], in one order on any machine."""
+    return torch.stack([(features * row[:, None, None]).sum(0) for row in weights])[None]
 
 
 def doubled(planes: Tensor) -> Tensor:
