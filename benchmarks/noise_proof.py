@@ -226,11 +226,12 @@ def _batch(
     frames: Sequence[tuple[Tensor, Tensor, float]], places: Sequence[tuple[int, int, int]], size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return clean and noisy patches [B, 4, size, size] of frames, and their levels [B]."""
-    cuts = [(f, slice(y * size, (y + 1) * size), slice(x * size, (x + 1) * size)) for f, y, x in places]
-    clean, noisy = (
-        torch.stack([frames[f][part][:, rows, columns] for f, rows, columns in cuts]) for part in (0, 1)
-    )
-    return clean, noisy, torch.tensor([frames[f][2] for f, _, _ in places])
+    cuts = [
+        (frames[f], slice(y * size, (y + 1) * size), slice(x * size, (x + 1) * size)) for f, y, x in places
+    ]
+    clean = torch.stack([frame[0][:, rows, columns] for frame, rows, columns in cuts])
+    noisy = torch.stack([frame[1][:, rows, columns] for frame, rows, columns in cuts])
+    return clean, noisy, torch.tensor([frame[2] for frame, _, _ in cuts])
 
 
 def starting_network(studio: Studio, sensor: str, seed: int, schedule: Schedule, state: Path) -> SmallUNet:
