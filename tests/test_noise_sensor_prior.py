@@ -97,9 +97,10 @@ def test_a_batch_is_stabilised_as_each_sample_alone() -> None:
         alone = Stabiliser(tuple(shot[number].tolist()), tuple(read[number].tolist()))
         stabilised = batch.forward(planes)
         torch.testing.assert_close(stabilised[number], alone.forward(planes[number]), rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(
-            batch.inverse(stabilised)[number], alone.inverse(stabilised[number]), rtol=1e-5, atol=1e-6
-        )
+        # Tables of read noises one hundredth apart: 0.005 of the noise at most.
+        inverse, exact = batch.inverse(stabilised)[number], alone.inverse(stabilised[number])
+        spread = (shot[number] * exact[:, 0].T.clamp(min=0) + read[number]).sqrt().T[:, None]
+        assert float(((inverse - exact) / spread).abs().max()) < 5e-3
 
 
 @pytest.mark.parametrize("electrons", [0.0, 0.5, 3.0, 20.0, 200.0])
@@ -107,4 +108,4 @@ def test_the_target_is_the_expected_transform(electrons: float) -> None:
     """Against the sum over Poisson counts and Gaussian deviates."""
     shot, read = torch.full((1, 1), 1e-3), torch.full((1, 1), 2.25e-6)
     target = BatchStabiliser(shot, read).expected(torch.full((1, 1, 1, 1), electrons * 1e-3))
-    assert float(target) == pytest.approx(expected_transform(electrons, 1.5), abs=2e-4)
+    assert float(target) == pytest.approx(expected_transform(electrons, 1.5), abs=3e-3)

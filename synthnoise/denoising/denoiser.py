@@ -98,7 +98,8 @@ class Denoiser:
         if isinstance(network, OnnxNetwork):
             self.device = torch.device("cpu")
         self.network = network.eval().to(self.device)
-        self.halo = self.record.halo + level.HALO
+        # Levels are kept where a root has moved them.
+        self.halo = self.record.halo + (level.HALO if self.record.stabilised else 0)
         self._colours, self._period = colours, period
         if colours is not None:
             if self.record.channels or not self.record.stabilised:
