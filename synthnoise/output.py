@@ -94,7 +94,7 @@ class ProgressDisplay:
         self._title = ""
         self._total: float | None = None
         self._done = 0.0
-        self._spoke = time.monotonic()
+        self._began = self._spoke = time.monotonic()
 
     def __enter__(self) -> ProgressDisplay:
         if sys.stderr.isatty() and not self._output.quiet:
@@ -120,7 +120,8 @@ class ProgressDisplay:
 
     def start(self, title: str, total: float | None = None) -> None:
         """Begin a stage; the one before is done with."""
-        self._title, self._total, self._done, self._spoke = title, total, 0.0, time.monotonic()
+        self._title, self._total, self._done = title, total, 0.0
+        self._began = self._spoke = time.monotonic()
         if self._bar is not None:
             if self._task is not None:
                 self._bar.remove_task(self._task)
@@ -133,9 +134,19 @@ class ProgressDisplay:
             self._bar.advance(self._task, steps)
         elif self._bar is None and time.monotonic() - self._spoke > QUIET_LINE_SECONDS:
             self._spoke = time.monotonic()
-            self._output.remark(
-                f"{self._title}: {self._done:g}" + (f" of {self._total:g}" if self._total else "")
-            )
+            self._output.remark(f"{self._title}: {self._done:g}{self._rest()}")
+
+    def _rest(self) -> str:
+        """Return how much there is in all, and how long it will take at the pace so far."""
+        if not self._total:
+            return ""
+        whole = f" of {self._total:g}"
+        if not self._done:
+            return whole
+        seconds = (time.monotonic() - self._began) * (self._total - self._done) / self._done
+        minutes = round(seconds / 60)
+        left = f"{seconds:.0f} s" if minutes < 2 else f"{minutes // 60} h {minutes % 60} min"
+        return f"{whole}, {left.removeprefix('0 h ')} left"
 
     def note(self, text: str) -> None:
         """Say a line above the bar."""
