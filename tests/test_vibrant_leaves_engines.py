@@ -127,7 +127,8 @@ def test_torch_prepares_the_compiled_slots():
     slots, starts = prepare(leaves, boxes, settings.periods, settings.period_exponent)
     shading = shading_of(settings, table, torch.from_numpy(boxes)[None])
     there = boxes[:, 1] >= 0
-    np.testing.assert_allclose(shading.slots.numpy()[there], slots[there], rtol=2e-5, atol=1e-5)
+    # The compiled Lab is made of polynomials, good to 3e-5.
+    np.testing.assert_allclose(shading.slots.numpy()[there], slots[there], rtol=2e-5, atol=4e-5)
     ragged = there & (table.column("ragged")[0].numpy() > 0) & (table.column("grid")[0].numpy() == 0)
     np.testing.assert_array_equal(shading.starts.numpy()[ragged], starts[ragged])
 
