@@ -94,3 +94,10 @@ def test_what_cannot_be_measured_is_refused(pictures: Path, tmp_path: Path) -> N
         evaluate_denoisers(["no-such"], folder=pictures)
     with pytest.raises(UsageError, match="no sensor"):
         evaluate_denoisers(["patch-dct"], folder=pictures, sensors=["mild"])
+
+
+def test_every_nth_image_by_name_is_taken(pictures: Path) -> None:
+    both = evaluate_denoisers(["wiener"], folder=pictures, sigmas=[25], device="cpu")
+    first = evaluate_denoisers(["wiener"], folder=pictures, sigmas=[25], every=2, device="cpu")
+    assert (both.title, first.title) == ("2 images of pictures0", "1 images of pictures0")
+    assert both.column("PSNR dB") != first.column("PSNR dB")
