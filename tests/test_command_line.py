@@ -143,11 +143,11 @@ def test_completion_knows_the_models():
         env={
             **os.environ,
             "_SYNTHNOISE_COMPLETE": "complete_bash",
-            "COMP_WORDS": "synthnoise synth --model dead",
+            "COMP_WORDS": "synthnoise synth --model vib",
             "COMP_CWORD": "3",
         },
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["dead-leaves"]
+    assert done.stdout.split() == ["vibrant-leaves"]

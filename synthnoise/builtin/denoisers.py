@@ -8,10 +8,8 @@ from synthnoise.hookspecs import hookimpl
 from synthnoise.specs import DenoiserSpec
 
 
-@hookimpl
-def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
-    """Yield the denoisers."""
-    yield DenoiserSpec(
+RECORDS = (
+    DenoiserSpec(
         name="patch-dct",
         summary="Classical: cycle-spun patch DCT shrinkage across the CFA planes.",
         factory="synthnoise.denoisers.patch_dct:PatchDCT",
@@ -19,63 +17,63 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         stabilised=True,
         halo=48,
         trainable=False,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="dncnn",
         summary="DnCNN with a sigma map (Zhang et al. 2017), small and trainable.",
         factory="synthnoise.denoisers.dncnn:DnCNN",
         options="synthnoise.denoisers.dncnn:Options",
         stabilised=True,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="u-dru",
         summary="Small DRUNet at half resolution: the default for pictures (1.05 M parameters).",
         factory="synthnoise.denoisers.u_dru:build",
         options="synthnoise.denoisers.u_dru:Options",
         stabilised=True,
         multiple_of=8,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="drunet",
         summary="DRUNet: a bias-free U-Net of residual blocks (Zhang et al. 2022).",
         factory="synthnoise.denoisers.drunet:DRUNet",
         options="synthnoise.denoisers.drunet:Options",
         stabilised=True,
         multiple_of=8,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="ffdnet",
         summary="FFDNet: convolutions at half resolution with a sigma map (Zhang et al. 2018).",
         factory="synthnoise.denoisers.ffdnet:FFDNet",
         options="synthnoise.denoisers.ffdnet:Options",
         stabilised=True,
         multiple_of=2,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="unet",
         summary="U-Net as in Learning to see in the dark (Chen et al. 2018), smaller by default.",
         factory="synthnoise.denoisers.unet:UNet",
         options="synthnoise.denoisers.unet:Options",
         stabilised=True,
         multiple_of=16,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="autoencoder",
         summary="Convolutional autoencoder without skip connections, for teaching: it blurs.",
         factory="synthnoise.denoisers.autoencoder:Autoencoder",
         options="synthnoise.denoisers.autoencoder:Options",
         stabilised=True,
         multiple_of=4,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="ridnet",
         summary="RIDNet: dilated branches and feature attention (Anwar and Barnes 2019).",
         factory="synthnoise.denoisers.ridnet:RIDNet",
         options="synthnoise.denoisers.ridnet:Options",
         stabilised=True,
         global_context=True,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="nafnet",
         summary="NAFNet: a U-Net of gates (Chen et al. 2022), also without norm and attention.",
         factory="synthnoise.denoisers.nafnet:NAFNet",
@@ -83,8 +81,8 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         stabilised=True,
         multiple_of=8,
         global_context=True,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="wiener",
         summary="Classical: local Wiener filter (Lee 1980).",
         factory="synthnoise.denoisers.wiener:Wiener",
@@ -92,8 +90,8 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         stabilised=True,
         halo=32,
         trainable=False,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="tv",
         summary="Classical: total variation (Chambolle 2004).",
         factory="synthnoise.denoisers.total_variation:TotalVariation",
@@ -101,8 +99,8 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         stabilised=True,
         halo=128,
         trainable=False,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="nlm",
         summary="Classical: non-local means (Buades et al. 2005).",
         factory="synthnoise.denoisers.nonlocal_means:NonlocalMeans",
@@ -110,8 +108,8 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         stabilised=True,
         halo=32,
         trainable=False,
-    )
-    yield DenoiserSpec(
+    ),
+    DenoiserSpec(
         name="wavelet",
         summary="Classical: translation-invariant wavelet shrinkage (BayesShrink).",
         factory="synthnoise.denoisers.wavelet:Wavelet",
@@ -119,4 +117,12 @@ def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
         stabilised=True,
         halo=176,
         trainable=False,
-    )
+    ),
+)
+"""The denoisers: classical ones first."""
+
+
+@hookimpl
+def synthnoise_denoisers() -> Iterator[DenoiserSpec]:
+    """Yield the denoisers."""
+    yield from RECORDS
