@@ -181,6 +181,8 @@ def add_shot_noise(clean: Tensor, shot: Tensor, rng: Rng) -> Tensor:
 
     ``shot`` is S, broadcast against the planes. Signal below zero has no electrons.
     """
+    if not bool((clean > 0).any()):  # a dark: its zeros cost no random numbers
+        return torch.where(shot > 0, 0, clean)
     counted = rng.poisson(Stream.SHOT_NOISE, torch.where(shot > 0, clean / shot.clamp(min=1e-30), 0))
     return torch.where(shot > 0, counted.mul_(shot), clean)
 
