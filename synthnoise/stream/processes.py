@@ -25,9 +25,6 @@ from synthnoise.protocols import Sink
 from synthnoise.stream.filing import Effort, Filing
 from synthnoise.stream.source import Request, Source
 
-_AHEAD = 2
-"""Blocks that a process has been given and not finished: one to work on, one to go on with."""
-
 _PATIENCE = 2.0
 """Seconds that a process is given to end by itself."""
 
@@ -109,7 +106,7 @@ class Processes:
         """
         blocks = itertools.chain(blocks, itertools.repeat([]))  # an empty block asks for the rest
         working = set(self._processes)
-        for pipe in itertools.chain.from_iterable(itertools.repeat(list(working), _AHEAD)):
+        for pipe in working:
             self._send(pipe, next(blocks))
         while working:
             ready = connection.wait(working)
@@ -125,6 +122,7 @@ class Processes:
                     yield message
 
     def _send(self, pipe: Connection, block: list[int]) -> None:
+        """Give a block to a process that waits for one: else both might wait for the other to read."""
         with contextlib.suppress(OSError):  # what it died of shows when it is heard
             pipe.send(block)
 
