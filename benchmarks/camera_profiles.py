@@ -37,8 +37,8 @@ BODIES = {
 """Least gain in DN/e-; slope, intercept and spread of log read noise and of log row noise given log gain."""
 
 PAPERS = {
-    "ELD": "Wei et al., Physics-based noise modeling for extreme low-light photography, TPAMI 2021",
-    "LED": "Jin et al., Lighting every darkness in two pairs, ICCV 2023",
+    "ELD": "Wei et al., ELD, TPAMI 2021",
+    "LED": "Jin et al., LED, ICCV 2023",
 }
 WHITE, BLACK = 16383.0, 800.0
 """Levels in DN that the release normalises all bodies by."""
@@ -82,7 +82,7 @@ def published_body(make: str, model: str) -> CameraProfile:
         white=WHITE,
         bits=14,
         isos=isos,
-        provenance=f"published law of {PAPERS[paper]}: the middle of read and row noise given the gain, their"
+        provenance=f"published law: {PAPERS[paper]}; the middle of read and row noise given the gain, their"
         " spread as standard error; the least published gain is taken for ISO 100; black and white are those"
         " that the release normalises by, not those of the files; the colour filter array is taken for RGGB",
     )
@@ -103,8 +103,8 @@ def published_phone() -> CameraProfile:
         white=1023.0,
         bits=10,
         isos=isos,
-        provenance="published parameters of Feng et al., Learnability enhancement for low-light raw image"
-        " denoising (PMN), TPAMI 2024: gain and read noise at two ISOs; row noise not stated",
+        provenance="published table: Feng et al., PMN, TPAMI 2024; gain and read noise at two ISOs, row noise"
+        " not stated; the colour filter array is taken for RGGB",
     )
 
 
@@ -113,7 +113,7 @@ def virtual(sensor: Sensor) -> CameraProfile:
     camera = VirtualCamera(sensor)
     flats = [camera.flat(share * sensor.saturation, index) for share in (0.2, 0.6) for index in (0, 1)]
     profile = calibrate([camera.dark(0), camera.dark(1)], [], flats).profile
-    text = "virtual camera of synthnoise.sensors.presets, calibrated from two darks and two pairs of flats"
+    text = "virtual camera; a preset of synthnoise.sensors, calibrated from two darks and two pairs of flats"
     return dataclasses.replace(profile, created="", provenance=text)
 
 

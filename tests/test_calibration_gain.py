@@ -298,3 +298,24 @@ def test_stated_intervals_hold_the_truth_in_85_of_100_cases():
     assert len(held) == 60
     assert np.mean(held) >= 0.85
     assert max(errors) <= LARGEST_ERROR
+
+
+@pytest.mark.slow
+def test_on_photographs_the_interval_says_what_texture_and_grain_may_do(shared_data):
+    folder = shared_data / "natural" / "BSDS500-train"
+    if not folder.is_dir():
+        pytest.skip("no BSDS500-train in the data folder")
+    from synthnoise.raw.images import read_image
+
+    good = []
+    for number, path in enumerate(sorted(folder.glob("*.jpg"))[10::25]):
+        value = read_image(path).astype(np.float32).transpose(2, 0, 1) / 255
+        light = value**2.2
+        for gain in (0.5, 2.0, 8.0):
+            for ratio in (10, 100):
+                estimate = measure(camera(gain, size=light.shape[1:], unit=number), light, ratio)
+                if estimate.regime != "unmeasured":
+                    held = estimate.interval[0] <= gain <= estimate.interval[1]
+                    good.append(held or abs(estimate.gain / gain - 1) <= 0.1)
+    assert len(good) >= 40
+    assert np.mean(good) >= 0.9

@@ -28,7 +28,12 @@ def list_profiles(json: Json = False) -> None:
     from synthnoise.profiles.store import find_profiles
 
     rows = [
-        (name, profile.name, ", ".join(f"{iso:g}" for iso in profile.isos), profile.provenance)
+        (
+            name,
+            profile.name,
+            ", ".join(f"{iso:g}" for iso in profile.isos),
+            profile.provenance.partition(";")[0],
+        )
         for name, profile in find_profiles().items()
     ]
     Output(json_mode=json).table("", ("profile", "camera", "ISOs", "provenance"), rows, key="profiles")
