@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from synthnoise.hookspecs import hookimpl
 from synthnoise.specs import DenoiserSpec
 
-
 RECORDS = (
     DenoiserSpec(
         name="patch-dct",
