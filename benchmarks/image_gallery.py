@@ -6,7 +6,8 @@
 Prints a Markdown table: CPU milliseconds per image (median over images, one thread, each drawn once after a
 first small one), slope of the power spectrum, share of zero gradients, and the divergence of gradients from
 those of all images of --natural (docs/commands.md, ``evaluate images``), with 90 % intervals over images.
---photos also measures ``random-phase`` of those photographs, without a thumbnail. Thumbnails are two images side by side.
+--photos also measures ``random-phase`` of those photographs, without a thumbnail. Thumbnails are the middles
+of two images side by side.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def thumbnail(images: list[Any], side: int) -> bytes:
     """Return a JPEG of the first two images side by side, cut to ``side`` pixels, as sharp as fits."""
     height, width = (min(side, length) for length in images[0].shape[:2])
     page = np.full((height, 2 * width + GAP, 3), 255, dtype=np.uint8)
-    page[:, :width], page[:, width + GAP :] = (image[:height, :width] for image in images[:2])
+    top, left = (images[0].shape[0] - height) // 2, (images[0].shape[1] - width) // 2
+    for place, image in zip((0, width + GAP), images[:2], strict=True):
+        page[:, place : place + width] = image[top : top + height, left : left + width]
     for quality in (90, 80, 70, 55, 40, 25):
         buffer = io.BytesIO()
         Image.fromarray(page).save(buffer, "jpeg", quality=quality, subsampling=0)
