@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ import vibrant_leaves_oracle as oracle
 from sampling import assert_distribution, assert_fraction
 
 from synthnoise.errors import UsageError
-from synthnoise.images.colours import OPPONENT, decode_srgb
+from synthnoise.images.colours import OPPONENT, decode_srgb, encode_srgb
 from synthnoise.images.vibrant_leaves import approximations, cache, contours, hulls, lab, maps, textures
 from synthnoise.images.vibrant_leaves import coefficients as c
 from synthnoise.images.vibrant_leaves.colours import palette
@@ -313,6 +317,36 @@ def test_fusion_equals_the_oracles(blur, index):
     np.testing.assert_allclose(scene.image.numpy(), linear, atol=2e-3)
 
 
+def statistics(images):
+    """Return per image [n]: mean, spread, mean gradient, share of zero gradients, slope of line spectra."""
+    found = []
+    for image in images:
+        levels = np.rint(255 * image)
+        steps = np.concatenate([np.diff(levels, axis=axis).ravel() for axis in (0, 1)])
+        lines = np.fft.rfft((image - image.mean()) * np.hanning(image.shape[1]), axis=1)
+        power = (abs(lines) ** 2).mean(0)[2:24]
+        slope = -np.polyfit(np.log(np.arange(2, 24)), np.log(power), 1)[0]
+        found.append([image.mean(), image.std(), abs(steps).mean(), (steps == 0).mean(), slope])
+    return np.array(found).T
+
+
+def test_whole_images_have_the_statistics_of_the_oracles(monkeypatch):
+    monkeypatch.setattr(oracle, "R_MAX", 60)
+    images, size = 80, (64, 64)
+    model = VibrantLeaves(Options(flat_below=10000, shapes="discs", colours="grey", r_max=60))
+    g = np.random.Generator(np.random.Philox(8))
+    expected = [oracle.flat_image(g, (128, 128)) for _ in range(images)]
+    ours = [encode_srgb(model.scene(size, 3, i).image)[0].numpy() for i in range(images)]
+    for own, wanted in zip(statistics(ours), statistics(expected), strict=True):
+        same_mean(own, wanted)
+    histograms = []
+    for some in (ours, expected):
+        steps = np.concatenate([np.diff(np.rint(255 * one), axis=0).ravel() for one in some])
+        histograms.append(np.histogram(steps, np.arange(-256, 257, 8))[0] + 0.5)
+    q, p = (histogram / histogram.sum() for histogram in histograms)
+    assert (p * np.log(p / q)).sum() < 0.02
+
+
 @pytest.mark.parametrize("radius", [2.4, 9.0])
 def test_lens_is_a_disc_of_its_radius(radius):
     chords = kernel("lens", radius)
@@ -424,6 +458,34 @@ def test_cache_survives_damage_and_a_folder_that_cannot_be_written(tmp_path, mon
     kept = cache.cached("a", build)
     assert not kept.flags.writeable
     assert len(built) == 3
+
+
+BUILDER = """
+import hashlib, sys
+import numpy as np
+from synthnoise.images.vibrant_leaves.cache import cached
+
+for number in range(int(sys.argv[1])):
+    array = cached(f"field-{number}", lambda: np.random.default_rng(number).random(200_000))
+    print(hashlib.sha256(array.tobytes()).hexdigest())
+"""
+
+
+def test_processes_that_build_at_once_get_the_same_arrays_and_leave_whole_files(tmp_path):
+    """Two processes race through the same names; each must read what a lone one would have built."""
+    names = 12
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", BUILDER, str(names)]
+    racing = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = [process.communicate(timeout=300)[0].split() for process in racing]
+    assert all(process.returncode == 0 for process in racing)
+    expected = [
+        hashlib.sha256(np.random.default_rng(number).random(200_000).tobytes()).hexdigest()
+        for number in range(names)
+    ]
+    assert printed == [expected, expected]
+    left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert left == sorted(f"field-{number}.v{cache.VERSION}.npy" for number in range(names))
 
 
 def test_contours_of_a_disc_and_their_simplification():

@@ -172,6 +172,31 @@ def layer(g, canvas, count, polygons):
     return occupied
 
 
+def flat_discs(g, canvas, count):
+    """Return greys [H, W], 1 of 255 where bare, and the mask of ``count`` discs, front to back."""
+    grey, occupied = np.full(canvas, 1 / 255), np.zeros(canvas, bool)
+    y, x = np.mgrid[: canvas[0], : canvas[1]]
+    for _ in range(count):
+        r, cy, cx = radius(g), g.integers(0, canvas[0]), g.integers(0, canvas[1])
+        new = ((y - cy) ** 2 + (x - cx) ** 2 <= r**2) & ~occupied
+        grey[new] = g.uniform()
+        occupied |= new
+    return grey, occupied
+
+
+def flat_image(g, canvas):
+    """Return an image [H/2, W/2] in sRGB of untextured grey discs in three depths."""
+    count = leaf_count(*canvas)
+    tenth = count // 10 if count > 10 else 1
+    (near, before), (middle, between), (far, _) = (
+        flat_discs(g, canvas, n) for n in (tenth // 2, tenth, 10 * tenth)
+    )
+    planes = (plane[..., None].repeat(3, -1) for plane in (far, middle, near))
+    sigma = max(5 * g.uniform() ** 2, 1e-3)
+    fused = fuse(*planes, (before, between), sigma)[..., 0]
+    return fused.reshape(canvas[0] // 2, 2, canvas[1] // 2, 2).mean((1, 3))
+
+
 def fuse(background, middle, foreground, masks, sigma):
     """Return the image [H, W, 3] of three layers with soft masks, 11 x 11 Gaussian, edges mirrored."""
 
