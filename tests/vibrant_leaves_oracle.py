@@ -6,11 +6,14 @@ the fast model, draws from NumPy's generator, and works in sRGB of 0..255.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates, rotate
 from scipy.spatial import Delaunay
 
 R_MIN, R_MAX = 10, 500
+Z = 5.0
 
 
 def radius(g):
@@ -218,3 +221,12 @@ def fuse(background, middle, foreground, masks, sigma):
         sharp = np.where(mid, middle[..., channel], blurred(background[..., channel]))
         result[..., channel] = sharp * (1 - soft) + blurred(near * foreground[..., channel])
     return result
+
+
+def same_mean(a, b):
+    """Fail if two samples' means differ by more than chance."""
+    error = math.hypot(np.std(a) / math.sqrt(len(a)), np.std(b) / math.sqrt(len(b)))
+    assert abs(np.mean(a) - np.mean(b)) <= Z * error, (
+        f"{np.mean(a):.4f} and {np.mean(b):.4f}, error {error:.4f}"
+    )
+    return error
