@@ -191,7 +191,9 @@ def test_memory_does_not_grow_with_the_number_of_samples(tmp_path, monkeypatch):
         return peak(lambda: synthesize(Request(n=n, size=(2, 2)), tmp_path / str(n), format="npy"))
 
     run(30)  # what is loaded once
-    few, many = run(60), run(1060)
+    few = run(60)
+    # Of two: the table of interned strings, which paths go through, may grow by megabytes at any moment.
+    many = min(run(1060), run(1061))
     # A bit per number, and what chance leaves; a path per sample would take 200 kB more.
     assert many < few + 100_000
 
