@@ -171,7 +171,7 @@ def _read_matlab(path: Path) -> list[Layer]:
     """Return the convolutions of a MatConvNet network in MATLAB's file format 7.3, which is HDF5."""
     if util.find_spec("h5py") is None:
         raise MissingExtraError("h5py", _EXTRA)
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     layers: list[Layer] = []
     try:
