@@ -144,7 +144,8 @@ def denoise_files(
                 )
             outcome = _denoise_file(path, target, settings, request, progress if alone else SILENT)
         except SynthnoiseError as error:
-            progress.note(f"{path}: failed")
+            if not alone:
+                progress.note(f"{path}: failed")
             outcome = FileOutcome(path, error=error)
         if not alone:
             progress.advance()
