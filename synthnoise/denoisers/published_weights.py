@@ -137,8 +137,11 @@ def _read_torch(path: Path, prefix: str) -> list[Layer]:
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for what is no file of its own
-        reason = printable(str(error).splitlines()[0])
-        raise InputError(f"{path}: not a file of torch weights: {reason}") from error
+        # Its message is left out: it advises to load the file in a way that would run its code.
+        raise InputError(
+            f"{path}: is not a file of torch weights, is damaged, or holds more than tensors",
+            hint="save a plain state_dict with torch.save",
+        ) from error
     if not isinstance(state, Mapping):
         raise InputError(f"{path}: holds no state dict")
     modules: dict[int, dict[str, Tensor]] = {}

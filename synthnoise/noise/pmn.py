@@ -6,15 +6,14 @@ data meets noise modeling", MM 2022 (TPAMI 2024): shot noise augmentation and da
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from synthnoise.noise.poisson_gaussian import add_shot_noise
-from synthnoise.noise.real_darks import RealDarks, check_planes, gain_and_darks
+from synthnoise.noise.real_darks import DarkOptions, RealDarks, check_planes, gain_and_darks
 from synthnoise.rng import Rng
 
 if TYPE_CHECKING:
@@ -22,17 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(DarkOptions):
     """Which darks, and the gain of the shot noise."""
-
-    dark: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "dark frames, separated by commas; default: the one that the profile kept"},
-    )
-    gain: float | None = field(
-        default=None,
-        metadata={"help": "system gain; default: the profile's", "unit": "DN/e-", "range": (0, math.inf)},
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

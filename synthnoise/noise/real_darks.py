@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 
 ShadingKind = Literal["none", "low", "pixel"]
 """What is taken out of darks: nothing, low frequencies, or at each pixel the mean of all darks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DarkOptions:
+    """Which darks, and the gain of the shot noise."""
+
+    dark: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "dark frames, separated by commas; default: the one that the profile kept"},
+    )
+    gain: float | None = field(
+        default=None,
+        metadata={"help": "system gain; default: the profile's", "unit": "DN/e-", "range": (0, math.inf)},
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,6 @@ sampling from real noise aligned with the Bayer pattern, and high-bit reconstruc
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from synthnoise.noise.poisson_gaussian import add_shot_noise
-from synthnoise.noise.real_darks import RealDarks, ShadingKind, check_planes, gain_and_darks
+from synthnoise.noise.real_darks import DarkOptions, RealDarks, ShadingKind, check_planes, gain_and_darks
 from synthnoise.rng import Rng, Stream
 
 if TYPE_CHECKING:
@@ -23,17 +22,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(DarkOptions):
     """Which darks, and what is done to them."""
 
-    dark: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "dark frames, separated by commas; default: the one that the profile kept"},
-    )
-    gain: float | None = field(
-        default=None,
-        metadata={"help": "system gain; default: the profile's", "unit": "DN/e-", "range": (0, math.inf)},
-    )
     high_bit: bool = field(
         default=True, metadata={"help": "undo the rounding to DN by uniform noise of one step"}
     )
