@@ -28,11 +28,14 @@ def noise(
     inputs: Inputs,
     output: OutputOrOption = None,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--model", "-m", help="Noise model (synthnoise models).", autocompletion=complete_noise_models
+            "--model",
+            "-m",
+            help="Noise model (synthnoise models); none: what suits the profile.",
+            autocompletion=complete_noise_models,
         ),
-    ] = "poisson-gaussian",
+    ] = None,
     profile: Profile = None,
     iso: Iso = None,
     ratio: Ratio = 1.0,

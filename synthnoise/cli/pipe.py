@@ -77,7 +77,9 @@ def synth_stage(
 @stages.command("noise")
 def noise_stage(
     context: typer.Context,
-    model: Annotated[str, typer.Option("--model", "-m", help="Noise model.")] = "poisson-gaussian",
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Noise model; none: what suits the profile.")
+    ] = None,
     output: OutputOrOption = None,
     profile: Profile = None,
     iso: Iso = None,

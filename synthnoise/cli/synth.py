@@ -65,7 +65,7 @@ def synth(
         seed=seed,
         start=start,
         options=options,
-        noise=noise or ("spectral" if profile else None),
+        noise=noise,
         noise_options=parse_pairs(noise_option or []),
         profile=profile,
         iso=iso,

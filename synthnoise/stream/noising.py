@@ -17,8 +17,9 @@ from torch import Tensor
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome, OnExistingPolicy, expand_inputs
 from synthnoise.images.colours import decode_srgb, encode_srgb
+from synthnoise.noise.default_model import default_noise_model
 from synthnoise.plugins import Plugins, default_plugins
-from synthnoise.profiles.schema import CameraProfile
+from synthnoise.profiles.arrangement import rearranged
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.protocols import NoiseModel
@@ -46,7 +47,8 @@ class Settings:
     Attributes
     ----------
     model, options
-        Noise model by name, and its options.
+        Noise model by name, and its options; None is that of
+        :func:`synthnoise.noise.default_model.default_noise_model`.
     profile, iso
         Camera profile by name or folder, and the ISO; None where the options say it all.
     ratio
@@ -55,16 +57,21 @@ class Settings:
         Same seed, same noise.
     """
 
-    model: str = "poisson-gaussian"
+    model: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     profile: str | None = None
     iso: float | None = None
     ratio: float = 1.0
     seed: int = 0
 
+    @property
+    def noise_model(self) -> str:
+        """The name of the noise model, the one that is meant where none is named."""
+        return self.model or default_noise_model(self.profile)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        return dataclasses.asdict(self) | {"options": dict(self.options)}
+        return dataclasses.asdict(self) | {"model": self.noise_model, "options": dict(self.options)}
 
 
 def add_noise_stream(
@@ -86,7 +93,12 @@ def add_noise_stream(
     profile = load_profile(settings.profile) if settings.profile else None
     isos = () if settings.iso is None else (settings.iso,)
     camera = pair_camera(
-        settings.model, settings.options, profile=profile, isos=isos, ratio=settings.ratio, plugins=registry
+        settings.model or default_noise_model(profile),
+        settings.options,
+        profile=profile,
+        isos=isos,
+        ratio=settings.ratio,
+        plugins=registry,
     )
     for indices, fields in batches:
         if "clean" not in fields and len(fields) != 1:
@@ -178,9 +190,10 @@ class _Noise:
 
     def __init__(self, settings: Settings, plugins: Plugins) -> None:
         self.settings = settings
-        self.model: NoiseModel = plugins.create("noise_models", settings.model, settings.options)
-        self.rendered = plugins.find("noise_models", settings.model).domain == "srgb"
         self.profile = load_profile(settings.profile) if settings.profile else None
+        name = settings.model or default_noise_model(self.profile)
+        self.model: NoiseModel = plugins.create("noise_models", name, settings.options)
+        self.rendered = plugins.find("noise_models", name).domain == "srgb"
         readers = (suffix for spec in plugins.records("readers") for suffix in getattr(spec, "suffixes", ()))
         self.suffixes = frozenset(readers) | PICTURE_SUFFIXES
         self._parameters: dict[Cfa, Any] = {}
@@ -271,18 +284,6 @@ class _Noise:
             before = frame.noise_profile[colour] if frame.noise_profile else (0.0, 0.0)
             stated.append((before[0] + shot, before[1] + read))
         return stated
-
-
-def rearranged(profile: CameraProfile, cfa: Cfa) -> CameraProfile:
-    """Return a profile for planes of other colours: black levels go with their colours."""
-    if cfa == profile.cfa:
-        return profile
-    levels = np.array(profile.black)
-    black = []
-    for colour in (colour for row in cfa for colour in row):
-        own = [level for level, at in zip(levels, profile.colours, strict=True) if at == colour]
-        black.append(float(np.mean(own or levels)))
-    return dataclasses.replace(profile, cfa=cfa, black=tuple(black))
 
 
 def _bands(row_samples: int, rows: int) -> Iterator[slice]:

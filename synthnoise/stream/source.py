@@ -15,6 +15,7 @@ from torch import Tensor
 from synthnoise import options
 from synthnoise.errors import UsageError
 from synthnoise.files import sha256
+from synthnoise.noise.default_model import default_noise_model
 from synthnoise.output import jsonable
 from synthnoise.plugins import Kind, Plugins
 from synthnoise.profiles.schema import CameraProfile
@@ -41,7 +42,7 @@ class Request:
         Sample i depends on the seed and i, not on n and start.
     noise, noise_options
         Noise model by name and its options; None: clean images only. With a ``profile`` and no noise
-        model it is ``spectral``.
+        model it is that of :func:`synthnoise.noise.default_model.default_noise_model`.
     profile
         Camera: a profile, or its name or folder. Readouts are then rounded and clipped as it does.
     iso
@@ -73,7 +74,7 @@ class Request:
         if min(self.size) < 1:
             raise UsageError(f"images of {self.size[0]}x{self.size[1]} pixels: there are none")
         if self.noise is None and self.profile is not None:
-            object.__setattr__(self, "noise", "spectral")
+            object.__setattr__(self, "noise", default_noise_model(self.profile))
         if self.noise is None and (self.iso is not None or self.ratio != 1 or self.noise_options):
             raise UsageError(
                 "iso, ratio and noise options mean nothing without noise", hint="add --noise MODEL"

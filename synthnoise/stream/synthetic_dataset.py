@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from synthnoise.devices import pick_device
 from synthnoise.errors import UsageError
+from synthnoise.noise.default_model import default_noise_model
 from synthnoise.plugins import default_plugins
 from synthnoise.profiles.store import load_profile
 from synthnoise.protocols import ImageModel
@@ -59,7 +60,7 @@ class SyntheticDataset(IterableDataset[Fields]):
         Whole batches are made, for ``DataLoader(dataset, batch_size=None)``; None gives single samples.
     noise, noise_options
         Noise model by name, and its options; None: clean images only. With a ``profile`` and no noise
-        model it is ``poisson-gaussian``.
+        model it is that of :func:`synthnoise.noise.default_model.default_noise_model`.
     profile
         Camera: a profile, or its name or folder. Readouts are then rounded and clipped as it does.
     isos
@@ -117,7 +118,7 @@ class SyntheticDataset(IterableDataset[Fields]):
             raise UsageError("options are for models by name", hint="build the model with them")
         self.model, self.options = model, dict(options or {})
         self.size, self.seed, self.start, self.batch_size = size, seed, start, batch_size
-        self.noise = noise or ("poisson-gaussian" if profile is not None else None)
+        self.noise = noise or (default_noise_model(profile) if profile is not None else None)
         self.noise_options, self.profile = dict(noise_options or {}), profile
         self.isos, self.ratio, self.device = tuple(isos), ratio, device
         self.rank, self.world_size = rank, world_size
