@@ -7,6 +7,7 @@ chance of the frames judged, not the luck of the dark that calibrated.
 
     OMP_NUM_THREADS=1 python benchmarks/noise_models.py
     OMP_NUM_THREADS=1 python benchmarks/noise_models.py --sensors hard --frames 8 --models spectral two-shots
+    OMP_NUM_THREADS=1 python benchmarks/noise_models.py --sensors --models spectral two-shots sfrn  # CCD alone
 """
 
 from __future__ import annotations
@@ -61,15 +62,15 @@ def judge_sensors(sensors: Sequence[str], models: Sequence[str], frames: int) ->
         print(as_markdown(table), flush=True)
 
 
-def judge_ccd(models: Sequence[str]) -> None:
-    """Print a table for each of the CCD's two later darks, if they are there."""
+def judge_ccd(models: Sequence[str], drawn: int) -> None:
+    """Print a table for each of the CCD's two later darks, if they are there; of models ``drawn`` frames."""
     if not DARKS.is_dir():
         print(f"\n{DARKS} is not there: no real darks")
         return
     first, third, fifth = (ccd_frame(DARKS / f"dark_{n}.fit") for n in (1, 3, 5))
     flat = ccd_frame(DARKS / "flat_1.fit")
     for name, order in (("3", (first, third, fifth)), ("5", (first, fifth, third))):
-        table = evaluate_noise(models, darks=order, noisy=[flat], iso=100)
+        table = evaluate_noise(models, darks=order, noisy=[flat], iso=100, frames=drawn)
         print(f"\n**Real CCD**, calibrated on dark 1, judged on dark {name}: {table.title}.\n")
         print(as_markdown(table), flush=True)
 
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("--sensors", nargs="*", default=SENSORS_JUDGED)
     parser.add_argument("--models", nargs="+", default=None, help="default: all built in for RAW")
     parser.add_argument("--frames", type=int, default=4, help="reference frames of a virtual camera")
+    parser.add_argument("--drawn", type=int, default=16, help="frames of a model against one of the CCD")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{datetime.date.today()}, {platform.machine()}, {platform.system()}, torch {torch.__version__}")
@@ -87,7 +89,7 @@ def main() -> None:
     records = default_plugins().records("noise_models")
     models = chosen.models or [r.name for r in records if r.source == "builtin" and r.domain == "raw"]
     judge_sensors(chosen.sensors, models, chosen.frames)
-    judge_ccd(models)
+    judge_ccd(models, chosen.drawn)
 
 
 if __name__ == "__main__":

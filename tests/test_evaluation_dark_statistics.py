@@ -67,6 +67,17 @@ def test_kl_of_coarse_codes_against_fine_ones_is_the_logarithm_of_the_step() -> 
     )
 
 
+def test_a_plane_without_rows_does_not_rule_the_ratio_of_row_variances() -> None:
+    """Rows in one plane of the reference, in the other of the model: as strong, so the ratio is 1."""
+    rng = np.random.default_rng(80)
+    rows = 3 * rng.standard_normal((2, SHAPE[0], SHAPE[2], 1)).astype(np.float32)
+    stacks = white(81), white(82)
+    for plane, stack in enumerate(stacks):
+        stack[:, plane] += rows[plane]
+    distance = compare(*(measure(stack) for stack in stacks))
+    assert abs(distance.row_ratio - 1) < TOLERANCE * math.sqrt(4 / (SHAPE[0] * SHAPE[2]))
+
+
 def test_row_and_column_ratios_see_rows_and_columns() -> None:
     rng = np.random.default_rng(8)
     rows = rng.standard_normal((*SHAPE[:3], 1)).astype(np.float32)

@@ -103,6 +103,20 @@ def test_two_darks_leave_the_other_real_frame_unmeasured() -> None:
     assert not math.isnan(float(table.row("right")["KL"]))
 
 
+def test_models_may_draw_more_frames_than_there_are_real_ones() -> None:
+    """Means of more frames lie nearer to the law, and have what needs several: spread, frame correlation."""
+    drawn = list[int]()
+
+    def source(number: int) -> Planes:
+        drawn.append(number)
+        return dark(50 + number)
+
+    table = judge_darks({"right": source}, [dark(0), dark(1)], drawn=6)
+    assert drawn == [0, 1, 2, 3, 4, 5, 6]
+    assert "6 frames of each model against 1" in table.title
+    assert float(table.row("right")["spread dB"]) == pytest.approx(5.57, abs=0.2)
+
+
 def test_values_come_with_standard_errors_for_eyes_and_for_programs(table: Table) -> None:
     assert [len(errors) for errors in table.errors] == [len(COLUMNS) - 1] * len(table.rows)
     right = dict(zip(COLUMNS[1:], table.errors[1], strict=True))

@@ -89,7 +89,8 @@ class DarkDistance:
     psd_db
         Mean absolute ratio of the radial spectra, dB.
     row_ratio, column_ratio, variance_ratio
-        Variance of row means, column means and pixels over that of the reference; 1 is right.
+        Variance of row means, column means and pixels, mean over planes, over that of the reference; 1 is
+        right. (A mean of ratios would be ruled by a plane that has hardly any.)
     correlation_error
         Largest absolute error of the correlation between planes.
     lag_error
@@ -119,9 +120,9 @@ def compare(stack: DarkStatistics, reference: DarkStatistics) -> DarkDistance:
         kl=kl,
         ks=ks,
         psd_db=float(np.nanmean(np.abs(10 * np.log10(stack.spectrum / reference.spectrum)))),
-        row_ratio=float(np.mean(stack.row_variance / reference.row_variance)),
-        column_ratio=float(np.mean(stack.column_variance / reference.column_variance)),
-        variance_ratio=float(np.mean(stack.variance / reference.variance)),
+        row_ratio=float(stack.row_variance.sum() / reference.row_variance.sum()),
+        column_ratio=float(stack.column_variance.sum() / reference.column_variance.sum()),
+        variance_ratio=float(stack.variance.sum() / reference.variance.sum()),
         correlation_error=float(np.abs(stack.correlation - reference.correlation).max()),
         lag_error=float(np.abs((stack.lags - reference.lags).mean(1)).max()),
     )

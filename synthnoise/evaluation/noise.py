@@ -86,7 +86,8 @@ def evaluate_noise(
     iso
         ISO speed of the real frames, if they do not say.
     frames
-        Reference frames of the virtual camera.
+        Reference frames of the virtual camera; each model draws as many. Beside real darks, of which there
+        are as many as there are, models draw at least so many.
     seed
         Of the virtual camera and of the models' darks.
 
@@ -131,17 +132,22 @@ def evaluate_noise(
             name: _dark_source(camera, profile, (size[0], size[1]), seed) for name, camera in cameras.items()
         }
         title = f"darks of {real[0].camera or 'the camera'}, ISO {real[0].iso or 0:g}"
-        return judge_darks(sources, [_planes(dark) for dark in real], title=title, progress=progress)
+        planes = [_planes(dark) for dark in real]
+        return judge_darks(sources, planes, drawn=frames, title=title, progress=progress)
 
 
 def judge_darks(
     models: Mapping[str, DarkSource],
     real: Sequence[NDArray[np.float32]],
     *,
+    drawn: int = 1,
     title: str = "darks",
     progress: Progress = SILENT,
 ) -> Table:
     """Return the rows of :func:`evaluate_noise` for sources of darks and real darks, each [C, H, W] in DN.
+
+    Each source draws as many frames as there are reference frames, or ``drawn`` if those are more: a model
+    whose frames differ, as a camera's do, is judged by the mean of several.
 
     Raises
     ------
@@ -151,6 +157,7 @@ def judge_darks(
     if len(real) < 2 or len({dark.shape for dark in real}) > 1:
         raise UsageError("needs two or more dark frames of the same size")
     half = max(1, (len(real) - 1) // 2)
+    drawn = max(half, drawn)
     shading = _shading(real[0])
     reference = measure(_stack(real[1 : 1 + half], shading))
     others = real[1 + half : 1 + 2 * half]
@@ -159,14 +166,14 @@ def judge_darks(
     for name, source in models.items():
         # Models that add dark shading are treated like the camera: the first frame's is taken out.
         own = _shading(source(0))
-        found.append(_row(name, measure(_stack([source(1 + n) for n in range(half)], own)), reference))
+        found.append(_row(name, measure(_stack([source(1 + n) for n in range(drawn)], own)), reference))
         progress.advance()
     own_values = (
         value_and_error(value, error)
         for value, error in zip(_of_stack(reference), reference.errors(), strict=True)
     )
-    context = "{}: {} frames against {}; real kurtosis {}, frame correlation {}, spread {} dB".format(
-        title, half, half, *own_values
+    context = "{}: {} of each model against {}; real kurtosis {}, frame correlation {}, spread {} dB".format(
+        title, _frames(drawn), half, *own_values
     )
     rows, errors = zip(*found, strict=True)
     return Table(title=context, columns=COLUMNS, rows=rows, errors=errors)
@@ -185,6 +192,10 @@ def _row(
         (name, *dataclasses.astuple(distance), *_of_stack(statistics)),
         (*dataclasses.astuple(errors), *statistics.errors()),
     )
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame{'s' if count > 1 else ''}"
 
 
 def _of_stack(statistics: DarkStatistics) -> tuple[float, float, float]:
