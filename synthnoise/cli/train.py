@@ -34,13 +34,27 @@ def train(
         str, typer.Option("--noise", help="Noise model.", autocompletion=complete_noise_models)
     ] = "poisson-gaussian",
     denoiser: Annotated[
-        str, typer.Option("--denoiser", "-d", help="Denoiser to train.", autocompletion=complete_denoisers)
-    ] = "dncnn",
+        str | None,
+        typer.Option(
+            "--denoiser",
+            "-d",
+            help="Denoiser to train: dncnn, or that of --start.",
+            autocompletion=complete_denoisers,
+        ),
+    ] = None,
     output: OutputOrOption = None,
     recipe: Annotated[
         str | None,
         typer.Option(
             "--recipe", help="Arguments from a .toml file, or rgb or raw; what is given goes before."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start",
+            metavar="WEIGHTS",
+            help="Begin from weights (fine-tuning): bundled ones by name, or a .safetensors file.",
         ),
     ] = None,
     noise_option: Annotated[
@@ -103,6 +117,7 @@ def train(
         "rate": ("lr", rate),
         "average": ("average", average),
         "seed": ("seed", seed),
+        "start": ("start", start),
     }
     plan = dict(settings.values()) | {"denoiser_options": options}
     if recipe is not None:

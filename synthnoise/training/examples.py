@@ -23,6 +23,7 @@ from synthnoise.stream.pairs import Pair, PairCamera, pair_camera
 from synthnoise.training.cuttings import Cuttings
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.stabilisation import BatchStabiliser
+from synthnoise.training.start import Start
 from synthnoise.training.unprocessing import unprocess
 
 VALIDATION_INDEX = 1 << 43
@@ -66,12 +67,15 @@ class Examples:
     Raises
     ------
     UsageError
-        The denoiser has nothing to train, or noise, profile and options do not fit together.
+        The denoiser has nothing to train; noise, profile and options do not fit together; or the weights
+        to start from are for other pairs.
     PluginError
         A name is unknown.
     """
 
-    def __init__(self, plan: TrainingPlan, device: torch.device, plugins: Plugins) -> None:
+    def __init__(
+        self, plan: TrainingPlan, device: torch.device, plugins: Plugins, *, start: Start | None = None
+    ) -> None:
         self.spec: DenoiserSpec = plugins.find("denoisers", plan.denoiser)
         if not self.spec.trainable:
             raise UsageError(
@@ -95,6 +99,9 @@ class Examples:
         self.channels = rows * columns if camera.cfa else 3
         self.domain = "bayer" if camera.cfa else "srgb"
         self.stabilised = self.spec.stabilised and camera.cfa is not None
+        if start is not None:
+            start.check_pairs(self.domain, self.channels, plan.noise)
+            self.stabilised = start.record.stabilised
         # Without a profile no camera is known: its colours are drawn.
         self._unprocessed = camera.cfa is not None and plan.profile is None
         self.network_options = _network_options(self.spec, plan.denoiser_options, self.channels)

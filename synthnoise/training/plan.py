@@ -48,6 +48,8 @@ class TrainingPlan:
         Share of the former weights in each new exponential average of them, which is what is kept.
     seed
         Of pairs and of the network's first values.
+    start, start_sha256
+        Name of the weights that it begins from, and hash of their values; None begins with random ones.
 
     Raises
     ------
@@ -73,6 +75,8 @@ class TrainingPlan:
     lr: float = 1e-3
     average: float = 0.999
     seed: int = 0
+    start: str | None = None
+    start_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch < 1:

@@ -32,6 +32,7 @@ from synthnoise.training.examples import Example, Examples
 from synthnoise.training.interruption import Interruption, TrainingInterrupted
 from synthnoise.training.log import Log, Report, log_path
 from synthnoise.training.plan import TrainingPlan
+from synthnoise.training.start import Start
 
 REPORTS = 20
 """Lines of the log over the budget."""
@@ -103,6 +104,8 @@ class Run:
         The weights file to be; state and log lie beside it.
     device
         Where pairs are drawn and steps taken.
+    start
+        Weights to begin from; None begins with random ones.
     overwrite
         Replace ``output`` if it exists at the end.
     """
@@ -114,13 +117,16 @@ class Run:
         *,
         device: torch.device,
         plugins: Plugins,
+        start: Start | None = None,
         overwrite: bool = False,
         progress: Progress = SILENT,
     ) -> None:
         self.plan, self.output, self.overwrite, self.progress = plan, output, overwrite, progress
-        self.examples = Examples(plan, device, plugins)
-        self.network = build_network(
-            plan.denoiser, self.examples.network_options, seed=plan.seed, plugins=plugins
+        self.examples = Examples(plan, device, plugins, start=start)
+        self.network = (
+            start.network
+            if start
+            else build_network(plan.denoiser, self.examples.network_options, seed=plan.seed, plugins=plugins)
         ).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         learnt = [p for p in self.network.parameters() if p.requires_grad]

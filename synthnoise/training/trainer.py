@@ -14,6 +14,10 @@ from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import checkpoint_path
 from synthnoise.training.plan import Loss, TrainingPlan
 from synthnoise.training.run import Run, TrainingSummary
+from synthnoise.training.start import read_start
+
+DENOISER = "dncnn"
+"""What is trained when nothing else is said."""
 
 
 def train(
@@ -21,7 +25,7 @@ def train(
     output: Path | str,
     images: str = "dead-leaves",
     noise: str = "poisson-gaussian",
-    denoiser: str = "dncnn",
+    denoiser: str | None = None,
     image_options: Mapping[str, Any] | None = None,
     noise_options: Mapping[str, Any] | None = None,
     denoiser_options: Mapping[str, Any] | None = None,
@@ -38,6 +42,8 @@ def train(
     lr: float = 1e-3,
     average: float = 0.999,
     seed: int = 0,
+    start: Path | str | None = None,
+    start_sha256: str | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -55,7 +61,7 @@ def train(
         The weights file; the log (``.csv``) and, until the run is finished, its state
         (``.checkpoint``) lie beside it under its name.
     images, noise, denoiser
-        Names of the models; ``*_options`` are theirs.
+        Names of the models; ``*_options`` are theirs. No denoiser is that of ``start``, or else dncnn.
     profile, iso
         Camera profile (name or folder) and ISO for the noise model; None leaves it to its options.
     ratio
@@ -75,13 +81,19 @@ def train(
         Highest learning rate.
     average
         Decay of the exponential average of the weights, which is what is written; 0 writes the last ones.
+    start, start_sha256
+        Weights to begin from (fine-tuning): bundled ones by name, or a file; with a hash, no others.
+        Network and options are theirs; optimiser, schedule and average begin anew.
     resume
         Go on from the state beside ``output``.
 
     Raises
     ------
     UsageError
-        The request makes no sense, or ``resume`` comes with other arguments than the run began with.
+        The request makes no sense, ``resume`` comes with other arguments than the run began with, or
+        ``start`` is another network than asked for, or for other pairs.
+    InputError
+        A profile, the weights of ``start`` or the state to resume are damaged.
     OutputExistsError
         ``output`` exists, or the state of an unfinished run, and ``overwrite`` is false.
     TrainingInterrupted
@@ -89,13 +101,18 @@ def train(
     SynthnoiseError
         Training diverged; the last good weights are in ``output``.
     """
+    output, plugins = Path(output), plugins or default_plugins()
+    _check_output(output, resume=resume, overwrite=overwrite)
+    begun = None if start is None else read_start(start, plugins, sha256=start_sha256)
+    if begun is not None:
+        begun.check_denoiser(denoiser, denoiser_options or {}, plugins)
     plan = TrainingPlan(
         images=images,
         noise=noise,
-        denoiser=denoiser,
+        denoiser=begun.record.denoiser if begun else denoiser or DENOISER,
         image_options=dict(image_options or {}),
         noise_options=dict(noise_options or {}),
-        denoiser_options=dict(denoiser_options or {}),
+        denoiser_options=dict(begun.record.options if begun else denoiser_options or {}),
         profile=profile,
         iso=iso,
         ratio=ratio,
@@ -108,14 +125,15 @@ def train(
         lr=lr,
         average=average,
         seed=seed,
+        start=begun.name if begun else None,
+        start_sha256=begun.sha256 if begun else None,
     )
-    output = Path(output)
-    _check_output(output, resume=resume, overwrite=overwrite)
     run = Run(
         plan,
         output,
         device=pick_device(device),
-        plugins=plugins or default_plugins(),
+        plugins=plugins,
+        start=begun,
         overwrite=overwrite,
         progress=progress,
     )

@@ -1,0 +1,125 @@
+"""Weights that training begins from, instead of random ones: fine-tuning.
+
+A network that knows any camera a little learns one camera well in a fraction of the steps. Network and
+options are those of the weights; optimiser, schedule and average begin anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from synthnoise import options
+from synthnoise.denoisers.bundled import bundled_names, bundled_weights
+from synthnoise.denoisers.weights import WeightsRecord, content_hash, load_weights
+from synthnoise.errors import UsageError
+from synthnoise.plugins import Plugins
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Start:
+    """A network that has learnt before.
+
+    Attributes
+    ----------
+    name
+        Of bundled weights, or of a file, without its folder.
+    network
+        On the CPU.
+    record
+        What the weights say of themselves.
+    sha256
+        Of the network's values (:func:`synthnoise.denoisers.weights.content_hash`).
+    """
+
+    name: str
+    network: nn.Module
+    record: WeightsRecord
+    sha256: str
+
+    def check_denoiser(self, denoiser: str | None, chosen: Mapping[str, Any], plugins: Plugins) -> None:
+        """Refuse a denoiser, or options of it, that are not those of the weights; None and none are.
+
+        Raises
+        ------
+        UsageError
+            They differ.
+        PluginError
+            There is no such denoiser.
+        """
+        spec = plugins.find("denoisers", self.record.denoiser)
+        if denoiser is not None and plugins.find("denoisers", denoiser).qualified_name != spec.qualified_name:
+            raise UsageError(
+                f"{self.name}: is a {self.record.denoiser}, not a {denoiser}",
+                hint=f"leave out --denoiser, or begin {denoiser} without --start",
+            )
+        kind = spec.load_options()
+        own = options.build(kind, self.record.options, owner=spec.name)
+        built = options.build(kind, {**self.record.options, **chosen}, owner=spec.name)
+        for key in chosen:
+            if getattr(own, key) != getattr(built, key):
+                raise UsageError(
+                    f"{self.name}: its {key} is {getattr(own, key)}, not {getattr(built, key)}",
+                    hint="the options of the network are those of the weights it begins from",
+                )
+
+    def check_pairs(self, domain: str, channels: int, noise: str) -> None:
+        """Refuse pairs of another kind than the weights are for.
+
+        Raises
+        ------
+        UsageError
+            Domain or number of planes differ.
+        """
+        record = self.record
+        if (record.domain, record.channels) != (domain, channels):
+            fitting = "noise in sRGB, such as gaussian" if record.domain == "srgb" else "noise for RAW"
+            raise UsageError(
+                f"{self.name}: is for {record.channels} planes of {record.domain},"
+                f" the noise {noise} gives {channels} planes of {domain}",
+                hint=f"choose {fitting} (--noise), or other weights",
+            )
+
+
+def read_start(weights: Path | str, plugins: Plugins, *, sha256: str | None = None) -> Start:
+    """Return the network of bundled weights or of a ``.safetensors`` file.
+
+    With ``sha256`` no other weights will do, whatever they are called.
+
+    Raises
+    ------
+    UsageError
+        There are no such bundled weights, and it is not the name of a weights file; or not with that hash.
+    InputError
+        The file is not what it should be.
+    """
+    path = bundled_weights(str(weights)) or Path(weights)
+    if path.suffix != SUFFIX and not path.is_file():
+        raise UsageError(
+            f"there are no weights called {weights}",
+            hint=f"{', '.join(bundled_names())}, or a {SUFFIX} file",
+        )
+    network, record = load_weights(path, plugins=plugins)
+    found = content_hash(network)
+    if sha256 not in (None, found):
+        raise UsageError(
+            f"{weights}: are other weights than asked for: their SHA-256 is {found[:12]}..., not {sha256}",
+            hint="fetch those of the recipe, or leave out start_sha256",
+        )
+    # Imported weights state only what differs from the defaults.
+    kind = plugins.find("denoisers", record.denoiser).load_options()
+    built = options.build(kind, record.options, owner=record.denoiser)
+    record = dataclasses.replace(record, options=dataclasses.asdict(built) if built is not None else {})
+    return Start(
+        name=str(weights) if bundled_weights(str(weights)) else path.name,
+        network=network.train(),
+        record=record,
+        sha256=found,
+    )

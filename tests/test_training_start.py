@@ -1,0 +1,152 @@
+"""Fine-tuning keeps what was learnt; the network is that of the weights, misfits are refused in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from synthnoise.cli.main import app
+from synthnoise.denoisers.bundled import bundled_weights
+from synthnoise.denoisers.weights import content_hash, load_weights, read_record
+from synthnoise.errors import InputError, SynthnoiseError, UsageError
+from synthnoise.plugins import default_plugins
+from synthnoise.training import TrainingInterrupted, train
+from synthnoise.training.start import read_start
+
+RAW: dict[str, Any] = {
+    "noise": "poisson-gaussian",
+    "noise_options": {"shot": 4e-3, "read": 1e-5},
+    "ratio": (5.0, 20.0),
+    "batch": 2,
+    "crop": 16,
+    "device": "cpu",
+}
+RGB = RAW | {"noise": "gaussian", "noise_options": {"sigma": 25}, "ratio": (1.0, 1.0)}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network for RAW that has learnt something."""
+    output = tmp_path_factory.mktemp("first") / "first.safetensors"
+    options = {"depth": 4, "width": 8}
+    train(output=output, steps=80, denoiser_options=options, lr=5e-3, **RAW | {"batch": 4})
+    return output
+
+
+def test_training_goes_on_from_the_weights(first: Path, tmp_path: Path) -> None:
+    """Steps too small to change anything leave the weights as they were; a new network would know nothing."""
+    summary = train(output=tmp_path / "second", start=first, steps=2, lr=1e-9, average=0, **RAW)
+    before, record = load_weights(first)
+    after, _ = load_weights(summary.output)
+    for name, value in after.state_dict().items():
+        torch.testing.assert_close(value, before.state_dict()[name], rtol=0, atol=1e-7)
+    assert summary.psnr == pytest.approx(record.figures["psnr"], abs=0.05)
+    fresh = train(
+        output=tmp_path / "fresh",
+        denoiser_options={"depth": 4, "width": 8},
+        steps=2,
+        lr=1e-9,
+        average=0,
+        **RAW,
+    )
+    assert summary.psnr > fresh.psnr + 1.5
+
+
+def test_the_weights_file_says_what_it_is_and_where_it_began(first: Path, tmp_path: Path) -> None:
+    changed = RAW | {"noise_options": {"shot": 1e-3, "read": 1e-5}}
+    train(output=tmp_path / "second", start=first, steps=3, seed=7, **changed)
+    (before, begun), (after, record) = load_weights(first), load_weights(tmp_path / "second")
+    for name in ("denoiser", "options", "domain", "channels", "stabilised", "sigma_planes", "halo"):
+        assert getattr(record, name) == getattr(begun, name), name
+    assert (record.multiple_of, record.global_context) == (begun.multiple_of, begun.global_context)
+    assert (record.steps, record.seed) == (3, 7)
+    assert (record.recipe["start"], record.recipe["start_sha256"]) == (first.name, content_hash(before))
+    assert str(first.parent) not in record.as_json()
+    assert content_hash(after) != content_hash(before)
+    # What was learnt of is what the fine-tuning saw.
+    assert record.recipe["noise_options"] == {"shot": 1e-3, "read": 1e-5}
+
+
+def test_stopped_and_resumed_fine_tuning_ends_with_the_same_bytes(first: Path, tmp_path: Path) -> None:
+    class Stop:
+        def start(self, title: str, total: float | None = None) -> None: ...
+        def advance(self, steps: float = 1) -> None: ...
+        def note(self, text: str) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    settings = RAW | {"start": first, "steps": 10}
+    with pytest.raises(TrainingInterrupted):
+        train(output=tmp_path / "parts", progress=Stop(), **settings)
+    with pytest.raises(UsageError, match="was begun with denoiser_options"):
+        train(output=tmp_path / "parts", resume=True, **settings | {"start": None})
+    train(output=tmp_path / "parts", resume=True, **settings)
+    train(output=tmp_path / "whole", **settings)
+    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_bundled_weights_are_begun_from_by_name(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('start = "rgb"\nnoise = "gaussian"\nnoise_options = { sigma = 30 }\nratio = [1, 1]\n')
+    arguments = ["train", "--recipe", str(recipe), "--steps", "1", "--batch", "1", "--crop", "16"]
+    app([*arguments, "-o", str(tmp_path / "mine"), "--device", "cpu", "--json"], standalone_mode=False)
+    path = bundled_weights("rgb")
+    assert path is not None
+    record, bundled = read_record(tmp_path / "mine"), read_record(path)
+    assert (record.denoiser, record.domain, record.halo) == ("u-dru", "srgb", bundled.halo)
+    assert record.recipe["start"] == "rgb"
+    assert record.recipe["denoiser_options"].items() >= bundled.options.items()
+    with safe_open(path, framework="pt") as old, safe_open(tmp_path / "mine", framework="pt") as new:
+        assert set(old.keys()) == set(new.keys())
+        moved = [float((old.get_tensor(n).float() - new.get_tensor(n)).abs().max()) for n in old.keys()]  # noqa: SIM118
+    assert 0 < max(moved) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (RGB, "is for 4 planes of bayer, the noise gaussian gives 3 planes of srgb"),
+        ({"denoiser": "u-dru"}, "is a dncnn, not a u-dru"),
+        ({"denoiser_options": {"depth": "5"}}, "its depth is 4, not 5"),
+        ({"start": "rgb"}, "is for 3 planes of srgb, the noise poisson-gaussian gives 4 planes of bayer"),
+        ({"start": "rbg"}, "no weights called rbg"),
+        ({"start": "none.safetensors"}, "no such file"),
+        ({"start_sha256": "0" * 64}, "are other weights than asked for"),
+    ],
+)
+def test_misfits_are_refused_before_anything_is_written(
+    first: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((UsageError, InputError), match=message) as refusal:
+        train(output=tmp_path / "net", steps=1, **RAW | {"start": first} | changes)
+    assert "\n" not in str(refusal.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_said_again_of_the_network_may_agree(first: Path, tmp_path: Path) -> None:
+    again = {"denoiser": "dncnn", "denoiser_options": {"depth": "4", "width": 8}}
+    digest = read_start(first, default_plugins()).sha256
+    train(output=tmp_path / "net", start=first, start_sha256=digest, steps=1, **again, **RAW)
+
+
+def test_damaged_weights_are_refused(first: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(first.read_bytes()[:-50])
+    with pytest.raises(SynthnoiseError, match="not a weights file"):
+        train(output=tmp_path / "net", start=broken, steps=1, **RAW)
+
+
+def test_the_command_names_the_denoiser_of_the_weights(
+    first: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = ["--noise-option", "shot=0.004", "--noise-option", "read=1e-5"]
+    sizes = ["--steps", "1", "--batch", "1", "--crop", "16", "--device", "cpu", "--json"]
+    app(["train", "--start", str(first), *noise, *sizes, "-o", str(tmp_path / "net")], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["parameters"] > 0
+    assert read_record(tmp_path / "net").denoiser == "dncnn"
