@@ -22,14 +22,16 @@ from synthnoise.plugins import default_plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.develop import camera_rgb, develop
 from synthnoise.raw.dng import write_dng, write_linear_dng
-from synthnoise.raw.images import read_image, write_png, write_tiff
+from synthnoise.raw.images import write_png, write_tiff
+from synthnoise.raw.picture_files import read_picture, write_picture
 from synthnoise.raw.plain import Geometry
 from synthnoise.raw.reading import read_frame
 from synthnoise.raw.rewrite import rewrite_dng
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 RAW_FORMATS = {"dng": ".dng", "linear-dng": ".dng", "tiff": ".tif", "png": ".png"}
-PICTURE_FORMATS = {"tiff": ".tif", "png": ".png"}
+PICTURE_FORMATS = {"tiff": ".tif", "png": ".png", "jpeg": ".jpg"}
+SAME_SUFFIX = {".jpeg": ".jpg", ".tiff": ".tif"}
 POLICIES = ("error", "skip", "overwrite")
 SUFFIX = "-denoised"
 PREVIEW_SUFFIX = "-preview"
@@ -71,8 +73,9 @@ class Batch:
     def __post_init__(self) -> None:
         if self.on_existing not in POLICIES:
             raise UsageError(f"on-existing {self.on_existing!r}: choose one of {', '.join(POLICIES)}")
-        if self.format is not None and self.format not in RAW_FORMATS:
-            raise UsageError(f"format {self.format!r}: choose one of {', '.join(RAW_FORMATS)}")
+        formats = {**RAW_FORMATS, **PICTURE_FORMATS}
+        if self.format is not None and self.format not in formats:
+            raise UsageError(f"format {self.format!r}: choose one of {', '.join(formats)}")
         if self.jobs < 1:
             raise UsageError(f"{self.jobs} jobs: at least one file at a time")
 
@@ -90,7 +93,7 @@ class Batch:
             raise UsageError(
                 f"{path}: a picture cannot become a {self.format}", hint=f"choose {' or '.join(formats)}"
             )
-        suffix = formats[self.format] if self.format else _picture_suffix(path) if is_picture else ".dng"
+        suffix = formats[self.format] if self.format else path.suffix if is_picture else ".dng"
         return _target(path, output, suffix, folder, SUFFIX)
 
 
@@ -200,10 +203,9 @@ def _denoise_file(
 def _denoise_picture_file(
     path: Path, target: Path, settings: Settings, overwrite: bool, progress: Progress
 ) -> FileOutcome:
-    picture = read_image(path)
+    picture = read_picture(path)
     restored, sigma = denoise_picture(picture, Denoiser(settings), tile=settings.tile, progress=progress)
-    write = write_png if target.suffix.lower() == ".png" else write_tiff
-    write(target, restored, overwrite)
+    write_picture(target, restored, overwrite=overwrite)
     level = float(np.mean(sigma) * 255)
     return FileOutcome(
         path,
@@ -211,10 +213,6 @@ def _denoise_picture_file(
         details={"noise_source": "estimated", "sigma": [float(s) for s in sigma]},
         remarks=(f"noise level estimated from the picture: sigma {level:.1f} of 255",),
     )
-
-
-def _picture_suffix(path: Path) -> str:
-    return path.suffix if path.suffix.lower() in (".png", ".tif", ".tiff") else ".png"
 
 
 def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, ending: str) -> Path:
@@ -225,7 +223,9 @@ def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, en
     place = Path(output)
     if place.is_dir() or not place.suffix:
         return place / folder / name
-    if place.suffix.lower() != suffix.lower():
+    if SAME_SUFFIX.get(place.suffix.lower(), place.suffix.lower()) != SAME_SUFFIX.get(
+        suffix.lower(), suffix.lower()
+    ):
         raise UsageError(
             f"{place}: the result is a {suffix} file", hint=f"name it {place.with_suffix(suffix).name}"
         )

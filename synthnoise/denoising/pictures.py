@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from synthnoise.denoising.denoise import DEFAULT_TILE
 from synthnoise.denoising.denoiser import Denoiser
 from synthnoise.progress import SILENT, Progress
+from synthnoise.raw.picture import Picture
 
 BLOCK = 16
 FLATTEST = 0.1
@@ -18,65 +20,100 @@ FLATTEST = 0.1
 LEAST_SIGMA = 1e-4
 BAND = 16
 """Rows of blocks looked at together."""
+CLIPPED = 0.05
+"""Share of a block's pixels that may be black, white or transparent without much changing its variance."""
 NETWORK_TILE = 1024
 """Pixels of a picture: features of a network take many times the memory of its tile."""
+COLOURS = 3
 
 
-def estimate_sigma(picture: NDArray[Any], largest: float = 1.0) -> NDArray[np.float64]:
+def estimate_sigma(
+    picture: NDArray[Any], largest: float = 1.0, opaque: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Return the standard deviation of white noise per channel, [C], of a picture [H, W, C].
 
-    ``largest`` is what white is worth in the picture; in the result it is 1.
+    ``largest`` is what white is worth in the picture; in the result it is 1. ``opaque`` [H, W] is where
+    anything is to be seen.
 
     Median over the flattest tenth of the blocks of the energy of diagonal second differences, which
     vanish on ramps and straight edges; corrected for choosing the lowest by the median over all
-    where the picture is flat throughout.
+    where the picture is flat throughout. Blocks that are clipped or transparent show no noise, and are
+    looked at only where there are no others.
     """
     rows, columns = (picture.shape[0] - 1) // BLOCK, (picture.shape[1] - 1) // BLOCK
     if not rows or not columns:
         return np.full(picture.shape[2], LEAST_SIGMA)
-    bands = [
-        _block_energy(picture[top * BLOCK : min(top + BAND, rows) * BLOCK + 1], columns, largest)
-        for top in range(0, rows, BAND)
-    ]
-    energy = np.concatenate(bands)
-    lowest = np.quantile(energy, FLATTEST / 2, axis=0)
+    bands = [slice(top * BLOCK, min(top + BAND, rows) * BLOCK + 1) for top in range(0, rows, BAND)]
+    energy = np.concatenate([_block_energy(picture[band], columns, largest) for band in bands])
+    hidden = np.concatenate(
+        [_hidden(picture[band], columns, largest, None if opaque is None else opaque[band]) for band in bands]
+    )
     # The block energies of white noise scatter by sqrt(2.25 * 2 / n); 2.25 is the differences' correlation.
     scatter = 1 - 1.645 * np.sqrt(2 * 2.25 / BLOCK**2)
-    sigma: NDArray[np.float64] = np.maximum(np.sqrt(lowest / scatter), LEAST_SIGMA)
-    return sigma
+    sigma = np.empty(picture.shape[2])
+    for channel, (values, share) in enumerate(zip(energy.T, hidden.T, strict=True)):
+        shown = values[share <= CLIPPED] if (share <= CLIPPED).any() else values
+        sigma[channel] = np.sqrt(np.quantile(shown, FLATTEST / 2) / scatter)
+    return np.maximum(sigma, LEAST_SIGMA)
+
+
+def _hidden(
+    band: NDArray[Any], columns: int, largest: float, opaque: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
+    """Return the share of each block's pixels that show no noise, [blocks, C]."""
+    inside = band[:-1, : columns * BLOCK]
+    lost = (inside <= 0) | (inside >= largest)
+    if opaque is not None:
+        lost |= ~opaque[:-1, : columns * BLOCK, None]
+    return _block_means(lost, columns)
 
 
 def _block_energy(band: NDArray[Any], columns: int, largest: float) -> NDArray[np.float64]:
     """Return the mean square diagonal difference of each block and channel, [blocks, C]."""
     values = band[:, : columns * BLOCK + 1].astype(np.float32) / np.float32(largest)
     diagonal = (values[:-1, :-1] - values[1:, :-1] - values[:-1, 1:] + values[1:, 1:]) / 2
-    blocks = diagonal.reshape(-1, BLOCK, columns, BLOCK, values.shape[2])
-    return np.asarray((blocks.astype(np.float64) ** 2).mean((1, 3)).reshape(-1, values.shape[2]))
+    return _block_means(diagonal.astype(np.float64) ** 2, columns)
+
+
+def _block_means(values: NDArray[Any], columns: int) -> NDArray[np.float64]:
+    blocks = values.reshape(-1, BLOCK, columns, BLOCK, values.shape[2])
+    return np.asarray(blocks.mean((1, 3)).reshape(-1, values.shape[2]))
 
 
 def denoise_picture(
-    picture: NDArray[Any], denoiser: Denoiser, *, tile: int | None = None, progress: Progress = SILENT
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return a picture uint8 or uint16 [H, W, 3] without its noise, and the sigma found, [3] in [0, 1].
+    picture: Picture, denoiser: Denoiser, *, tile: int | None = None, progress: Progress = SILENT
+) -> tuple[Picture, NDArray[np.float64]]:
+    """Return a picture without its noise, and the sigma found, [C] in [0, 1].
 
-    The dtype is kept; 0 and the largest value stay as they are.
+    Black, white and transparent pixels stay as they are, and so do alpha and all that is carried.
     """
-    largest = np.iinfo(picture.dtype).max
-    sigma = estimate_sigma(picture, largest)
+    pixels, opaque = picture.pixels, picture.opaque
+    largest = np.iinfo(pixels.dtype).max
+    sigma = estimate_sigma(pixels, largest, opaque)
     read = tuple(float(s) ** 2 for s in sigma)
-    output = picture.copy()
-    height, width = picture.shape[:2]
+    output = pixels.copy()
     edge = NETWORK_TILE if denoiser.record.trainable else DEFAULT_TILE
-    grid = denoiser.tiles((height, width), tile or edge)
+    grid = denoiser.tiles(pixels.shape[:2], tile or edge)
     progress.start("denoising", len(grid))
     for part in grid:
         top, left, bottom, right = part.outer
-        planes = picture[top:bottom, left:right].transpose(2, 0, 1).astype(np.float32) / largest
-        restored = denoiser(torch.from_numpy(planes)[None], (0.0,) * len(read), read)[0].cpu().numpy()
+        planes = pixels[top:bottom, left:right].transpose(2, 0, 1).astype(np.float32) / largest
+        restored = _restored(denoiser, torch.from_numpy(planes), read)
         kept = restored[(slice(None), *part.kept)].transpose(1, 2, 0)
         area = (slice(part.inner[0], part.inner[2]), slice(part.inner[1], part.inner[3]))
-        source = picture[area]
-        level = np.rint(np.clip(kept, 0, 1) * largest).astype(picture.dtype)
-        output[area] = np.where((source == 0) | (source == largest), source, level)
+        source = pixels[area]
+        level = np.rint(np.clip(kept, 0, 1) * largest).astype(pixels.dtype)
+        still = (source == 0) | (source == largest)
+        if opaque is not None:
+            still |= ~opaque[area][..., None]
+        output[area] = np.where(still, source, level)
         progress.advance()
-    return output, sigma
+    return dataclasses.replace(picture, pixels=output), sigma
+
+
+def _restored(denoiser: Denoiser, planes: torch.Tensor, read: tuple[float, ...]) -> NDArray[np.float32]:
+    """Return planes [C, H, W] denoised; grey goes through a network for colours as three equal planes."""
+    if denoiser.record.channels == COLOURS and len(planes) == 1:
+        grey = denoiser(planes.expand(COLOURS, -1, -1)[None], (0.0,) * COLOURS, read * COLOURS)
+        return np.asarray(grey[0].mean(0, keepdim=True).cpu().numpy())
+    return np.asarray(denoiser(planes[None], (0.0,) * len(read), read)[0].cpu().numpy())

@@ -16,8 +16,11 @@ from synthnoise.raw.tiff import Directory, Tiff
 
 COMPRESSION_NAMES: dict[int, str] = {
     Compression.NONE: "uncompressed",
+    Compression.LZW: "LZW",
     Compression.JPEG: "lossless JPEG",
     Compression.DEFLATE: "deflate",
+    Compression.OLD_DEFLATE: "deflate",
+    Compression.PACKBITS: "PackBits",
     Compression.LOSSY_JPEG: "lossy JPEG",
     Compression.JPEG_XL: "JPEG XL",
 }
@@ -157,7 +160,9 @@ def check_segments(image: RawImage, tiff: Tiff, limits: ReadLimits) -> list[tupl
                 f"{tiff.name}: is truncated: raw data ends at byte {offset + size} of {tiff.end}"
             )
     stored = sum(sizes)
-    decoded = expected * across * down * image.samples * image.bits / 8
+    # The last strip ends with the image, tiles are filled up.
+    pixels = expected * across * down if Tag.TILE_OFFSETS in directory else image.width * image.height
+    decoded = pixels * image.samples * image.bits / 8
     if image.compression == Compression.NONE and stored < decoded * 0.999:
         raise InputError(f"{tiff.name}: is truncated: {stored} bytes of raw data, {decoded:.0f} needed")
     if decoded > limits.ratio * stored:

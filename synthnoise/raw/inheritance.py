@@ -79,7 +79,7 @@ def inherit(source: Path | str | None) -> Inheritance:
             return Inheritance()
         exif, gps = container.exif, container.gps
         order = exif.tiff.order
-        fields = _copied(exif, tuple(exif.table))
+        fields = copied(exif, tuple(exif.table))
         fields.pop(Tag.MAKER_NOTE, None)
         note = _maker_note(exif) if container.maker_note is None else MakerNote(HEADER, container.maker_note)
         if note.data:
@@ -88,14 +88,14 @@ def inherit(source: Path | str | None) -> Inheritance:
         root: dict[int, Field] = {}
         # Values of another byte order would have to be swapped; no camera mixes them.
         for directory in (d for d in container.roots if d.tiff.order == order):
-            root = _copied(directory, ROOT_TAGS) | root
+            root = copied(directory, ROOT_TAGS) | root
         root |= {dng: fields[tag] for tag, dng in DNG_NAMES.items() if tag in fields}
         root[Tag.ORIGINAL_RAW_FILE_NAME] = Values(order).text(printable(source.name))
-        place = _copied(gps, tuple(gps.table)) if gps is not None and gps.tiff.order == order else {}
+        place = copied(gps, tuple(gps.table)) if gps is not None and gps.tiff.order == order else {}
         return Inheritance(order, root, fields, place, note)
 
 
-def _copied(directory: Directory, tags: tuple[int, ...]) -> dict[int, Field]:
+def copied(directory: Directory, tags: tuple[int, ...]) -> dict[int, Field]:
     """Return the values of some tags as they are; what is damaged, huge or points elsewhere stays behind."""
     fields: dict[int, Field] = {}
     total = 0

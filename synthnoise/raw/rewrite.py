@@ -7,8 +7,7 @@ is patched, so maker notes with absolute offsets stay valid. New data take the r
 from __future__ import annotations
 
 import shutil
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,8 +34,8 @@ from synthnoise.raw.linear_dng import COLOURS, LINEAR_WHITE, companding_of, rewr
 from synthnoise.raw.preview import jpeg, render_preview, resize
 from synthnoise.raw.tags import Compression, Subfile, Tag
 from synthnoise.raw.tiff import Directory, Tiff
-from synthnoise.raw.tiff_changes import Change, Changes, Space
-from synthnoise.raw.tiff_layout import Field, Plan, Values, lay_out
+from synthnoise.raw.tiff_changes import Change, Changes, Space, write_directories
+from synthnoise.raw.tiff_layout import Values
 
 SEGMENT_TAGS = (
     Tag.STRIP_OFFSETS,
@@ -151,7 +150,7 @@ def rewrite_dng(
             _replace_mosaic(changes, image, mosaic, output, space)
             _replace_previews(changes, previews, frame, output, space, limits)
             _note_noise(changes, tiff, image, noise_profile, noise_reduction)
-            _write_directories(changes, tiff, output, space)
+            write_directories(changes, tiff, output, space)
             output.truncate(space.end)
 
 
@@ -188,13 +187,6 @@ def _copy(source: BinaryIO, output: BinaryIO, size: int) -> None:
     output.truncate(size)
 
 
-def _put(output: BinaryIO, space: Space, data: bytes) -> int:
-    position = space.take(len(data))
-    output.seek(position)
-    output.write(data)
-    return position
-
-
 def _replace_mosaic(
     changes: Changes, image: reading.RawImage, mosaic: NDArray[np.uint16], output: BinaryIO, space: Space
 ) -> None:
@@ -204,7 +196,7 @@ def _replace_mosaic(
     grid = TileGrid.of(pixels.shape, (period[0], period[1]))
     offsets, sizes = [], []
     for tile in encode_tiles(pixels, grid, components=COMPONENTS[image.content]):
-        offsets.append(_put(output, space, tile))
+        offsets.append(space.put(output, tile))
         sizes.append(len(tile))
     change = changes.to(directory)
     change.drop.update(STALE_RAW_TAGS)
@@ -252,7 +244,7 @@ def _replace_previews(
         change = changes.to(directory)
         if Tag.JPEG_OFFSET in directory:
             data = jpeg(picture)
-            change.put[Tag.JPEG_OFFSET] = changes.values.long(_put(output, space, data))
+            change.put[Tag.JPEG_OFFSET] = changes.values.long(space.put(output, data))
             change.put[Tag.JPEG_LENGTH] = changes.values.long(len(data))
             continue
         change.drop.update(STALE_PREVIEW_TAGS)
@@ -265,7 +257,7 @@ def _replace_previews(
         )
         del fields[Tag.NEW_SUBFILE_TYPE]
         change.put |= fields
-        change.put[Tag.STRIP_OFFSETS] = changes.values.long(_put(output, space, data))
+        change.put[Tag.STRIP_OFFSETS] = changes.values.long(space.put(output, data))
 
 
 def _preview_size(directory: Directory, limits: ReadLimits) -> tuple[int, int]:
@@ -302,46 +294,3 @@ def _note_noise(
     if noise_reduction is not None:
         put = changes.to(image.directory).put
         put[Tag.NOISE_REDUCTION_APPLIED] = changes.values.rational(noise_reduction)
-
-
-def _write_directories(changes: Changes, tiff: Tiff, output: BinaryIO, space: Space) -> None:
-    """Append every changed directory and patch the pointer to it, children before parents.
-
-    A parent that is rewritten copies its entries, pointers to moved children included, so patches
-    are remembered and laid over what is copied.
-    """
-    patches: dict[int, bytes] = {}
-
-    def current(position: int, size: int) -> bytes:
-        data = bytearray(tiff.read(position, size))
-        for place, pointer in patches.items():
-            if position <= place < position + size:
-                data[place - position : place - position + 4] = pointer
-        return bytes(data)
-
-    for directory in reversed(list(tiff.all_directories())):
-        if directory not in changes:
-            continue
-        change = changes.to(directory)
-        fields = {
-            tag: Field.kept(current(position, 12))
-            for tag, position in directory.table.items()
-            if tag not in change.drop
-        }
-        plan = Plan(fields | change.put)
-        following = struct.unpack(tiff.order + "I", _following(directory, current))[0]
-        size = lay_out(plan, 0, tiff.order).end
-        layout = lay_out(plan, space.take(size), tiff.order, following)
-        output.seek(layout.start)
-        output.write(layout.data)
-        patches[directory.pointer] = struct.pack(tiff.order + "I", layout.start)
-        output.seek(directory.pointer)
-        output.write(patches[directory.pointer])
-
-
-def _following(directory: Directory, current: Callable[[int, int], bytes]) -> bytes:
-    """Return the stored offset of the next directory; some files end before it."""
-    try:
-        return current(directory.offset + directory.size - 4, 4)
-    except InputError:
-        return b"\0\0\0\0"

@@ -22,7 +22,10 @@ class Tag(IntEnum):
     SAMPLES_PER_PIXEL = 277
     ROWS_PER_STRIP = 278
     STRIP_BYTE_COUNTS = 279
+    X_RESOLUTION = 282
+    Y_RESOLUTION = 283
     PLANAR_CONFIGURATION = 284
+    RESOLUTION_UNIT = 296
     SOFTWARE = 305
     DATE_TIME = 306
     ARTIST = 315
@@ -32,6 +35,7 @@ class Tag(IntEnum):
     TILE_OFFSETS = 324
     TILE_BYTE_COUNTS = 325
     SUB_IFDS = 330
+    EXTRA_SAMPLES = 338
     SAMPLE_FORMAT = 339
     JPEG_TABLES = 347
     JPEG_OFFSET = 513
@@ -46,6 +50,7 @@ class Tag(IntEnum):
     F_NUMBER = 33437
     IPTC = 33723
     EXIF_IFD = 34665
+    ICC_PROFILE = 34675
     GPS_IFD = 34853
     ISO = 34855
     SENSITIVITY_TYPE = 34864
@@ -56,6 +61,9 @@ class Tag(IntEnum):
     DATE_TIME_ORIGINAL = 36867
     FOCAL_LENGTH = 37386
     MAKER_NOTE = 37500
+    COLOR_SPACE = 40961
+    PIXEL_X_DIMENSION = 40962
+    PIXEL_Y_DIMENSION = 40963
     INTEROPERABILITY_IFD = 40965
     BODY_SERIAL_NUMBER = 42033
     LENS_SPECIFICATION = 42034
@@ -112,20 +120,28 @@ class Tag(IntEnum):
 
 
 class Compression(IntEnum):
-    """Values of the Compression tag that DNG knows."""
+    """Values of the Compression tag that DNG knows, and those of plain TIFF pictures."""
 
     NONE = 1
+    LZW = 5
     JPEG = 7
     DEFLATE = 8
+    PACKBITS = 32773
+    OLD_DEFLATE = 32946
     LOSSY_JPEG = 34892
     JPEG_XL = 52546
 
 
 class Photometric(IntEnum):
-    """Values of the PhotometricInterpretation tag that raw files and their previews use."""
+    """Values of the PhotometricInterpretation tag of raw files, their previews and plain TIFF."""
 
+    WHITE_IS_ZERO = 0
+    BLACK_IS_ZERO = 1
     RGB = 2
+    PALETTE = 3
+    CMYK = 5
     YCBCR = 6
+    LAB = 8
     CFA = 32803
     LINEAR_RAW = 34892
 

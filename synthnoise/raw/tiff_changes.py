@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
+from synthnoise.errors import InputError
 from synthnoise.raw.tiff import Directory, Tiff
-from synthnoise.raw.tiff_layout import Field, Values
+from synthnoise.raw.tiff_layout import Field, Plan, Values, lay_out
 
 
 @dataclass
@@ -66,6 +69,13 @@ class Space:
         self.end = position + size
         return position
 
+    def put(self, output: BinaryIO, data: bytes) -> int:
+        """Write data where there is room for them; return their position."""
+        position = self.take(len(data))
+        output.seek(position)
+        output.write(data)
+        return position
+
 
 def _joined(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return sorted gaps with neighbours (up to a padding byte apart) made one."""
@@ -86,3 +96,50 @@ def _used(tiff: Tiff) -> Iterator[tuple[int, int]]:
         for entry in directory.entries.values():
             if entry.size > 4:
                 yield entry.offset, entry.offset + entry.size
+
+
+def write_directories(
+    changes: Changes, tiff: Tiff, output: BinaryIO, space: Space, *, alone: bool = False
+) -> None:
+    """Append every changed directory and patch the pointer to it, children before parents.
+
+    ``alone`` ends the chain after each: a TIFF's further pages are left out.
+
+    A parent that is rewritten copies its entries, pointers to moved children included, so patches
+    are remembered and laid over what is copied.
+    """
+    patches: dict[int, bytes] = {}
+
+    def current(position: int, size: int) -> bytes:
+        data = bytearray(tiff.read(position, size))
+        for place, pointer in patches.items():
+            if position <= place < position + size:
+                data[place - position : place - position + 4] = pointer
+        return bytes(data)
+
+    for directory in reversed(list(tiff.all_directories())):
+        if directory not in changes:
+            continue
+        change = changes.to(directory)
+        fields = {
+            tag: Field.kept(current(position, 12))
+            for tag, position in directory.table.items()
+            if tag not in change.drop
+        }
+        plan = Plan(fields | change.put)
+        following = 0 if alone else struct.unpack(tiff.order + "I", _following(directory, current))[0]
+        size = lay_out(plan, 0, tiff.order).end
+        layout = lay_out(plan, space.take(size), tiff.order, following)
+        output.seek(layout.start)
+        output.write(layout.data)
+        patches[directory.pointer] = struct.pack(tiff.order + "I", layout.start)
+        output.seek(directory.pointer)
+        output.write(patches[directory.pointer])
+
+
+def _following(directory: Directory, current: Callable[[int, int], bytes]) -> bytes:
+    """Return the stored offset of the next directory; some files end before it."""
+    try:
+        return current(directory.offset + directory.size - 4, 4)
+    except InputError:
+        return b"\0\0\0\0"
