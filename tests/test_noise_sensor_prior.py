@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.stats import tukeylambda
 
 from synthnoise.errors import UsageError
 from synthnoise.noise.sensor_prior import READ_LEVELS, Options, SensorPrior
@@ -12,7 +13,7 @@ from synthnoise.rng import Rng
 from synthnoise.training.stabilisation import BatchStabiliser
 from synthnoise.training.unprocessing import CROSSTALK, EXPOSURE, NEUTRAL, unprocess
 
-WIDE = Options(shot=(1e-5, 1e-2), read=(0.5, 8.0), rows=(0.1, 0.4))
+WIDE = Options(shot=(1e-5, 1e-2), read=(0.5, 8.0), rows=(0.1, 0.4), columns=(0.05, 0.2), tails=0.2)
 
 
 def rng(count: int, seed: int = 5) -> Rng:
@@ -39,9 +40,10 @@ def test_its_variance_is_that_of_its_samples_sensor_by_sensor() -> None:
     sensors = model.per_image(None, rng(6))
     residual = model.sample(clean, sensors, rng(6)) - clean
     variance = model.variance(clean, sensors)[:, 0, 0, 0]
-    # Rows are the fewest: 2 x 128 values per image decide how well their part is known.
-    rows = sensors.rows.flatten() / variance
-    tolerance = 5 * ((2 / (4 * 128**2)) ** 0.5 + rows * (2 / 256) ** 0.5)
+    # Rows and columns are the fewest: 2 x 128 values per image decide how well their part is known. The
+    # heaviest tail, a shape of -0.065, has a kurtosis below 6.
+    shared = (sensors.rows + sensors.columns).flatten() / variance
+    tolerance = 5 * ((5 / (4 * 128**2)) ** 0.5 + shared * (2 / 256) ** 0.5)
     assert bool(((residual.square().mean((1, 2, 3)) / variance - 1).abs() < tolerance).all())
 
 
@@ -51,6 +53,27 @@ def test_both_colours_of_a_sensors_row_share_its_noise() -> None:
     assert torch.allclose(rows[0], rows[1], rtol=0.05, atol=float(rows.std()) / 50)
     assert torch.allclose(rows[2], rows[3], rtol=0.05, atol=float(rows.std()) / 50)
     assert abs(float(torch.corrcoef(rows[[0, 2]])[0, 1])) < 5 / 64**0.5
+
+
+def test_both_colours_of_a_sensors_column_share_its_noise() -> None:
+    model = SensorPrior(Options(shot=(1e-9, 1e-9), read=(1.0, 1.0), columns=(1000.0, 1000.0)))
+    columns = model.sample(torch.zeros(1, 4, 32, 64), None, rng(1))[0].mean(1)
+    assert torch.allclose(columns[0], columns[2], rtol=0.05, atol=float(columns.std()) / 50)
+    assert torch.allclose(columns[1], columns[3], rtol=0.05, atol=float(columns.std()) / 50)
+    assert abs(float(torch.corrcoef(columns[[0, 1]])[0, 1])) < 5 / 64**0.5
+
+
+def test_read_noise_has_the_tails_of_its_law() -> None:
+    """Quantiles against SciPy's Tukey-lambda law of the drawn shape, scaled to variance 1."""
+    model = SensorPrior(Options(shot=(1e-9, 1e-9), read=(1.0, 1.0), tails=0.3))
+    sensors = model.per_image(None, rng(8))
+    assert float(sensors.shape.max() - sensors.shape.min()) > 0.1
+    noise = model.sample(torch.zeros(8, 4, 128, 128), sensors, rng(8)) / sensors.read.sqrt()
+    for values, shape in zip(noise, sensors.shape.flatten().tolist(), strict=True):
+        law = tukeylambda(shape, scale=tukeylambda.var(shape) ** -0.5)
+        for p in (0.5, 0.9, 0.999):
+            share = float((values < law.ppf(p)).double().mean())
+            assert abs(share - p) < 5 * (p * (1 - p) / values.numel()) ** 0.5
 
 
 def test_as_many_pixels_are_hot_as_it_says() -> None:

@@ -1,7 +1,9 @@
 """Noise of sensors that nobody has measured: one plausible sensor drawn for each image.
 
-A network that is to serve every camera is trained on all that a camera may be: shot noise and white read
-noise (A. Foi et al., IEEE TIP 17, 2008), noise that a whole row shares, and pixels that leak.
+A network that is to serve every camera is trained on all that a camera may be: shot noise and read noise
+(A. Foi et al., IEEE TIP 17, 2008), its tails by the Tukey-lambda law of K. Wei et al., "A physics-based noise
+formation model for extreme low-light raw denoising", CVPR 2020, noise that a whole row or column shares, and
+pixels that leak.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor
 
 from synthnoise.errors import UsageError
+from synthnoise.noise import tukey_lambda
 from synthnoise.noise.poisson_gaussian import add_shot_noise
 from synthnoise.rng import Rng, Stream
 
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
 
 READ_LEVELS = 33
 """Read noises drawn from, in equal ratios: few, as each has a table in the stabilising transform."""
+
+NORMAL_SHAPE = 0.135
+"""Shape of the Tukey-lambda law nearest to a normal one."""
+
+SHAPES = 16
+"""Shapes of the law that an image's is drawn from."""
 
 HOT_EXCESS = 30.0
 """Mean excess of a hot pixel in standard deviations of read noise; exponentially distributed."""
@@ -52,13 +61,25 @@ class Options:
         default=(0.0, 0.0),
         metadata={"help": "standard deviation that a row shares, of the read noise's; uniform"},
     )
+    columns: Range = field(
+        default=(0.0, 0.0),
+        metadata={"help": "standard deviation that a column shares, of the read noise's; uniform"},
+    )
+    tails: float = field(
+        default=0.0,
+        metadata={
+            "help": "how far the shape of the read noise's Tukey-lambda law may lie below a normal one's;"
+            " uniform, 0 is normal",
+            "range": (0, 0.4),
+        },
+    )
     hot: float = field(
         default=0.0,
         metadata={"help": "greatest share of hot pixels; log-uniform over two decades", "range": (0, 0.1)},
     )
 
     def __post_init__(self) -> None:
-        for name, least in (("shot", 1e-9), ("read", 1e-3), ("rows", 0.0)):
+        for name, least in (("shot", 1e-9), ("read", 1e-3), ("rows", 0.0), ("columns", 0.0)):
             low, high = getattr(self, name)
             if not least <= low <= high < math.inf:
                 raise UsageError(
@@ -74,8 +95,10 @@ class Sensors:
     ----------
     shot
         S.
-    read, rows
-        Variance of the white read noise and of what rows share, white = 1.
+    read, rows, columns
+        Variance of the white read noise and of what rows and columns share, white = 1.
+    shape
+        Of the read noise's Tukey-lambda law.
     hot
         Share of hot pixels.
     """
@@ -83,15 +106,17 @@ class Sensors:
     shot: Tensor
     read: Tensor
     rows: Tensor
+    columns: Tensor
+    shape: Tensor
     hot: Tensor
 
 
 class SensorPrior:
-    """y = S·Poisson(x / S) + N(0, O) + a value per row of the sensor + hot pixels.
+    """y = S·Poisson(x / S) + read noise + a value per row and per column of the sensor + hot pixels.
 
     The planes are those of a 2x2 repeat, row-major, whose first two share the sensor's even rows; of other
-    numbers of planes all share a row. A crop of the whole equals the crop. The variance leaves hot pixels
-    out: they are defects.
+    numbers of planes all share a row, and a column. A crop of the whole equals the crop. The variance leaves
+    hot pixels out: they are defects.
     """
 
     def __init__(self, options: Options | None = None) -> None:
@@ -103,47 +128,71 @@ class SensorPrior:
 
     def per_image(self, parameters: Sensors | None, rng: Rng) -> Sensors:
         """Return the sensor of each image of ``rng``."""
-        place = rng.uniform(Stream.SENSOR_PLACE, (1, 4)).view(-1, 4, 1, 1, 1).unbind(1)
-        level = (place[1] * READ_LEVELS).floor() / (READ_LEVELS - 1)
-        return self._sensors(place[0], level, place[2], place[3])
+        place = rng.uniform(Stream.SENSOR_PLACE, (1, 6)).view(-1, 6, 1, 1, 1)
+        place[:, 1] = (place[:, 1] * READ_LEVELS).floor() / (READ_LEVELS - 1)
+        return self._sensors(place)
 
     def sample(self, clean: Tensor, parameters: Sensors | None, rng: Rng) -> Tensor:
         """Return float32 [B, C, H, W]: noisy planes of clean ones, linear, white = 1."""
         sensors = parameters or self.per_image(None, rng)
         noisy = add_shot_noise(clean, sensors.shot, rng)
         size = tuple(clean.shape[1:])
-        noisy = noisy.add_(rng.normal(Stream.READ_NOISE, size).mul_(sensors.read.sqrt()))
+        noisy = noisy.add_(self._read_noise(sensors, size, rng).mul_(sensors.read.sqrt()))
         if self.options.rows[1] > 0:
             noisy = noisy + self._rows(clean.shape[1], clean.shape[2], rng) * sensors.rows.sqrt()
+        if self.options.columns[1] > 0:
+            noisy = noisy + self._columns(clean.shape[1], clean.shape[3], rng) * sensors.columns.sqrt()
         if self.options.hot > 0:
             chance = rng.uniform(Stream.HOT_PIXELS, size) / sensors.hot
             noisy = noisy - HOT_EXCESS * sensors.read.sqrt() * chance.clamp(max=1).log()
         return noisy
 
     def variance(self, clean: Tensor, parameters: Sensors | None) -> Tensor:
-        """Return S x + O and what rows add, [B, C, H, W]; of sensors not yet drawn, the middle one's."""
-        middle = torch.full((1, 1, 1, 1), 0.5, device=clean.device)
-        sensors = parameters or self._sensors(middle, middle, middle, middle)
-        return clean.clamp(min=0) * sensors.shot + sensors.read + sensors.rows
+        """Return S x + O and what rows and columns add, [B, C, H, W]; of sensors not yet drawn, the middle
+        one's."""
+        sensors = parameters or self._sensors(torch.full((1, 6, 1, 1, 1), 0.5, device=clean.device))
+        return clean.clamp(min=0) * sensors.shot + sensors.read + sensors.rows + sensors.columns
 
-    def _sensors(self, shot: Tensor, read: Tensor, rows: Tensor, hot: Tensor) -> Sensors:
-        """Return the sensors at these places, 0 to 1, of the ranges."""
+    def _sensors(self, place: Tensor) -> Sensors:
+        """Return the sensors at these places of the ranges, [B, 6, 1, 1, 1] from 0 to 1."""
         options = self.options
+        shot, read, rows, hot, columns, tail = place.unbind(1)
         gain = _between(options.shot, shot)
         variance = (_between(options.read, read) * gain).square()
-        share = options.rows[0] + rows * (options.rows[1] - options.rows[0])
         return Sensors(
             shot=gain,
             read=variance,
-            rows=variance * share.square(),
+            rows=variance * _among(options.rows, rows).square(),
+            columns=variance * _among(options.columns, columns).square(),
+            shape=NORMAL_SHAPE - options.tails * (tail * SHAPES).floor() / (SHAPES - 1),
             hot=options.hot * 10 ** (HOT_DECADES * (hot - 1)),
         )
+
+    def _read_noise(self, sensors: Sensors, size: tuple[int, ...], rng: Rng) -> Tensor:
+        """Return white noise of variance 1, [B, C, H, W]."""
+        if self.options.tails == 0:
+            return rng.normal(Stream.READ_NOISE, size)
+        variance = [tukey_lambda.variance(shape) for shape in sensors.shape.flatten().tolist()]
+        noise = tukey_lambda.tukey_lambda(rng.uniform(Stream.READ_NOISE, size), sensors.shape)
+        return noise.mul_(sensors.shape.new_tensor(variance).rsqrt().view_as(sensors.shape))
 
     def _rows(self, planes: int, height: int, rng: Rng) -> Tensor:
         """Return a standard normal value per row of the sensor, [B, C, H, 1]."""
         # The column that a crop begins at does not matter to its rows.
         values = dataclasses.replace(rng, origin=(rng.origin[0], 0)).normal(Stream.ROW_NOISE, (2, height, 1))
         return values[:, [0, 0, 1, 1]] if planes == 4 else values[:, :1].expand(-1, planes, -1, -1)
+
+    def _columns(self, planes: int, width: int, rng: Rng) -> Tensor:
+        """Return a standard normal value per column of the sensor, [B, C, 1, W]."""
+        values = dataclasses.replace(rng, origin=(0, rng.origin[1])).normal(
+            Stream.COLUMN_NOISE, (2, 1, width)
+        )
+        return values[:, [0, 1, 0, 1]] if planes == 4 else values[:, :1].expand(-1, planes, -1, -1)
+
+
+def _among(bounds: Range, share: Tensor) -> Tensor:
+    """Return the linear interpolation between the bounds."""
+    return bounds[0] + share * (bounds[1] - bounds[0])
 
 
 def _between(bounds: Range, share: Tensor) -> Tensor:
