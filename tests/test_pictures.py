@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image, ImageCms
 from raw_scenes import dump, exiftool
 
-from synthnoise.denoising import denoise_files
+from synthnoise.denoising import Settings, denoise_files
 from synthnoise.denoising.pictures import estimate_sigma
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.raw.picture_files import read_picture, write_picture
@@ -252,6 +252,15 @@ def test_transparency_has_no_place_in_a_jpeg(tmp_path):
     (outcome,) = denoise_files([tmp_path / "a.png"], format="jpeg")
     assert isinstance(outcome.error, UsageError)
     assert not list(tmp_path.glob("*.jpg"))
+
+
+def test_grey_goes_through_a_network_for_colours(tmp_path):
+    shot, clean = noisy((128, 128), channels=1)
+    Image.fromarray(shot[..., 0]).save(tmp_path / "a.png")
+    (outcome,) = denoise_files([tmp_path / "a.png"], settings=Settings(denoiser="rgb"))
+    with Image.open(outcome.output) as image:
+        assert image.mode == "L"
+        assert rms_error(np.asarray(image)[..., None], clean) < 0.6 * rms_error(shot, clean)
 
 
 def test_clipped_and_transparent_places_do_not_hide_the_noise():

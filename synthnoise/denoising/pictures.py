@@ -112,8 +112,13 @@ def denoise_picture(
 
 
 def _restored(denoiser: Denoiser, planes: torch.Tensor, read: tuple[float, ...]) -> NDArray[np.float32]:
-    """Return planes [C, H, W] denoised; grey goes through a network for colours as three equal planes."""
+    """Return planes [C, H, W] denoised; grey goes through a network for colours as three equal planes.
+
+    Noise that is equal in all planes has three times the variance in brightness that the network knows
+    of independent noise, so that is what it is told.
+    """
     if denoiser.record.channels == COLOURS and len(planes) == 1:
-        grey = denoiser(planes.expand(COLOURS, -1, -1)[None], (0.0,) * COLOURS, read * COLOURS)
+        told = (COLOURS * read[0],) * COLOURS
+        grey = denoiser(planes.expand(COLOURS, -1, -1)[None], (0.0,) * COLOURS, told)
         return np.asarray(grey[0].mean(0, keepdim=True).cpu().numpy())
     return np.asarray(denoiser(planes[None], (0.0,) * len(read), read)[0].cpu().numpy())
