@@ -78,7 +78,9 @@ def train(
         int | None, typer.Option("--scene", min=16, help="Edge of the images that pairs are cut from.")
     ] = None,
     cuts: Annotated[int, typer.Option("--cuts", min=1, help="Pairs cut from each image.")] = 1,
-    loss: Annotated[str, typer.Option("--loss", help="mse (in noise variances) or l1.")] = "mse",
+    loss: Annotated[
+        str, typer.Option("--loss", help="mse (in noise variances), l1, ssim or noise-residual.")
+    ] = "mse",
     rate: Annotated[float, typer.Option("--lr", help="Highest learning rate.")] = 1e-3,
     average: Annotated[
         float, typer.Option("--average", help="Decay of the average of the weights; 0: none.")

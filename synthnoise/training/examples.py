@@ -16,10 +16,11 @@ from torch import Tensor
 from synthnoise import options
 from synthnoise.errors import UsageError
 from synthnoise.plugins import Plugins
+from synthnoise.profiles.arrangement import rearranged
 from synthnoise.profiles.store import load_profile
 from synthnoise.rng import Rng
 from synthnoise.specs import DenoiserSpec
-from synthnoise.stream.pairs import Pair, PairCamera, pair_camera
+from synthnoise.stream.pairs import RGGB, Cfa, Pair, PairCamera, pair_camera
 from synthnoise.training.cuttings import Cuttings
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.stabilisation import BatchStabiliser
@@ -40,6 +41,8 @@ class Example:
         float32 [B, C, H, W]: input and target.
     sigma
         float32 [B, 1, H, W], standard deviation of the noise in ``noisy``.
+    white
+        float32 [B, C or 1, 1, 1], what lies between black and white in the unit of ``noisy``.
     pair
         The same as the camera delivers it.
     """
@@ -47,6 +50,7 @@ class Example:
     noisy: Tensor
     clean: Tensor
     sigma: Tensor
+    white: Tensor
     pair: Pair
 
 
@@ -122,12 +126,15 @@ class Examples:
         if not self.stabilised:
             # One level for all planes of a pixel: their mean variance.
             sigma = pair.variance.mean(1, keepdim=True).sqrt()
-            return Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, pair=pair)
+            white = sigma.new_ones(count, 1, 1, 1)
+            return Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, white=white, pair=pair)
         stabiliser = _stabiliser(pair)
+        black = torch.zeros_like(pair.noisy[..., :1, :1])
         return Example(
             noisy=stabiliser.forward(pair.noisy),
             clean=stabiliser.expected(pair.clean),
             sigma=torch.ones_like(pair.noisy[:, :1]),
+            white=stabiliser.forward(black + 1) - stabiliser.forward(black),
             pair=pair,
         )
 
@@ -144,6 +151,9 @@ class Examples:
 def _camera(plan: TrainingPlan, plugins: Plugins) -> PairCamera:
     rendered = plugins.find("noise_models", plan.noise).domain == "srgb"
     profile = load_profile(plan.profile) if plan.profile is not None else None
+    if profile is not None and _shape(profile.cfa) == _shape(RGGB):
+        # As denoising packs them: red first, wherever the camera's own repeat begins.
+        profile = rearranged(profile, RGGB)
     return pair_camera(
         plan.noise,
         plan.noise_options,
@@ -153,6 +163,10 @@ def _camera(plan: TrainingPlan, plugins: Plugins) -> PairCamera:
         rounded=profile is not None and not rendered,
         plugins=plugins,
     )
+
+
+def _shape(cfa: Cfa) -> tuple[int, int]:
+    return len(cfa), len(cfa[0])
 
 
 def _stabiliser(pair: Pair) -> BatchStabiliser:

@@ -13,7 +13,7 @@ from synthnoise.training.budget import Budget
 
 SMALLEST_CROP = 8
 
-Loss = Literal["mse", "l1"]
+LossName = Literal["mse", "l1", "ssim", "noise-residual"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class TrainingPlan:
     cuts
         Pairs cut from each image, in the mean.
     loss
-        ``mse`` in noise variances, or ``l1``, the mean absolute error in the unit of the network's input.
+        Name of what a step makes smaller (:mod:`synthnoise.training.losses`).
     lr
         Highest learning rate.
     average
@@ -71,7 +71,7 @@ class TrainingPlan:
     crop: int = 64
     scene: int | None = None
     cuts: int = 1
-    loss: Loss = "mse"
+    loss: LossName = "mse"
     lr: float = 1e-3
     average: float = 0.999
     seed: int = 0
@@ -85,8 +85,8 @@ class TrainingPlan:
             raise UsageError(f"crops of {self.crop} pixels", hint=f"use {SMALLEST_CROP} or more")
         if self.cuts < 1 or (self.scene is None and self.cuts > 1):
             raise UsageError(f"{self.cuts} cuts from each image", hint="several need a scene to cut from")
-        if self.loss not in get_args(Loss):
-            raise UsageError(f"a loss called {self.loss!r}", hint=f"one of {', '.join(get_args(Loss))}")
+        if self.loss not in get_args(LossName):
+            raise UsageError(f"a loss called {self.loss!r}", hint=f"one of {', '.join(get_args(LossName))}")
         if not 0 <= self.average < 1:
             raise UsageError(f"an average of {self.average:g}", hint="use 0 (none) to below 1, such as 0.999")
         if not 0 < self.lr < 1:

@@ -31,6 +31,7 @@ from synthnoise.training.checkpoint import (
 from synthnoise.training.examples import Example, Examples
 from synthnoise.training.interruption import Interruption, TrainingInterrupted
 from synthnoise.training.log import Log, Report, log_path
+from synthnoise.training.losses import LOSSES
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.start import Start
 
@@ -122,6 +123,10 @@ class Run:
         progress: Progress = SILENT,
     ) -> None:
         self.plan, self.output, self.overwrite, self.progress = plan, output, overwrite, progress
+        if plan.crop < (least := LOSSES[plan.loss].least_crop):
+            raise UsageError(
+                f"the loss {plan.loss} needs crops of {least} pixels", hint=f"--crop {least} or more"
+            )
         self.examples = Examples(plan, device, plugins, start=start)
         self.network = (
             start.network
@@ -242,11 +247,7 @@ class Run:
 
     def _loss(self, example: Example) -> Tensor:
         noisy = example.noisy.contiguous(memory_format=torch.channels_last)
-        error: Tensor = self.network(noisy, example.sigma) - example.clean
-        if self.plan.loss == "l1":
-            return error.abs().mean()
-        # In noise variances, so that faint noise counts as much as strong.
-        return (error / example.sigma).square().mean()
+        return LOSSES[self.plan.loss].measure(self.network(noisy, example.sigma), example)
 
     def _look(self) -> Report:
         """Validate, add a line to the log, remember the state if it is sound."""

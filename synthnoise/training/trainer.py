@@ -12,7 +12,7 @@ from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import checkpoint_path
-from synthnoise.training.plan import Loss, TrainingPlan
+from synthnoise.training.plan import LossName, TrainingPlan
 from synthnoise.training.run import Run, TrainingSummary
 from synthnoise.training.start import read_start
 
@@ -38,7 +38,7 @@ def train(
     crop: int = 64,
     scene: int | None = None,
     cuts: int = 1,
-    loss: Loss = "mse",
+    loss: LossName = "mse",
     lr: float = 1e-3,
     average: float = 0.999,
     seed: int = 0,
@@ -76,7 +76,8 @@ def train(
         Edge in pixels of the images that pairs are cut from, and how many from each in the mean; None draws
         every pair as an image of its own.
     loss
-        ``mse`` in noise variances, or ``l1``, the mean absolute error in the unit of the network's input.
+        ``mse`` in noise variances; ``l1``, the mean absolute error in the unit of the network's input;
+        ``ssim`` or ``noise-residual`` (:mod:`synthnoise.training.losses`).
     lr
         Highest learning rate.
     average
