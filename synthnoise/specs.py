@@ -148,6 +148,9 @@ class DenoiserSpec(Spec):
         Every pixel depends on the whole image, so that tiles cannot equal it: large images are refused.
     trainable
         False for classical methods, which have nothing to train.
+    defects
+        It replaces hot and dead pixels of mosaics itself. Else the core replaces them before a stabilised
+        one: they are no noise of the law that it was made for.
     """
 
     kind: ClassVar[str] = "denoiser"
@@ -160,6 +163,7 @@ class DenoiserSpec(Spec):
     halo: int = 0
     global_context: bool = False
     trainable: bool = True
+    defects: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

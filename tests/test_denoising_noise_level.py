@@ -48,6 +48,20 @@ def test_no_two_signals_become_one():
     assert bool((Stabiliser((1e-3,), (5e-6,)).forward(signal).diff() > 0).all())
 
 
+@pytest.mark.parametrize("shot", [0.0, 1e-9, 1e-8, 3e-8, 1e-7, 1e-6, 1e-4])
+def test_light_shot_noise_under_much_read_noise_moves_no_level(shot):
+    """As in files whose NoiseProfile has the least S that DNG allows: electrons are then many."""
+    read = (20 / 15000) ** 2
+    stabiliser = Stabiliser((shot,), (read,))
+    signal = torch.linspace(0, 1, 101)[None, None, None]
+    there = stabiliser.forward(signal)
+    assert float((stabiliser.inverse(there) - signal).abs().max()) < 0.05 * read**0.5
+    # The slope is one over the standard deviation of the noise, but for the bend of the root in a step.
+    slope = there.double().diff() / signal.double().diff()
+    middle = (signal[..., 1:] + signal[..., :-1]) / 2
+    assert float((slope * (shot * middle + read).sqrt() - 1).abs().max()) < 0.02
+
+
 @pytest.mark.parametrize(
     ("sensor", "ratio"), [("mild", 10), ("mild", 100), ("low-noise", 100), ("phone", 10)]
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 from networks import stirred
 
+from synthnoise.denoisers import drunet
 from synthnoise.denoisers.weights import WeightsRecord, save_weights
 from synthnoise.denoising import denoise_frame
 from synthnoise.errors import UsageError
@@ -52,3 +54,35 @@ def test_a_network_of_four_planes_is_refused_for_x_trans(tmp_path: Path) -> None
     frame = VirtualCamera(SENSORS["x-trans"]).shoot(dead_leaves(SENSORS["x-trans"].size))
     with pytest.raises(UsageError, match="6x6 colour filter array"):
         denoise_frame(frame, denoiser=weights(tmp_path, channels=4))
+
+
+def test_hot_pixels_are_replaced_before_a_network_that_knows_nothing(tmp_path: Path) -> None:
+    """An untrained DRUNet passes everything: what differs is what was done before it."""
+    options = drunet.Options(channels=4, widths=(4, 8), blocks=1, residual=True)
+    record = WeightsRecord(
+        denoiser="drunet",
+        options=dataclasses.asdict(options),
+        domain="bayer",
+        channels=4,
+        stabilised=True,
+        halo=32,
+        multiple_of=2,
+    )
+    net = tmp_path / "identity.safetensors"
+    save_weights(net, drunet.DRUNet(options), record)
+    random = np.random.default_rng(0)
+    clean = np.rint(random.normal(800, 20, (128, 192))).astype(np.uint16)
+    mosaic = clean.copy()
+    mosaic[20:110:37, 31:180:41] += 4000
+    hot = mosaic != clean
+    frame = Frame(
+        mosaic=mosaic,
+        cfa=np.array([[0, 1], [1, 2]], np.uint8),
+        black=np.full((2, 2), 512.0),
+        white=15512.0,
+        noise_profile=((1e-7, (20 / 15000) ** 2),) * 3,
+    )
+    result = denoise_frame(frame, denoiser=str(net), device="cpu").frame.mosaic.astype(float)
+    assert np.abs(result[hot] - 800).max() < 5 * 20
+    # The law allows 3 standard deviations beyond all eight neighbours to few: everything else came through.
+    assert np.mean(np.abs(result - mosaic)[~hot] > 1) < 1e-3

@@ -16,6 +16,7 @@ RECORDS = (
         stabilised=True,
         halo=48,
         trainable=False,
+        defects=True,
     ),
     DenoiserSpec(
         name="dncnn",

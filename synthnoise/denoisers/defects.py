@@ -17,6 +17,9 @@ PROPORTION = np.float32(0.1)
 """... to which comes this share of the suspect's own excess: a lens spreads light over several pixels of
 the mosaic, and a defect stays in one."""
 
+REACH = 2
+"""Pixels of a plane that decide on one: its neighbours, and theirs in the other planes."""
+
 Array = NDArray[np.float32]
 
 

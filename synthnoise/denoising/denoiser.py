@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from synthnoise.denoisers.defects import REACH, replace_defects
 from synthnoise.denoising import level
 from synthnoise.denoising.colour_residual import restore_any_cfa
 from synthnoise.denoising.networks import OnnxNetwork, load_denoiser
@@ -99,7 +101,7 @@ class Denoiser:
             self.device = torch.device("cpu")
         self.network = network.eval().to(self.device)
         # Levels are kept where a root has moved them.
-        self.halo = self.record.halo + (level.HALO if self.record.stabilised else 0)
+        self.halo = self.record.halo + (level.HALO + REACH if self.record.stabilised else 0)
         self._colours, self._period = colours, period
         if colours is not None:
             if self.record.channels or not self.record.stabilised:
@@ -163,6 +165,9 @@ class Denoiser:
 
     def _restore(self, flat: Tensor) -> Tensor:
         if self._colours is None:
+            if not self.record.defects:
+                repaired = [replace_defects(planes) for planes in flat.cpu().numpy()]
+                flat = torch.from_numpy(np.stack(repaired)).to(flat.device)
             return self._run(flat, torch.ones_like(flat[:, :1]))
         return restore_any_cfa(self._run, flat, self._colours, self._period)
 

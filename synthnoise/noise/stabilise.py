@@ -32,8 +32,9 @@ TABULATED_MEANS = 500
 TABLE_SIZE = 4096
 TABLE_TOP = 60.0
 """Electrons up to which the bias is tabulated; beyond, it has settled to a constant within 1e-3 e-."""
-LOWEST_SHOT = 1e-9
-"""Smallest S: below it noise counts as white, and the transform is a plain scaling."""
+WHITE = 1e-2
+"""Ratio S / O below which noise counts as white, and the transform is a plain scaling: shot noise adds less
+than half a percent to its standard deviation at white, and electrons would lose themselves in the root."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Stabiliser:
 
 
 def _root(x: Tensor, s: float, o: float) -> Tensor:
-    if s < LOWEST_SHOT:
+    if s < WHITE * o:
         return x / math.sqrt(o)
     join = _Join.of(math.sqrt(o) / s)
     y = x / s
@@ -90,13 +91,14 @@ def _root(x: Tensor, s: float, o: float) -> Tensor:
 
 
 def _unroot(z: Tensor, s: float, o: float) -> Tensor:
-    if s < LOWEST_SHOT:
+    if s < WHITE * o:
         return z * math.sqrt(o)
-    # Four digits name the read noise well enough (bias 1e-4 of sigma), and let planes share a table.
-    join = _Join.of(float(f"{math.sqrt(o) / s:.4g}"))
-    first, step, bias = inverse_table(join.signal)
+    join = _Join.of(math.sqrt(o) / s)
+    # Four digits of the read noise name the bias well enough, and let planes share a table.
+    named = _Join.of(float(f"{join.signal:.4g}"))
+    first, step, bias = inverse_table(named.signal)
     table = torch.as_tensor(bias, dtype=torch.float32, device=z.device)
-    place = ((z - first) / step).clamp(0, len(bias) - 1.001)
+    place = ((z - join.root + named.root - first) / step).clamp(0, len(bias) - 1.001)
     low = place.floor().to(torch.int64)
     plain = z.clamp_min(join.root) ** 2 / 4 - join.offset + (z - join.root).clamp_max(0) * join.steepness
     return (plain + torch.lerp(table[low], table[low + 1], place - low)) * s

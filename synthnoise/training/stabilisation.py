@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from synthnoise.noise.stabilise import LOWEST_SHOT, inverse_table
+from synthnoise.noise.stabilise import WHITE, inverse_table
 
 TABLE_RATIO = 1.02
 """Between the read noises that have a table of the inverse's bias of their own: a hundredth off changes it by
@@ -35,7 +35,7 @@ class BatchStabiliser:
 
     def __init__(self, shot: Tensor, read: Tensor) -> None:
         # White noise needs no root, only a scale.
-        self._white = (shot < LOWEST_SHOT)[..., None, None]
+        self._white = (shot < WHITE * read)[..., None, None]
         deviation = read.sqrt()[..., None, None]
         self._shot = torch.where(self._white, deviation, shot[..., None, None])
         electrons = deviation / self._shot
