@@ -52,6 +52,7 @@ class Stream(IntEnum):
     WAVES = 17
     SENSOR_PLACE = 18
     HOT_FLICKER = 19
+    ROW_MODES = 20
 
     LEAF_RADIUS = 32
     LEAF_POSITION = 33

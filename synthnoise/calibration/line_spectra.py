@@ -1,4 +1,7 @@
-"""Cross-spectra of the noise that the pixels of a line share, between the planes of the CFA."""
+"""Cross-spectra of the noise that the pixels of a line share, between the planes of the CFA.
+
+Lines are averaged in several parts that have no pixel in common; what their means share is the line's own.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,34 @@ from numpy.typing import NDArray
 from synthnoise.noise.spectral_design import LINE_FREQUENCIES
 
 Means = NDArray[np.float64]
-"""Half means of lines, [K, 2, n]: of K channels over even and odd blocks (``line_noise.half_means``)."""
+"""Means of lines, [K, P, n]: of K channels, each over P parts of their pixels."""
 
 Array = NDArray[np.float64]
 
 Spectrum = NDArray[np.complex128]
+
+BLOCK = 16
+"""Packed pixels that stay in one part; longer than noise correlates along a line."""
+
+PARTS = 16
+"""Parts of a line: the more, the fewer products of means are lost, one in this number."""
 
 HALF_WIDTH = 0.5
 """Octaves to either side that a bin of the spectrum is averaged over."""
 
 SIGNIFICANT = 2.5
 """Standard errors that a component of the spectrum must reach."""
+
+
+def part_means(residual: NDArray[np.float32]) -> Means:
+    """Return the means [P, H] of each row of a plane [H, W] over every P-th block of its pixels."""
+    width = residual.shape[1]
+    block = BLOCK if width >= 2 * BLOCK else 1
+    part = np.arange(width) // block
+    part %= min(PARTS, int(part[-1]) + 1)
+    weights = (part == np.arange(part.max() + 1)[:, None]).astype(np.float32)
+    weights /= weights.sum(1, keepdims=True)
+    return np.asarray(weights @ residual.T, np.float64)
 
 
 def cross_spectrum(pairs: Sequence[tuple[Means, Means]], cells: int) -> Spectrum:
@@ -48,12 +68,15 @@ def cross_spectrum(pairs: Sequence[tuple[Means, Means]], cells: int) -> Spectrum
 def _shared_power(first: Means, second: Means, *, same: bool) -> Spectrum:
     """Return the cross-periodograms [n // 2 + 1, K, K] without the noise of single pixels.
 
-    Halves of one frame have no pixel in common; frames have no noise in common.
+    Parts of one frame have no pixel in common; frames have no noise in common.
     """
     a, b = (np.fft.rfft(means - means.mean(2, keepdims=True)) for means in (first, second))
-    products = ((0, 1), (1, 0)) if same else ((0, 0), (0, 1), (1, 0), (1, 1))
-    terms = [np.einsum("kf,lf->fkl", a[:, i].conj(), b[:, j]) for i, j in products]
-    power = np.mean(terms, axis=0) / first.shape[2]
+    power = np.einsum("kf,lf->fkl", a.mean(1).conj(), b.mean(1))
+    if same:
+        parts = a.shape[1]
+        own = np.einsum("kpf,lpf->fkl", a.conj(), a) / parts**2
+        power = (power - own) * (parts / (parts - 1))
+    power /= first.shape[2]
     return np.asarray((power + power.conj().swapaxes(1, 2)) / 2)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_propagation
 
 from synthnoise.calibration.dark import HOT, DarkNoise
-from synthnoise.calibration.line_noise import half_means
-from synthnoise.calibration.line_spectra import Means, Spectrum, cross_spectrum
+from synthnoise.calibration.line_spectra import Means, Spectrum, cross_spectrum, part_means
 from synthnoise.calibration.local_deviation import local_deviation
 from synthnoise.calibration.marginal import ResidualHistogram, line_quantiles, settled
 from synthnoise.calibration.pixel_covariance import (
@@ -23,6 +23,7 @@ from synthnoise.calibration.pixel_covariance import (
     without_chance,
 )
 from synthnoise.calibration.residual import robust_deviation
+from synthnoise.calibration.row_modes import row_modes, take_row_modes
 from synthnoise.calibration.shading import coarse_grid, full_shading
 from synthnoise.calibration.wave_search import find_waves, remove_waves
 from synthnoise.raw.cfa import linear_planes, pack, unpack
@@ -37,6 +38,9 @@ HOT_PROBABILITIES = np.linspace(0, 1, 65)
 
 DETAIL = 4.0
 """Standard errors of a cell's mean beyond which it is shading."""
+
+FAINT_DETAIL = 1.5
+"""The same next to cells that are."""
 
 DETAIL_CELL = 16
 """Packed pixels of a cell of it."""
@@ -60,8 +64,12 @@ def spectral_arrays(darks: Sequence[Frame], dark: DarkNoise) -> dict[str, NDArra
     period = darks[0].active().cfa.shape
     detail = np.mean([_shading_detail(frame, dark) for frame in darks], axis=0).astype(np.float32)
     waves = find_waves(unpack(_residuals(frame, dark, detail), period) for frame in darks)
-    local = local_deviation(_without_lines(_residuals(darks[0], dark, detail)))
-    sums = _Sums([plane.codes.step for plane in dark.planes], local)
+    first = _residuals(darks[0], dark, detail)
+    modes = row_modes(first, period[0])
+    take_row_modes(first, modes, period[0])
+    local = local_deviation(_without_lines(first))
+    del first
+    sums = _Sums([plane.codes.step for plane in dark.planes], local, modes)
     for frame in darks:
         planes = _residuals(frame, dark, detail)
         if len(waves):
@@ -79,6 +87,10 @@ def spectral_arrays(darks: Sequence[Frame], dark: DarkNoise) -> dict[str, NDArra
                 arrays[f"fixed_{name}_cross_spectrum"] = _real(fixed)
             spectrum = spectrum - fixed
         arrays[f"{name}_cross_spectrum"] = _real(spectrum)
+    if len(modes):
+        arrays["row_modes"] = modes
+        spectrum = cross_spectrum([(means, means) for means in sums.modes], cells[0])
+        arrays["row_mode_cross_spectrum"] = _real(spectrum)
     table = line_quantiles([rows.mean(1) for rows in sums.rows])
     if table is not None:
         arrays["row_quantiles"] = table
@@ -99,11 +111,17 @@ class _Sums:
     Attributes
     ----------
     rows, columns
-        Half means [K, 2, n] of each frame.
+        Means [K, P, n] of the parts of the lines of each frame.
+    modes
+        The same of the strength of shapes along the rows, two parts.
     """
 
-    def __init__(self, steps: Sequence[float], local: NDArray[np.float32]) -> None:
+    def __init__(
+        self, steps: Sequence[float], local: NDArray[np.float32], shapes: NDArray[np.float32]
+    ) -> None:
         self._local = local
+        self._shapes = shapes
+        self.modes = list[Means]()
         self.steps = np.asarray(steps, dtype=np.float64)
         self.rows = list[Means]()
         self.columns = list[Means]()
@@ -119,6 +137,8 @@ class _Sums:
         rows, columns = _line_means(planes, h, w)
         self.rows.append(rows)
         self.columns.append(columns)
+        if len(self._shapes):
+            self.modes.append(take_row_modes(planes, self._shapes, h))
         self._size = planes.shape[1], planes.shape[2]
         pixels = _without_lines(planes)
         if self._local.size > 1:
@@ -172,17 +192,25 @@ def _with_variances(covariances: Array, variance: Array) -> Array:
 def _shading_detail(frame: Frame, dark: DarkNoise) -> NDArray[np.float32]:
     """Return the shading [C, gh, gw] in DN that smoothing kept out of the profile's, such as amplifier glow.
 
-    Only what neither rows nor columns share: their slow noise looks like shading, too.
+    Only what neither rows nor columns share: their slow noise looks like shading, too. Glow fills less than
+    half of a row or column, so medians leave it (J. Tukey's median polish, 1977). It is followed from cells
+    that stand out to neighbours that hardly do.
     """
     details = []
     for plane in _residuals(frame, dark, None):
         shape, total = (plane.shape[0], plane.shape[1]), np.zeros(1, np.float32)
-        deviation = float(robust_deviation(plane))
+        deviation, glowing = float(robust_deviation(plane)), None
         for _ in range(DETAIL_ROUNDS):
             grid = coarse_grid(plane, DETAIL_CELL, LARGEST_DETAIL)
-            grid = grid - grid.mean(1, keepdims=True) - grid.mean(0) + grid.mean()
-            chance = deviation * math.sqrt(grid.size / plane.size)
-            grid = np.where(np.abs(grid) > DETAIL * chance, grid, np.float32(0))
+            grid = grid - np.median(grid, axis=1, keepdims=True)
+            grid -= np.median(grid, axis=0)
+            if glowing is None:
+                chance = deviation * math.sqrt(grid.size / plane.size)
+                seeds = np.abs(grid) > DETAIL * chance
+                glowing = binary_propagation(
+                    seeds, np.ones((3, 3), bool), np.abs(grid) > FAINT_DETAIL * chance
+                )
+            grid *= glowing
             plane -= full_shading(grid, shape)
             total = total + grid
         details.append(total)
@@ -217,9 +245,9 @@ def _without_lines(planes: Planes) -> Planes:
 
 
 def _line_means(planes: Planes, h: int, w: int) -> tuple[Means, Means]:
-    """Return half means [K, 2, n] of the rows and of the columns of planes [h w, H, W]."""
-    rows = np.stack([half_means(plane) for plane in planes])
-    columns = np.stack([half_means(plane.T) for plane in planes])
+    """Return means [K, P, n] of parts of the rows and of the columns of planes [h w, H, W]."""
+    rows = np.stack([part_means(plane) for plane in planes])
+    columns = np.stack([part_means(plane.T) for plane in planes])
     if len(planes) <= LARGEST_MATRIX:
         return rows, columns
     return (

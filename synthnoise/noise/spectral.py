@@ -19,6 +19,7 @@ from synthnoise.errors import UsageError
 from synthnoise.noise.calibrated import choose_iso
 from synthnoise.noise.hot_pixels import HotPixels, hot_pixels
 from synthnoise.noise.poisson_gaussian import add_shot_noise
+from synthnoise.noise.row_modes import RowModes, row_modes
 from synthnoise.noise.spectral_fields import filtered_planes, mapped
 from synthnoise.noise.spectral_profile import (
     LineNoise,
@@ -84,6 +85,8 @@ class Parameters:
         Noise that the pixels of a line share; None where there is none.
     fixed_pixels, fixed_rows, fixed_columns
         What of it stays from frame to frame; None where that is not known.
+    modes
+        Row noise that differs along the row; None where it does not.
     waves
         Periodic patterns; None where there are none.
     hot
@@ -101,6 +104,7 @@ class Parameters:
     fixed_pixels: PixelNoise | None
     fixed_rows: LineNoise | None
     fixed_columns: LineNoise | None
+    modes: RowModes | None
     waves: Waves | None
     hot: HotPixels | None
     shading: tuple[SensorMap, ...]
@@ -148,6 +152,7 @@ class Spectral:
             fixed_pixels=fixed_pixels(noise, profile),
             fixed_rows=line_noise(noise, profile, rows=True, fixed=True),
             fixed_columns=line_noise(noise, profile, rows=False, fixed=True),
+            modes=row_modes(noise, profile),
             waves=waves(noise, profile),
             hot=hot_pixels(noise, profile, known=self.options.unit == CALIBRATED_UNIT),
             shading=dark_shading(noise, profile) if self.options.shading else (),
@@ -185,12 +190,16 @@ class Spectral:
             )
             if part is not None
         ]
+        modes = parameters.modes.draw(rng, height) if parameters.modes is not None else None
         step = max(16, BAND_PIXELS // max(1, planes * width * len(clean)))
         for top in range(0, height, step):
             band = noisy[:, :, top : top + step]
             self._add_pixels(band, parameters, rng.cropped(top, 0), specimen.cropped(top, 0))
             for line in lines:
                 band += line[:, :, top : top + step] if line.shape[2] > 1 else line
+            if parameters.modes is not None and modes is not None:
+                left = [x for _, x in self._places((1, parameters.modes.width), rng)]
+                parameters.modes.add_to(band, modes[..., top : top + step], left)
             if parameters.waves is not None:
                 parameters.waves.add_to(band, rng.cropped(top, 0))
         if parameters.hot is not None:
@@ -205,26 +214,24 @@ class Spectral:
         if fixed is not None:
             noise += mapped(filtered_planes(specimen, Stream.FIXED_PIXELS, fixed.taps, size), fixed.table)
         if parameters.strength is not None:
-            for image, (y, x) in zip(noise, self._places(parameters.strength, rng), strict=True):
+            for image, (y, x) in zip(noise, self._places(parameters.strength.size, rng), strict=True):
                 image *= parameters.strength.at((y, x), size).to(image.device)
         band += noise
         for part in parameters.shading:
             band += part.at(rng.origin, size).to(band.device)
 
-    def _places(self, known: SensorMap, rng: Rng) -> list[tuple[int, int]]:
+    def _places(self, sensor: tuple[int, int], rng: Rng) -> list[tuple[int, int]]:
         """Return where on the sensor each image begins: for no particular specimen, anywhere."""
         if self.options.unit is not None:
             return [rng.origin] * len(rng.indices)
         shares = rng.uniform(Stream.SENSOR_PLACE, (2,)).tolist()
-        return [
-            (rng.origin[0] + int(y * known.size[0]), rng.origin[1] + int(x * known.size[1]))
-            for y, x in shares
-        ]
+        return [(rng.origin[0] + int(y * sensor[0]), rng.origin[1] + int(x * sensor[1])) for y, x in shares]
 
     def variance(self, clean: Tensor, parameters: Parameters) -> Tensor:
         """Return S x + the variance in the dark per plane, [B, C, H, W]; the latter alone below black."""
         parts = (
-            *(parameters.pixels, parameters.rows, parameters.columns, parameters.waves, parameters.hot),
+            *(parameters.pixels, parameters.rows, parameters.columns, parameters.modes),
+            *(parameters.waves, parameters.hot),
             *(parameters.fixed_pixels, parameters.fixed_rows, parameters.fixed_columns),
         )
         dark = sum(torch.from_numpy(part.variance) for part in parts if part is not None)

@@ -32,6 +32,8 @@ KNOWN: dict[str, tuple[type[np.generic], int]] = {
     "shading_detail": (np.float32, 3),
     "row_quantiles": (np.float32, 1),
     "local_deviation": (np.float32, 2),
+    "row_modes": (np.float32, 2),
+    "row_mode_cross_spectrum": (np.float32, 4),
     "hot_quantiles": (np.float32, 1),
     "hot_rate": (np.float32, 1),
 }

@@ -112,6 +112,8 @@ class IsoNoise:
         beyond rows and columns, ``row_cross_spectrum`` and ``column_cross_spectrum`` [2, 32, K, K], real
         and imaginary part, in DN^2, ``row_quantiles`` [193] of row means where they are not normal,
         ``local_deviation`` [gh, gw] relative strength of pixel noise where it is uneven,
+        ``row_modes`` [J, S] shapes along a row of S segments, mean square 1, of row noise that differs along
+        the row, and ``row_mode_cross_spectrum`` [2, 32, P J, P J] that of their strengths in P row phases,
         ``shading_detail`` [C, gh, gw] in addition to ``shading``, ``waves`` [n, 4], cycles per pixel of
         the mosaic down and across, DN^2 and frames, ``hot_rate`` [C] share of hot pixels,
         ``hot_quantiles`` [q] of their amplitudes

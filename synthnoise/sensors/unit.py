@@ -60,7 +60,7 @@ class SensorUnit:
         """Return what each pixel of a band collects in the dark, e-/s, float64 [h, W]."""
         sensor = self.sensor
         height, width = sensor.mosaic_size
-        rate = np.full((band.stop - band.start, width), sensor.dark_current)
+        rate = np.full((band.stop - band.start, width), float(sensor.dark_current))
         if sensor.amp_glow:
             rows = np.exp((np.arange(band.start, band.stop) + 1 - height) * 8 / height)
             columns = np.exp((np.arange(width) + 1 - width) * 8 / width)
