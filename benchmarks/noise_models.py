@@ -7,7 +7,7 @@ chance of the frames judged, not the luck of the dark that calibrated.
 
     OMP_NUM_THREADS=1 python benchmarks/noise_models.py
     OMP_NUM_THREADS=1 python benchmarks/noise_models.py --sensors hard --frames 8 --models spectral two-shots
-    OMP_NUM_THREADS=1 python benchmarks/noise_models.py --sensors --models spectral two-shots sfrn  # CCD alone
+    OMP_NUM_THREADS=1 python benchmarks/noise_models.py --sensors --models spectral two-shots  # CCD alone
 """
 
 from __future__ import annotations
