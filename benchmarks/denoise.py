@@ -1,11 +1,12 @@
-"""How well and how fast the classical denoiser works.
+"""How well and how fast RAW is denoised.
 
 Quality: scenes shot by virtual cameras, PSNR of the CFA planes in linear light at the digital gain, against
 the perfect sensor; the noise level is estimated blind, as for a file without profile or tag. Beside it a
-Gaussian filter whose width is the best of a few for each row, told the truth. Cost: one frame of random
-leaves, denoised whole, CPU seconds of all threads, the peak memory being that of the process.
+Gaussian filter whose width is the best of a few for each row, told the truth. Shift: the largest change of a
+plane's mean. Cost: one frame of random leaves, denoised whole, CPU seconds of all threads, the peak memory
+being that of the process.
 
-    OMP_NUM_THREADS=1 python benchmarks/denoise.py [--megapixels 24]
+    OMP_NUM_THREADS=1 python benchmarks/denoise.py [--denoiser patch-dct --denoiser raw] [--megapixels 24]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import datetime
 import platform
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
 
-CAMERAS = ("mild", "hard", "low-noise", "phone")
+CAMERAS = ("mild", "hard", "low-noise", "phone", "banked")
 RATIOS = (1.0, 10.0, 100.0, 300.0)
 WIDTHS = (0.4, 0.6, 0.8, 1.2, 1.8, 2.7, 4.0)
 SCENE = 5
@@ -40,9 +42,10 @@ def psnr(planes: NDArray[np.float32], clean: NDArray[np.float32], ratio: float) 
     return float(-10 * np.log10(np.mean(error**2)))
 
 
-def print_quality() -> None:
-    """Print PSNR per camera and ratio."""
-    print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {'Gaussian':>9} {'patch-dct':>10}   dB")
+def print_quality(denoisers: list[str]) -> None:
+    """Print PSNR per camera and ratio, and by how much each denoiser moves the mean of a plane."""
+    titles = " ".join(f"{Path(name).stem:>10} {'shift':>7}" for name in denoisers)
+    print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {'Gaussian':>9} {titles}   dB, %")
     for name in CAMERAS:
         camera = VirtualCamera(SENSORS[name])
         scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed=SCENE))
@@ -50,11 +53,13 @@ def print_quality() -> None:
             frame = dataclasses.replace(camera.shoot(scene, ratio=ratio), noise_profile=None)
             noisy, clean = linear_planes(frame), linear_planes(camera.shoot(scene, ratio=ratio, clean=True))
             smooth = max(psnr(gaussian_filter(noisy, (0, w, w)), clean, ratio) for w in WIDTHS)
-            restored = linear_planes(denoise_frame(frame).frame)
-            print(
-                f"{name:10} {ratio:6g} {psnr(noisy, clean, ratio):8.2f} {smooth:9.2f}"
-                f" {psnr(restored, clean, ratio):10.2f}"
-            )
+            row = f"{name:10} {ratio:6g} {psnr(noisy, clean, ratio):8.2f} {smooth:9.2f}"
+            level = noisy.mean((1, 2), dtype=np.float64)
+            for denoiser in denoisers:
+                restored = linear_planes(denoise_frame(frame, denoiser=denoiser).frame)
+                shift = 100 * np.abs(restored.mean((1, 2), dtype=np.float64) / level - 1).max()
+                row += f" {psnr(restored, clean, ratio):10.2f} {shift:7.3f}"
+            print(row, flush=True)
 
 
 def large_frame(megapixels: float) -> Frame:
@@ -67,28 +72,32 @@ def large_frame(megapixels: float) -> Frame:
     return dataclasses.replace(frame, mosaic=np.tile(frame.mosaic, (rows, columns))[:height, :width].copy())
 
 
-def print_cost(megapixels: float) -> None:
+def print_cost(megapixels: float, denoiser: str) -> None:
     """Print CPU seconds and memory of a whole frame, compiling left out."""
     frame = large_frame(megapixels)
-    denoise_frame(frame.crop((0, 0, 64, 64)))
+    denoise_frame(frame.crop((0, 0, 64, 64)), denoiser=denoiser)
     start = time.process_time()
-    denoise_frame(frame)
+    denoise_frame(frame, denoiser=denoiser)
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     height, width = frame.mosaic.shape
     print(
-        f"{width} x {height}: {seconds:.1f} CPU-s, {seconds / megapixels:.2f} CPU-s/MPix, peak {peak:.0f} MB"
+        f"{denoiser}, {width} x {height}: {seconds:.1f} CPU-s, {seconds / megapixels:.2f} CPU-s/MPix,"
+        f" peak {peak:.0f} MB"
     )
 
 
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--megapixels", type=float, default=24.0)
+    parser.add_argument("--denoiser", action="append", metavar="NAME", help="name or file; may be repeated")
+    parser.add_argument("--megapixels", type=float, default=24.0, help="of the frame that is timed; 0: none")
     arguments = parser.parse_args()
     print(f"{platform.machine()} {platform.system()}, {datetime.date.today()}, virtual cameras 512 x 768")
-    print_cost(arguments.megapixels)
-    print_quality()
+    denoisers = arguments.denoiser or ["patch-dct"]
+    if arguments.megapixels:
+        print_cost(arguments.megapixels, denoisers[-1])
+    print_quality(denoisers)
 
 
 if __name__ == "__main__":
