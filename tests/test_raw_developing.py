@@ -10,9 +10,9 @@ import pytest
 import rawpy
 from raw_scenes import BAYER, CFAS, cfa, field_frame, noise_frame
 
-from synthnoise.raw.colour import SRGB_FROM_XYZ, encode_srgb
+from synthnoise.raw.colour import SRGB_FROM_XYZ
 from synthnoise.raw.demosaic import malvar
-from synthnoise.raw.develop import camera_rgb, develop, metered_gain, oriented
+from synthnoise.raw.develop import camera_rgb, develop, metered_tone, oriented
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.preview import render_preview
@@ -22,7 +22,7 @@ COLOURS = [(0.3, 0.3, 0.3), (0.6, 0.1, 0.1), (0.1, 0.6, 0.1), (0.1, 0.1, 0.6)]
 
 def _expected(frame, rgb):
     """Return the sRGB levels of a colour: with the stand-in matrix the camera has sRGB primaries."""
-    return encode_srgb(np.array(rgb, np.float32), metered_gain(frame)).astype(int)
+    return metered_tone(frame).levels(np.array(rgb, np.float32)).astype(int)
 
 
 @pytest.mark.parametrize("rgb", COLOURS)
@@ -97,7 +97,10 @@ def test_band_borders_do_not_show():
     frame = noise_frame(shape=(450, 64))
     whole = develop(frame)
     below = develop(dataclasses.replace(frame, default_crop=(100, 0, 450, 64)))
-    ratio = metered_gain(frame) / metered_gain(dataclasses.replace(frame, default_crop=(100, 0, 450, 64)))
+    ratio = (
+        metered_tone(frame).gain
+        / metered_tone(dataclasses.replace(frame, default_crop=(100, 0, 450, 64))).gain
+    )
     assert ratio == pytest.approx(1, abs=0.02)
     difference = np.abs(whole[104:].astype(int) - below[4:])
     # The two pictures have their bands 100 rows apart; exposure differs by a level or two.
@@ -128,7 +131,7 @@ def test_libraw_sees_much_the_same(tmp_path, pattern):
         theirs = raw.postprocess(use_camera_wb=True, no_auto_bright=True, gamma=(1, 1), output_bps=16)
     ours = develop(frame)
     # Undo our tone curve by table and compare linear light.
-    levels = encode_srgb(np.linspace(0, 1, 4096, dtype=np.float32)[:, None].repeat(3, 1), metered_gain(frame))
+    levels = metered_tone(frame).levels(np.linspace(0, 1, 4096, dtype=np.float32)[:, None].repeat(3, 1))
     light = np.interp(ours[..., 1], levels[:, 1], np.linspace(0, 1, 4096))
     difference = light - theirs[..., 1] / 65535
     assert np.abs(difference[8:-8, 8:-8]).mean() < 0.005
@@ -149,8 +152,8 @@ def test_linear_camera_rgb_is_what_the_samples_say(pattern):
 def test_exposure_is_gentle():
     dark = field_frame((0.001, 0.001, 0.001))
     bright = field_frame((0.9, 0.9, 0.9))
-    assert metered_gain(dark) == 4.0
-    assert metered_gain(bright) == 1.0
+    assert metered_tone(dark).gain == 4.0
+    assert metered_tone(bright).gain == 1.0
     assert develop(bright).max() < 255
 
 

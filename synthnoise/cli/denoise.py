@@ -37,7 +37,7 @@ def denoise(
     file_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="dng, linear-dng, tiff or png; default: dng for RAW, else as the input."
+            "--format", help="dng, linear-dng, tiff, png or jpeg; default: dng for RAW, else as the input."
         ),
     ] = None,
     tile: Annotated[

@@ -17,22 +17,23 @@ def develop(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A RAW file.")],
     output: OutputPath = None,
     half_size: Annotated[bool, typer.Option("--half", help="Half the width and height, faster.")] = False,
+    linear: Annotated[
+        bool, typer.Option("--linear", help="Linear light without exposure or tone, for further work (TIFF).")
+    ] = False,
     geometry: GeometryText = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Render a RAW file to PNG or TIFF for viewing (as shot white balance, plain tone curve)."""
-    from synthnoise.raw.develop import develop as render
-    from synthnoise.raw.images import write_png, write_tiff
+    """Render a RAW file to PNG, JPEG or 16-bit TIFF, with colour profile and EXIF."""
+    from synthnoise.raw.picture_files import CONTAINERS
     from synthnoise.raw.reading import read_frame
+    from synthnoise.raw.rendering import write_rendering
 
-    target = output or source.with_suffix(".png")
-    writers = {".png": write_png, ".tif": write_tiff, ".tiff": write_tiff}
-    if target.suffix.lower() not in writers:
+    target = output or source.with_suffix(".tif" if linear else ".png")
+    if target.suffix.lower() not in CONTAINERS:
         raise UsageError(
-            f"{target}: cannot write {target.suffix or 'a file without suffix'}", hint="use .png or .tif"
+            f"{target}: cannot write {target.suffix or 'a file without suffix'}",
+            hint="use .png, .jpg or .tif",
         )
-    picture = render(
-        read_frame(source, geometry=parse_geometry(geometry), demosaiced=True), half_size=half_size
-    )
-    writers[target.suffix.lower()](target, picture, overwrite=overwrite)
+    frame = read_frame(source, geometry=parse_geometry(geometry), demosaiced=True)
+    write_rendering(target, frame, half_size=half_size, linear=linear, overwrite=overwrite)
     Output(quiet=context.obj["quiet"]).remark(f"{source} -> {target}")

@@ -20,16 +20,17 @@ from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
 from synthnoise.plugins import default_plugins
 from synthnoise.progress import SILENT, Progress
-from synthnoise.raw.develop import camera_rgb, develop
+from synthnoise.raw.develop import camera_rgb
 from synthnoise.raw.dng import write_dng, write_linear_dng
-from synthnoise.raw.images import write_png, write_tiff
+from synthnoise.raw.images import write_png
 from synthnoise.raw.picture_files import read_picture, write_picture
 from synthnoise.raw.plain import Geometry
 from synthnoise.raw.reading import read_frame
+from synthnoise.raw.rendering import write_rendering
 from synthnoise.raw.rewrite import rewrite_dng
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-RAW_FORMATS = {"dng": ".dng", "linear-dng": ".dng", "tiff": ".tif", "png": ".png"}
+RAW_FORMATS = {"dng": ".dng", "linear-dng": ".dng", "tiff": ".tif", "png": ".png", "jpeg": ".jpg"}
 PICTURE_FORMATS = {"tiff": ".tif", "png": ".png", "jpeg": ".jpg"}
 SAME_SUFFIX = {".jpeg": ".jpg", ".tiff": ".tif"}
 POLICIES = ("error", "skip", "overwrite")
@@ -44,7 +45,7 @@ class Batch:
     Attributes
     ----------
     format
-        ``dng`` (default for RAW), ``linear-dng``, ``tiff`` or ``png``.
+        ``dng`` (default for RAW), ``linear-dng``, ``tiff``, ``png`` or ``jpeg``.
     on_existing
         ``error``, ``skip`` or ``overwrite``.
     geometry
@@ -73,9 +74,8 @@ class Batch:
     def __post_init__(self) -> None:
         if self.on_existing not in POLICIES:
             raise UsageError(f"on-existing {self.on_existing!r}: choose one of {', '.join(POLICIES)}")
-        formats = {**RAW_FORMATS, **PICTURE_FORMATS}
-        if self.format is not None and self.format not in formats:
-            raise UsageError(f"format {self.format!r}: choose one of {', '.join(formats)}")
+        if self.format is not None and self.format not in RAW_FORMATS:
+            raise UsageError(f"format {self.format!r}: choose one of {', '.join(RAW_FORMATS)}")
         if self.jobs < 1:
             raise UsageError(f"{self.jobs} jobs: at least one file at a time")
 
@@ -262,17 +262,16 @@ def _write_linear(path: Path, target: Path, result: DenoiseResult, strength: flo
     )
 
 
-def _write_tiff(_path: Path, target: Path, result: DenoiseResult, _strength: float, overwrite: bool) -> None:
-    write_tiff(target, develop(result.frame), overwrite)
-
-
-def _write_png(_path: Path, target: Path, result: DenoiseResult, _strength: float, overwrite: bool) -> None:
-    write_png(target, develop(result.frame), overwrite)
+def _write_rendering(
+    _path: Path, target: Path, result: DenoiseResult, _strength: float, overwrite: bool
+) -> None:
+    write_rendering(target, result.frame, overwrite=overwrite)
 
 
 WRITERS: dict[str, Callable[[Path, Path, DenoiseResult, float, bool], None]] = {
     "dng": _write_dng,
     "linear-dng": _write_linear,
-    "tiff": _write_tiff,
-    "png": _write_png,
+    "tiff": _write_rendering,
+    "png": _write_rendering,
+    "jpeg": _write_rendering,
 }

@@ -12,7 +12,7 @@ from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
 from synthnoise.denoising.denoiser import Settings
 from synthnoise.denoising.noise_source import find_noise
 from synthnoise.profiles.store import load_profile
-from synthnoise.raw.develop import metered_gain, oriented, render
+from synthnoise.raw.develop import metered_tone, oriented, render
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.preview import picture_area
 
@@ -33,8 +33,8 @@ def preview(frame: Frame, settings: Settings) -> tuple[NDArray[np.uint8], Denois
     noise = find_noise(frame, profile, settings.iso)
     part = dataclasses.replace(_middle(frame), noise_profile=noise.pairs)
     result = denoise_frame(part, settings, profile=None)
-    gain = metered_gain(frame)
-    before, after = (oriented(render(f, gain=gain), frame.orientation) for f in (part, result.frame))
+    tone = metered_tone(frame)
+    before, after = (oriented(render(f, tone=tone), frame.orientation) for f in (part, result.frame))
     gap = np.full((len(before), GAP, 3), WHITE, np.uint8)
     return np.concatenate([before, gap, after], 1), dataclasses.replace(result, noise=noise)
 

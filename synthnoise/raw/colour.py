@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +18,13 @@ SRGB_FROM_XYZ = np.array(
     ]
 )
 """Linear sRGB from XYZ under D65 (IEC 61966-2-1)."""
+
+CLIPPING = (0.85, 0.97)
+"""Shares of a channel's white level from which it is doubted, and from which it is not believed at all."""
+BRIGHT = 0.6
+KNEE = np.float32(0.5)
+"""Linear light from which the shoulder bends."""
+CONTRAST = np.float32(0.2)
 
 XYZ_FROM_SRGB = np.linalg.inv(SRGB_FROM_XYZ)
 
@@ -63,42 +73,94 @@ def balance(frame: Frame) -> NDArray[np.float32]:
     return np.asarray(gains / gains.min(), np.float32)
 
 
-def exposure_gain(linear: NDArray[np.float32]) -> float:
-    """Return a gentle auto-exposure gain between 1 and 4 for linear sRGB [..., 3]."""
-    brightest = float(np.percentile(linear @ LUMINANCE, 99.0)) if linear.size else 0.0
-    return float(np.clip(0.8 / max(brightest, 1e-6), 1.0, 4.0))
+def headroom(frame: Frame) -> float:
+    """Return how bright white-balanced light may be before the last channel clips; the first does at 1."""
+    return float(balance(frame).max())
 
 
-def linear_srgb(camera: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
-    """Return linear sRGB [..., 3] of camera RGB [..., 3] in [0, 1] (1 = white level).
+def linear_srgb(balanced: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
+    """Return linear sRGB [..., 3] of white-balanced camera RGB [..., 3], both up to :func:`headroom`.
 
-    Channels are clipped at white after balancing, so blown highlights stay neutral.
+    What one clipped channel does not know is taken from the mean of the others; where two are clipped,
+    nothing is known of the colour, and the pixel is as neutral as it is bright. Blown highlights are white
+    so, and not of the colour of the gains.
     """
     if frame.is_monochrome:
-        return np.clip(camera, 0, 1)
-    balanced = np.clip(camera * balance(frame), 0, 1)
-    return np.asarray(balanced @ srgb_from_camera(frame).T, np.float32)
+        return np.clip(balanced, 0, 1)
+    doubt = (balanced / balance(frame) - CLIPPING[0]) * np.float32(1 / (CLIPPING[1] - CLIPPING[0]))
+    np.clip(doubt, 0, 1, out=doubt)
+    others = (balanced.sum(-1, keepdims=True) - balanced) / 2
+    lifted = balanced + doubt * np.maximum(others - balanced, 0)
+    brightest = lifted.max(-1, keepdims=True)
+    lifted += np.median(doubt, -1, keepdims=True) * (brightest - lifted)
+    return np.asarray(lifted @ srgb_from_camera(frame).T, np.float32)
 
 
-def encode_srgb(linear: NDArray[np.float32], gain: float = 1.0) -> NDArray[np.uint8]:
-    """Return uint8 sRGB of linear light [..., 3], after ``gain`` and a soft shoulder.
+@dataclass(frozen=True)
+class Tone:
+    """From linear light to what a screen shows: exposure, shoulder, contrast, the curve of sRGB.
 
-    The shoulder is Reinhard's extended operator (Reinhard et al. 2002, equation 4) with ``gain`` as
-    its white, so 1 stays 1 and a gain of 1 changes nothing; the transfer curve is IEC 61966-2-1's.
+    Attributes
+    ----------
+    gain
+        Factor on linear light.
+    white
+        Linear light before the gain that becomes 1.
     """
-    light = np.clip(linear, 0, 1) * np.float32(gain)
-    light = light * (1 + light / np.float32(gain**2)) / (1 + light)
-    np.clip(light, 0, 1, out=light)
-    encoded: NDArray[np.uint8] = _SRGB_CURVE[
-        (light * np.float32(len(_SRGB_CURVE) - 1) + np.float32(0.5)).astype(np.uint16)
-    ]
-    return encoded
+
+    gain: float = 1.0
+    white: float = 1.0
+
+    @classmethod
+    def metered(cls, linear: NDArray[np.float32], white: float) -> Tone:
+        """Return a gentle automatic exposure of linear sRGB [..., 3]: a gain between 1 and 4.
+
+        The brightest hundredth of the picture is to reach 0.6.
+        """
+        brightest = float(np.percentile(linear @ LUMINANCE, 99.0)) if linear.size else 0.0
+        return cls(float(np.clip(BRIGHT / max(brightest, 1e-6), 1.0, 4.0)), white)
+
+    def apply(self, linear: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return sRGB [..., 3] in [0, 1] of linear sRGB.
+
+        Above the knee, light follows Reinhard's extended operator (Reinhard et al. 2002, equation 4);
+        with gain and white of 1 that changes nothing. Contrast about the middle is raised a little and
+        falls towards both ends; the transfer curve is IEC 61966-2-1's.
+        """
+        light = np.clip(linear, 0, np.float32(self.white)) * np.float32(self.gain)
+        span = np.float32(1 - KNEE)
+        above = np.maximum(light - KNEE, 0) / span
+        light -= above * span
+        above *= (1 + above * np.float32((span / (self.gain * self.white - KNEE)) ** 2)) / (1 + above)
+        light += above * span
+        np.clip(light, 0, 1, out=light)
+        encoded = np.where(
+            light <= 0.0031308, 12.92 * light, 1.055 * np.power(light, np.float32(1 / 2.4)) - 0.055
+        )
+        encoded += CONTRAST * encoded * (1 - encoded) * (2 * encoded - 1)
+        return np.asarray(encoded, np.float32)
+
+    def levels(
+        self, linear: NDArray[np.float32], dtype: type[np.uint8 | np.uint16] = np.uint8
+    ) -> NDArray[Any]:
+        """Return :meth:`apply` in whole numbers up to the largest of ``dtype``."""
+        return _whole(self.apply(linear), dtype)
 
 
-def _srgb_curve() -> NDArray[np.uint8]:
-    light = np.linspace(0, 1, 16384)
-    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray(np.round(255 * encoded), np.uint8)
+@dataclass(frozen=True)
+class Linear:
+    """Linear light as it is; ``white`` becomes 1."""
+
+    white: float = 1.0
+
+    def levels(
+        self, linear: NDArray[np.float32], dtype: type[np.uint8 | np.uint16] = np.uint16
+    ) -> NDArray[Any]:
+        """Return whole numbers up to the largest of ``dtype``."""
+        return _whole(np.clip(linear / np.float32(self.white), 0, 1), dtype)
 
 
-_SRGB_CURVE = _srgb_curve()
+def _whole(values: NDArray[np.float32], dtype: type[np.uint8 | np.uint16]) -> NDArray[Any]:
+    values *= np.float32(np.iinfo(dtype).max)
+    values += np.float32(0.5)
+    return values.astype(dtype)

@@ -1,44 +1,69 @@
 """RAW to a viewable picture: a short, independent pipeline that works band by band.
 
-Levels, white balance, demosaicing, camera matrix, gentle automatic exposure, sRGB. It is for seeing
-and comparing, not a replacement for a raw converter.
+Levels, white balance, demosaicing, highlights, camera matrix, gentle automatic exposure, tone, sRGB. It is
+for seeing and comparing, not a replacement for a raw converter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.raw.colour import balance, encode_srgb, exposure_gain, linear_srgb, srgb_from_camera
+from synthnoise.raw.colour import Linear, Tone, balance, headroom, linear_srgb
 from synthnoise.raw.demosaic import BAYER_HALO, convolution_halo, malvar, normalised_convolution
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.preview import binned, picture_area, small_linear
 
-BAND_ROWS = 192
+BAND_ROWS = 128
 METERING_SIZE = 512
 
 
-def develop(frame: Frame, *, half_size: bool = False) -> NDArray[np.uint8]:
-    """Return uint8 sRGB [h, w, 3] of the picture (default crop, or active area), turned upright.
+def develop(
+    frame: Frame,
+    *,
+    half_size: bool = False,
+    dtype: type[np.uint8 | np.uint16] = np.uint8,
+    linear: bool = False,
+) -> NDArray[Any]:
+    """Return sRGB [h, w, 3] of the picture (default crop, or active area), turned upright.
 
-    ``half_size`` halves both sides, without interpolating on Bayer sensors. Beyond input and output,
-    memory is that of one band of rows.
+    Parameters
+    ----------
+    half_size
+        Halve both sides, without interpolating on Bayer sensors.
+    dtype
+        uint8 or uint16.
+    linear
+        Leave light linear: no exposure, tone or transfer curve; the largest level is where the last
+        channel clips. In uint16, as 8 bits do not hold it.
+
+    Beyond input and output, memory is that of one band of rows.
     """
-    return oriented(render(frame, half_size=half_size), frame.orientation)
+    tone = Linear(headroom(frame)) if linear else None
+    return oriented(
+        render(frame, half_size=half_size, tone=tone, dtype=np.uint16 if linear else dtype), frame.orientation
+    )
 
 
-def render(frame: Frame, *, half_size: bool = False, gain: float | None = None) -> NDArray[np.uint8]:
+def render(
+    frame: Frame,
+    *,
+    half_size: bool = False,
+    tone: Tone | Linear | None = None,
+    dtype: type[np.uint8 | np.uint16] = np.uint8,
+) -> NDArray[Any]:
     """Return what :func:`develop` does, as the sensor lies: not turned upright.
 
-    ``gain`` is the exposure gain; by default it is metered from the frame.
+    ``tone`` is by default metered from the frame.
     """
-    gain = metered_gain(frame) if gain is None else gain
+    tone = metered_tone(frame) if tone is None else tone
     picture = frame.crop(picture_area(frame))
     step = 2 if half_size else 1
     height, width = (max(side // step, 1) for side in picture.places)
-    image = np.empty((height, width, 3), np.uint8)
+    image = np.empty((height, width, 3), dtype)
     bands = _binned_bands(picture) if half_size and picture.is_bayer else _demosaiced_bands(picture)
     first = 0
     for linear in bands:
@@ -46,14 +71,14 @@ def render(frame: Frame, *, half_size: bool = False, gain: float | None = None) 
             rows = linear.shape[0] // 2
             linear = linear[: 2 * rows, : 2 * width].reshape(rows, 2, width, 2, 3).mean((1, 3))
         last = first + linear.shape[0]
-        image[first:last] = encode_srgb(linear, gain)
+        image[first:last] = tone.levels(linear, dtype)
         first = last
     return image
 
 
-def metered_gain(frame: Frame) -> float:
-    """Return the exposure gain that :func:`develop` applies; share it to compare two frames."""
-    return exposure_gain(small_linear(frame, METERING_SIZE))
+def metered_tone(frame: Frame) -> Tone:
+    """Return the exposure and tone that :func:`develop` applies; share it to compare two frames."""
+    return Tone.metered(small_linear(frame, METERING_SIZE), headroom(frame))
 
 
 def _binned_bands(picture: Frame) -> Iterator[NDArray[np.float32]]:
@@ -61,7 +86,7 @@ def _binned_bands(picture: Frame) -> Iterator[NDArray[np.float32]]:
     height, width = picture.mosaic.shape
     for top in range(0, height - 1, 2 * BAND_ROWS):
         band = picture.crop((top, 0, min(top + 2 * BAND_ROWS, height), width))
-        yield linear_srgb(np.clip(binned(band, (2, 2)), 0, 1), picture)
+        yield linear_srgb(np.clip(binned(band, (2, 2)), 0, 1) * balance(picture), picture)
 
 
 def camera_rgb(frame: Frame) -> NDArray[np.uint16]:
@@ -82,9 +107,10 @@ def camera_rgb(frame: Frame) -> NDArray[np.uint16]:
 
 def _demosaiced_bands(frame: Frame) -> Iterator[NDArray[np.float32]]:
     """Yield linear sRGB [rows, W, 3] of a picture, an even number of rows but for the last time."""
-    matrix = np.eye(3, dtype=np.float32) if frame.is_monochrome else srgb_from_camera(frame).T
-    for camera in _camera_bands(frame, balance(frame)):
-        yield camera @ matrix
+    brightest = np.float32(headroom(frame))
+    # The largest gain is 1, so that no channel clips before its white level.
+    for camera in _camera_bands(frame, balance(frame) / brightest):
+        yield linear_srgb(camera * brightest, frame)
 
 
 def _camera_bands(frame: Frame, gains: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
@@ -143,7 +169,7 @@ def _balanced(
     return np.clip(values, 0, 1, out=values)
 
 
-def oriented(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def oriented(image: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Return an image [H, W, 3] turned upright from an EXIF orientation 1..8."""
     if orientation >= 5:
         image = image.swapaxes(0, 1)

@@ -26,6 +26,7 @@ COMPRESSION_NAMES: dict[int, str] = {
 }
 
 MAX_CFA_SIDE = 16
+MAX_BITS = 64
 FLOAT_FORMAT = 3
 D65_XY = (0.3127, 0.3290)
 
@@ -233,8 +234,11 @@ def black_level(image: RawImage, area: Rectangle, name: str) -> NDArray[np.float
     """Return the black levels in DN of their own repeat at pixel (0, 0); fractions kept."""
     directory = image.directory
     size = directory.integers(Tag.BLACK_LEVEL_REPEAT_DIM) or (1, 1)
-    levels = directory.numbers(Tag.BLACK_LEVEL) or (0.0,) * (size[0] * size[-1])
-    if len(size) != 2 or not all(1 <= n <= MAX_CFA_SIDE for n in size) or len(levels) != size[0] * size[1]:
+    levels = directory.numbers(Tag.BLACK_LEVEL)
+    possible = len(size) == 2 and all(1 <= n <= MAX_CFA_SIDE for n in size)
+    if possible and not levels:
+        levels = (0.0,) * (size[0] * size[1])
+    if not possible or len(levels) != size[0] * size[1]:
         raise InputError(f"{name}: {len(levels)} black levels for a repeat of {size}")
     black = np.array(levels, np.float64).reshape(size[0], size[1])
     if not np.all(np.isfinite(black)):
@@ -266,7 +270,7 @@ def white_level(image: RawImage, name: str) -> float:
     """Return the WhiteLevel in DN, by default the largest sample; InputError where it is not positive."""
     white = image.directory.number(Tag.WHITE_LEVEL)
     if white is None:
-        white = 2**image.bits - 1
+        white = 2 ** min(max(image.bits, 0), MAX_BITS) - 1
     if not 0 < white <= 2**32:
         raise InputError(f"{name}: white level {white:g}")
     return float(white)

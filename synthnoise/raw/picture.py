@@ -24,7 +24,7 @@ class Picture:
     extra
         Same dtype, [H, W, n]: alpha first, then whatever else a TIFF holds; n is mostly 0.
     container
-        ``"PNG"``, ``"JPEG"`` or ``"TIFF"``.
+        ``"PNG"``, ``"JPEG"`` or ``"TIFF"``: what it came in; ``"rendering"`` came in none.
     icc, exif, xmp
         ICC profile; EXIF as a TIFF structure; XMP packet. Empty where there is none.
     carried

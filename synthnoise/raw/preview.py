@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from synthnoise.raw.colour import encode_srgb, exposure_gain, linear_srgb
+from synthnoise.raw.colour import Tone, balance, headroom, linear_srgb
 from synthnoise.raw.frame import Frame, Rectangle
 
 JPEG_QUALITY = 90
@@ -72,13 +72,14 @@ def _offsets(
 def small_linear(frame: Frame, longest: int) -> NDArray[np.float32]:
     """Return linear sRGB [h, w, 3] of the picture, no side above ``longest``; not oriented."""
     picture = frame.crop(picture_area(frame))
-    return linear_srgb(np.clip(binned(picture, block_for(picture, longest)), 0, 1), frame)
+    camera = np.clip(binned(picture, block_for(picture, longest)), 0, 1)
+    return linear_srgb(camera * balance(frame), frame)
 
 
 def render_preview(frame: Frame, longest: int) -> NDArray[np.uint8]:
     """Return uint8 sRGB [h, w, 3] of the picture, its longer side at most ``longest``; not oriented."""
     linear = small_linear(frame, longest)
-    return encode_srgb(linear, exposure_gain(linear))
+    return Tone.metered(linear, headroom(frame)).levels(linear)
 
 
 def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
