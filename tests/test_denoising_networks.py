@@ -13,7 +13,6 @@ from networks import stirred
 
 from synthnoise.denoisers.weights import WeightsRecord, save_weights
 from synthnoise.denoising import Denoiser, Settings, denoise_frame
-from synthnoise.denoising.pictures import denoise_picture
 from synthnoise.errors import InputError, UsageError
 from synthnoise.export import export_onnx
 from synthnoise.sensors.presets import SENSORS
@@ -96,10 +95,9 @@ def test_a_bad_onnx_file_is_one_clear_line(files: tuple[Path, Path], tmp_path: P
 
 
 def test_a_network_of_another_domain_is_refused(files: tuple[Path, Path]) -> None:
-    picture = np.full((64, 64, 3), 100, np.uint8)
     for path in files:
         with pytest.raises(UsageError, match="takes 4 planes, not 3"):
-            denoise_picture(picture, Denoiser(Settings(denoiser=str(path))))
+            Denoiser(Settings(denoiser=str(path)))(torch.rand(1, 3, 32, 32), (1e-3,) * 3, (1e-5,) * 3)
 
 
 def test_a_network_that_sees_the_whole_image_is_not_tiled(files: tuple[Path, Path]) -> None:

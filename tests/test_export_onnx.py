@@ -16,6 +16,7 @@ import onnxruntime
 import pytest
 import torch
 from networks import stirred
+from torch.nn import functional
 
 from synthnoise import specs
 from synthnoise.denoisers.weights import (
@@ -123,14 +124,8 @@ def test_same_weights_same_bytes_and_not_a_word(
     "values",
     [
         {"channels": 1, "depth": 3, "width": 4, "sigma_planes": 0},
-        pytest.param(
-            {"channels": 3, "depth": 3, "width": 4, "sigma_planes": 3, "centred": False},
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"channels": 3, "depth": 3, "width": 4, "bias_free": False, "batch_norm": True},
-            marks=pytest.mark.slow,
-        ),
+        {"channels": 3, "depth": 3, "width": 4, "sigma_planes": 3, "centred": False},
+        {"channels": 3, "depth": 3, "width": 4, "bias_free": False, "batch_norm": True},
     ],
 )
 def test_every_conditioning_exports(folder: Path, tmp_path: Path, values: dict[str, Any]) -> None:
@@ -156,6 +151,51 @@ def test_what_is_no_onnx_file_is_refused(
         describe_onnx(tmp_path / "net.onnx")
 
 
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "drunet": {"channels": 4, "widths": [4, 8, 8], "blocks": 1, "residual": True, "centred": True},
+    "u-dru": {"widths": [4, 8], "blocks": 1},
+    "unet": {"channels": 4, "widths": [4, 8]},
+    "ffdnet": {"depth": 3, "width": 8},
+    "autoencoder": {"width": 4},
+    "ridnet": {"width": 16, "modules": 1},
+    "nafnet": {"channels": 4, "width": 4},
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_exports_exactly_at_odd_sizes_and_in_half_precision(
+    tmp_path: Path, name: str
+) -> None:
+    values = ARCHITECTURES[name]
+    network = stirred(values, denoiser=name)
+    record = WeightsRecord(
+        denoiser=name,
+        options=values,
+        domain="bayer",
+        channels=int(network.channels),
+        multiple_of=int(getattr(network, "multiple_of", 1)),
+        noise_range=(0.5, 1.0),
+    )
+    save_weights(tmp_path / "net.safetensors", network, record)
+    summary = export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx")
+    half = export_onnx(tmp_path / "net.safetensors", tmp_path / "half.onnx", half=True)
+    onnx.checker.check_model(onnx.load(tmp_path / "half.onnx"), full_check=True)
+    # That it is what torch computes is verified before the file gets its name.
+    assert 0 < summary.max_error < half.max_error
+    assert half.size < 0.8 * summary.size
+
+
+def test_static_files_have_one_size_and_no_other(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    export_onnx(exported[0], tmp_path / "net.onnx", static=(30, 50))
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    assert [item.shape for item in session.get_inputs()] == [[1, 4, 30, 50], [1, 1, 30, 50]]
+    assert [item.shape for item in session.get_outputs()] == [[1, 4, 30, 50]]
+    facts = describe_onnx(tmp_path / "net.onnx")
+    assert facts["input noisy"] == "1 x 4 x 30 x 50"
+    with pytest.raises(UsageError, match="no pixel"):
+        export_onnx(exported[0], tmp_path / "none.onnx", static=(0, 5))
+
+
 class Halving(torch.nn.Module):
     """Works at half the size, so it needs even heights and widths."""
 
@@ -165,7 +205,8 @@ class Halving(torch.nn.Module):
         self.up = torch.nn.ConvTranspose2d(8, 2, 2, stride=2)
 
     def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        return noisy - self.up(torch.relu(self.down(torch.cat((noisy, sigma), 1))))
+        # softplus is none of the operations that are written down here, so that torch's exporter has to.
+        return noisy - self.up(functional.softplus(self.down(torch.cat((noisy, sigma), 1))))
 
 
 @pytest.fixture
@@ -204,7 +245,7 @@ def hide(package: str) -> Callable[..., Any]:
     return lambda name, *rest: None if name == package else find(name, *rest)
 
 
-@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
 def test_a_missing_package_is_named(
     exported: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:

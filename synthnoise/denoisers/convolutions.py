@@ -25,7 +25,15 @@ class Centred(nn.Module):
         self.image_planes = image_planes
 
     def forward(self, seen: Tensor) -> Tensor:
-        """Return [B, width, H, W] of image and noise level planes [B, C, H, W]."""
+        """Return [B, width, H, W] of image and noise level planes [B, C, H, W], always in their precision."""
+        kind = seen.device.type
+        if torch.is_autocast_enabled(kind):
+            # Half precision has not the digits for a level hundreds of times the noise on it.
+            with torch.autocast(kind, enabled=False):
+                return self._convolve(seen)
+        return self._convolve(seen)
+
+    def _convolve(self, seen: Tensor) -> Tensor:
         image, sigma = self.convolution.weight.tensor_split([self.image_planes], 1)
         weight = torch.cat((image - image.mean((2, 3), keepdim=True), sigma), 1)
         padded = functional.pad(seen, (1, 1, 1, 1), mode="replicate")
@@ -35,6 +43,9 @@ class Centred(nn.Module):
 def convolution(planes_in: int, planes_out: int, *, bias: bool = False) -> nn.Conv2d:
     """Return a 3x3 convolution that keeps the size, of He's initial values for ReLU, biases zero."""
     layer = nn.Conv2d(planes_in, planes_out, 3, padding=1, bias=bias)
+    if layer.weight.is_meta:
+        # There is nothing to fill, and torch would import its compiler to do it: two seconds.
+        return layer
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from synthnoise.denoisers.defects import REACH, replace_defects
 from synthnoise.denoising import level
 from synthnoise.denoising.colour_residual import restore_any_cfa
-from synthnoise.denoising.networks import OnnxNetwork, load_denoiser
+from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.tiles import Tile, tiles
-from synthnoise.devices import pick_device
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
@@ -74,6 +73,8 @@ class Denoiser:
         What its author, or its weights, say of it.
     halo
         Context in pixels of a plane that makes a tile equal the whole.
+    remarks
+        What the user should know of where it runs.
 
     Parameters
     ----------
@@ -94,12 +95,10 @@ class Denoiser:
         colours: tuple[int, ...] | None = None,
         period: tuple[int, int] = (2, 2),
     ) -> None:
-        self.device = pick_device(settings.device)
         self.strength = settings.strength
-        self.record, network = load_denoiser(settings.denoiser, settings.options)
-        if isinstance(network, OnnxNetwork):
-            self.device = torch.device("cpu")
-        self.network = network.eval().to(self.device)
+        loaded = load_denoiser(settings.denoiser, settings.options, settings.device)
+        self.record, self.network, self.device = loaded.record, loaded.network, loaded.device
+        self.remarks = () if loaded.remark is None else (loaded.remark,)
         # Levels are kept where a root has moved them.
         self.halo = self.record.halo + (level.HALO + REACH if self.record.stabilised else 0)
         self._colours, self._period = colours, period

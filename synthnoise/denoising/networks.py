@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from synthnoise.denoisers.bundled import bundled_weights
+from synthnoise.denoising.onnx_network import (
+    CPU,
+    OnnxNetwork,
+    Trial,
+    on_accelerator,
+    on_onnxruntime,
+    on_provider,
+    open_session,
+)
+from synthnoise.devices import pick_device
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
 from synthnoise.files import existing_file, printable
 from synthnoise.plugins import default_plugins
@@ -21,12 +31,34 @@ from synthnoise.specs import DenoiserSpec, Domain
 ONNX, SAFETENSORS = ".onnx", ".safetensors"
 
 _EXTRA = "onnx"
-_SELF_TEST = (1, 32, 40)
-"""Batch, height and width of what an ONNX file must denoise to something finite before it is trusted."""
+_SIGMA = 0.1
+"""Noise level of the image that a network is tried on, where it is not stabilised to 1."""
 
 
-def load_denoiser(name: str, options: Mapping[str, Any]) -> tuple[DenoiserSpec, nn.Module]:
-    """Return the record and the network, on the CPU, of a denoiser.
+@dataclass(frozen=True, kw_only=True)
+class LoadedNetwork:
+    """A network where it runs.
+
+    Attributes
+    ----------
+    record
+        What its author, or its weights, say of it.
+    network
+        Takes and gives tensors on ``device``.
+    device
+        Where its tensors have to be.
+    remark
+        Why it does not run on what it should, None if it does.
+    """
+
+    record: DenoiserSpec
+    network: nn.Module
+    device: torch.device
+    remark: str | None = None
+
+
+def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") -> LoadedNetwork:
+    """Return a denoiser on a device: on the CPU a network runs on onnxruntime, where that is installed.
 
     Parameters
     ----------
@@ -34,11 +66,13 @@ def load_denoiser(name: str, options: Mapping[str, Any]) -> tuple[DenoiserSpec, 
         A classical denoiser, bundled weights, or a ``.safetensors`` or ``.onnx`` file.
     options
         Of a classical denoiser; weights have none.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------
     UsageError
-        It has to be trained first, or weights are given options.
+        It has to be trained first, or weights are given options, or there is no such device.
     InputError
         The file is not what it should be.
     PluginError
@@ -48,27 +82,37 @@ def load_denoiser(name: str, options: Mapping[str, Any]) -> tuple[DenoiserSpec, 
     if path.suffix in (ONNX, SAFETENSORS):
         if options:
             raise UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")
-        return load_onnx(path) if path.suffix == ONNX else _load_weights(path)
+        return load_onnx(path, device) if path.suffix == ONNX else _load_weights(path, pick_device(device))
     record: DenoiserSpec = default_plugins().find("denoisers", name)
     if record.trainable:
         raise UsageError(
             f"{record.name} has to be trained first",
             hint=f"synthnoise train -d {record.name} -o weights.safetensors",
         )
-    return record, default_plugins().create("denoisers", name, options)
+    place = pick_device(device)
+    network: nn.Module = default_plugins().create("denoisers", name, options)
+    return LoadedNetwork(record=record, network=network.eval().to(place), device=place)
 
 
-def _load_weights(path: Path) -> tuple[DenoiserSpec, nn.Module]:
+def _load_weights(path: Path, device: torch.device) -> LoadedNetwork:
     from synthnoise.denoisers.weights import denoiser_spec, load_weights
 
     network, card = load_weights(path)
-    # On a CPU the planes of a pixel side by side take a third off the time.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return denoiser_spec(card), network
+    record = denoiser_spec(card)
+    trial = _trial(record)
+    if device.type == "cpu":
+        network, remark = on_onnxruntime(network, max(card.sigma_planes, 1), trial)
+    else:
+        network, remark = on_accelerator(network, device, trial)
+        device = device if remark is None else torch.device("cpu")
+    if not isinstance(network, OnnxNetwork):
+        # On a CPU the planes of a pixel side by side take a third off torch's time.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return LoadedNetwork(record=record, network=network, device=device, remark=remark)
 
 
-def load_onnx(path: Path | str) -> tuple[DenoiserSpec, nn.Module]:
-    """Return the record and the network of a file that ``synthnoise export`` wrote.
+def load_onnx(path: Path | str, device: str = "cpu") -> LoadedNetwork:
+    """Return a file that ``synthnoise export`` wrote, ready to run.
 
     Raises
     ------
@@ -76,67 +120,39 @@ def load_onnx(path: Path | str) -> tuple[DenoiserSpec, nn.Module]:
         onnxruntime is not installed.
     InputError
         It is not an ONNX file, it was not written by ``synthnoise export``, or it does not run.
+    UsageError
+        The device asked for by name is not there for onnxruntime.
     """
     if util.find_spec("onnxruntime") is None:
         raise MissingExtraError("onnxruntime", _EXTRA)
+    import onnxruntime
+
     path = existing_file(path)
-    network = OnnxNetwork(path)
+    network = OnnxNetwork(open_session(path, CPU))
     record = _record(path, network.metadata)
-    noisy = torch.zeros(1, record.channels, *_SELF_TEST[1:])
+    if network.size is not None:
+        height, width = network.size
+        raise InputError(
+            f"{path}: runs on {height} x {width} pixels alone", hint="use one exported without --static"
+        )
+    trial = _trial(record)
     try:
-        result = network(noisy, torch.ones_like(noisy[:, :1]))
+        result = trial.run(network)
     except (SynthnoiseError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: does not run: {printable(str(error).splitlines()[0])}") from error
-    if result.shape != noisy.shape or not bool(result.isfinite().all()):
-        raise InputError(f"{path}: gives {tuple(result.shape)} for {tuple(noisy.shape)}, or no numbers")
-    return record, network
+    if result.shape[1] != record.channels or not bool(result.isfinite().all()):
+        raise InputError(f"{path}: gives {result.shape[1]} planes for {record.channels}, or no numbers")
+    available = onnxruntime.get_available_providers()
+    network, remark = on_provider(path, device, trial, available=available, reference=network)
+    return LoadedNetwork(record=record, network=network, device=torch.device("cpu"), remark=remark)
 
 
-class OnnxNetwork(nn.Module):
-    """An ONNX file as a network: onnxruntime on the CPU, on as many threads as torch would use.
-
-    Attributes
-    ----------
-    metadata
-        What the file says of itself, text by key.
-
-    Raises
-    ------
-    InputError
-        onnxruntime cannot load the file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        # The arena would keep the memory of the largest tile for each of many sizes.
-        options.enable_cpu_mem_arena = False
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own, without a common ancestor
-            reason = printable(str(error).splitlines()[0])
-            raise InputError(f"{path}: not an ONNX file that onnxruntime runs: {reason}") from error
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        self._inputs = {item.name: item.shape for item in self._session.get_inputs()}
-
-    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        """Return the denoised image, float32 [B, C, H, W], for a noise level map [B, 1 or C, H, W]."""
-        feed = {"noisy": noisy}
-        if "sigma" in self._inputs:
-            planes = self._inputs["sigma"][1]
-            if planes == 1 and sigma.shape[1] > 1:
-                sigma = sigma.square().mean(1, keepdim=True).sqrt()
-            elif planes != sigma.shape[1]:
-                sigma = sigma.expand(-1, planes, -1, -1)
-            feed["sigma"] = sigma
-        arrays = {name: np.ascontiguousarray(x.cpu().numpy(), dtype=np.float32) for name, x in feed.items()}
-        (denoised,) = self._session.run(None, arrays)
-        return torch.from_numpy(denoised)
+def _trial(record: DenoiserSpec) -> Trial:
+    return Trial(
+        channels=record.channels,
+        sigma=1.0 if record.stabilised else _SIGMA,
+        multiple_of=max(record.multiple_of, 1),
+    )
 
 
 def _record(path: Path, metadata: Mapping[str, str]) -> DenoiserSpec:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,17 +20,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, OPSETS, SIGMA, GraphOptions, onnx_model
+from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
 from synthnoise.denoisers.weights import WeightsRecord, content_hash, load_weights
 from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
 
-OPSETS = range(18, 24)
 TOLERANCE = 1e-5
 """Largest difference from torch, relative to the largest output (or 1), that passes."""
+HALF_TOLERANCE = 1e-2
+"""The same for half precision, relative to the largest noise level (or 1): its features have ten bits."""
 
 _EXTRA = "onnx"
-_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_PACKAGES = ("onnx", "onnxruntime")
 _CHECKED_SHAPES = ((1, 64, 64), (3, 33, 41), (1, 7, 9), (2, 17, 128))
 _EXAMPLE_SHAPE = (2, 32, 40)
 
@@ -77,10 +80,12 @@ class _Padded(nn.Module):
 
     def __init__(self, network: nn.Module, multiple_of: int) -> None:
         super().__init__()
-        self.network = network
+        self.network = network.eval()
         self.multiple_of = multiple_of
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        if self.multiple_of == 1:
+            return cast(Tensor, self.network(noisy, sigma))
         height, width = noisy.shape[-2:]
         # Replication, unlike reflection, also works where the padding exceeds the image.
         padding = (0, -width % self.multiple_of, 0, -height % self.multiple_of)
@@ -93,6 +98,8 @@ def export_onnx(
     weights: Path | str,
     output: Path | str,
     *,
+    static: tuple[int, int] | None = None,
+    half: bool = False,
     opset: int = 20,
     overwrite: bool = False,
     plugins: Plugins | None = None,
@@ -103,12 +110,24 @@ def export_onnx(
     deviation in the unit of ``noisy``), output ``denoised`` like ``noisy``; batch, h and w are free.
     The metadata entry ``synthnoise`` is JSON: see :func:`describe`.
 
+    Parameters
+    ----------
+    static
+        (height, width) in pixels of a plane to fix the file to, for programs that want static shapes; the
+        batch is then 1.
+    half
+        Store and compute in half precision (float16), but for the input, the output and what is next to them.
+    opset
+        Version of the ONNX operators.
+
     Raises
     ------
     MissingExtraError
-        One of the packages of the extra ``onnx`` is not installed.
+        A package of the extra ``onnx`` is not installed that this network needs.
     InputError
         The weights file cannot be read.
+    UsageError
+        There is no such opset, or no such size, or the network cannot be written in half precision.
     OutputExistsError
         ``output`` exists and ``overwrite`` is false.
     SynthnoiseError
@@ -119,21 +138,24 @@ def export_onnx(
             raise MissingExtraError(package, _EXTRA)
     if opset not in OPSETS:
         raise UsageError(f"opset {opset} is not supported", hint=f"use {OPSETS[0]} to {OPSETS[-1]}")
+    if static is not None and min(static) < 1:
+        raise UsageError(f"a static size of {static[0]}x{static[1]} holds no pixel")
     output = Path(output)
     if output.exists() and not overwrite:
         raise OutputExistsError(output)
     network, record = load_weights(weights, plugins=plugins)
-    wrapped = network if record.multiple_of == 1 else _Padded(network, record.multiple_of).eval()
-    model = _trace(wrapped, record, opset)
-    _clean(model)
-    _name_outputs(model)
+    options = GraphOptions(multiple_of=record.multiple_of, size=static, half=half, opset=opset)
+    facts = {**describe(network, record), "precision": "float16 inside" if half else "float32"}
+    model = _graph(network, record, options)
+    del model.metadata_props[:]
     entry = model.metadata_props.add()
-    entry.key, entry.value = "synthnoise", json.dumps(describe(network, record), sort_keys=True)
+    entry.key, entry.value = "synthnoise", json.dumps(facts, sort_keys=True)
     data: bytes = model.SerializeToString(deterministic=True)
-    max_error = _verify(data, wrapped, record)
+    shapes = _CHECKED_SHAPES if static is None else ((1, *static),)
+    max_error = _verify(data, _Padded(network, record.multiple_of), record, shapes, half)
     write_bytes(output, data, overwrite=overwrite)
     return OnnxSummary(
-        path=output, size=len(data), nodes=len(model.graph.node), max_error=max_error, checked=_CHECKED_SHAPES
+        path=output, size=len(data), nodes=len(model.graph.node), max_error=max_error, checked=shapes
     )
 
 
@@ -212,8 +234,27 @@ def describe_onnx(path: Path | str) -> dict[str, Any]:
     return facts
 
 
+def _graph(network: nn.Module, record: WeightsRecord, options: GraphOptions) -> Any:
+    """Return the ONNX ModelProto of a network: by torch's own exporter where ours lacks an operation."""
+    try:
+        return onnx_model(
+            network, channels=record.channels, sigma_planes=max(record.sigma_planes, 1), options=options
+        )
+    except UnsupportedOperationError as error:
+        if options.half or options.size is not None:
+            raise UsageError(
+                f"{record.denoiser}: {error.message}", hint="leave out --static and --half"
+            ) from error
+    if util.find_spec("onnxscript") is None:
+        raise MissingExtraError("onnxscript", _EXTRA)
+    model = _trace(_Padded(network, options.multiple_of), record, options.opset)
+    _clean(model)
+    _name_outputs(model)
+    return model
+
+
 def _trace(network: nn.Module, record: WeightsRecord, opset: int) -> Any:
-    """Return the ONNX ModelProto of the network."""
+    """Return the ONNX ModelProto of the network as torch's exporter writes it."""
     batch, height, width = _EXAMPLE_SHAPE
     noisy = torch.zeros(batch, record.channels, height, width)
     sigma = torch.ones(batch, max(record.sigma_planes, 1), height, width)
@@ -222,8 +263,8 @@ def _trace(network: nn.Module, record: WeightsRecord, opset: int) -> Any:
         program = torch.onnx.export(
             network,
             (noisy, sigma),
-            input_names=["noisy", "sigma"],
-            output_names=["denoised"],
+            input_names=[NOISY, SIGMA],
+            output_names=[DENOISED],
             dynamic_shapes={"noisy": free, "sigma": free},
             opset_version=opset,
             dynamo=True,
@@ -277,13 +318,19 @@ def _name_outputs(model: Any) -> None:
     target.type.tensor_type.shape.CopyFrom(source.type.tensor_type.shape)
 
 
-def _verify(data: bytes, network: nn.Module, record: WeightsRecord) -> float:
-    """Return the largest difference from torch.
+def _verify(
+    data: bytes,
+    network: nn.Module,
+    record: WeightsRecord,
+    shapes: Sequence[tuple[int, int, int]],
+    half: bool,
+) -> float:
+    """Return the largest difference from torch over images of some [B, H, W].
 
     Raises
     ------
     SynthnoiseError
-        It exceeds ``TOLERANCE``.
+        It exceeds what is tolerated.
     """
     import onnxruntime
 
@@ -292,16 +339,20 @@ def _verify(data: bytes, network: nn.Module, record: WeightsRecord) -> float:
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_inputs()]
     worst = 0.0
-    for shape in _CHECKED_SHAPES:
+    for shape in shapes:
         noisy, sigma = _example(record, shape)
         with torch.no_grad():
             expected = network(noisy, sigma).numpy()
-        feed = {k: v.numpy() for k, v in (("noisy", noisy), ("sigma", sigma)) if k in names}
+        feed = {k: v.numpy() for k, v in ((NOISY, noisy), (SIGMA, sigma)) if k in names}
         error = _difference(session.run(None, feed), expected)
-        if not error <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        if half:
+            allowed = HALF_TOLERANCE * max(1.0, record.noise_range[1])
+        else:
+            allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+        if not error <= allowed:
             raise SynthnoiseError(
                 f"the exported {record.denoiser} differs from torch by {error:.2g} at {shape}",
-                hint="try another --opset, and please report this",
+                hint="leave out --half" if half else "try another --opset, and please report this",
             )
         worst = max(worst, error)
     return worst

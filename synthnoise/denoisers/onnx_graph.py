@@ -1,0 +1,262 @@
+"""A network as an ONNX graph, written down operation by operation while it denoises a small image once.
+
+What torch executes is seen by a dispatch mode; each operation becomes one or two ONNX nodes. What depends on
+parameters alone is computed then and there and stored as a constant. It takes a fiftieth of the time of
+torch's own exporter, needs no package but ``onnx``, and the same weights give the same bytes. The price: only
+the operations of :mod:`synthnoise.denoisers.onnx_operations` are known, and none that depends on the size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from synthnoise.denoisers.onnx_operations import OPERATIONS, UnsupportedOperationError
+
+NOISY, SIGMA, DENOISED = "noisy", "sigma", "denoised"
+OPSETS = range(18, 24)
+
+_IR_VERSIONS = {23: 11}
+"""Of the file format, where an opset needs a newer one than 10, which every onnxruntime since 1.18 reads."""
+_LEAST_EDGE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """What kind of graph.
+
+    Attributes
+    ----------
+    multiple_of
+        Height and width are padded inside the graph to a multiple of this.
+    size
+        (height, width) in pixels of the input that the graph is fixed to, with a batch of one; None leaves
+        batch, height and width free.
+    half
+        Features and most weights are float16. Input, output, the first convolution and what is added to or
+        subtracted from the input stay float32: a stabilised level of 200 has no room for its noise in half.
+    opset
+        Version of the operators.
+    """
+
+    multiple_of: int = 1
+    size: tuple[int, int] | None = None
+    half: bool = False
+    opset: int = 20
+
+
+def onnx_model(
+    network: nn.Module,
+    *,
+    channels: int,
+    sigma_planes: int,
+    options: GraphOptions | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Any:
+    """Return the ONNX ModelProto of a network on the CPU.
+
+    Inputs ``noisy`` float32 [batch, C, h, w] and ``sigma`` float32 [batch, sigma planes, h, w]; output
+    ``denoised`` like ``noisy``.
+
+    Raises
+    ------
+    UnsupportedOperationError
+        The network does something that cannot be written down here.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    options = options or GraphOptions()
+    graph = _Graph(half=options.half)
+    inner = [graph.pad(name, options) for name in (NOISY, SIGMA)]
+    step = math.lcm(options.multiple_of, int(getattr(network, "multiple_of", 1)))
+    edge = -(-_LEAST_EDGE // step) * step
+    shapes = [(2, planes, edge, edge + step) for planes in (channels, max(sigma_planes, 1))]
+    examples = [torch.rand(shape, generator=torch.Generator().manual_seed(0)) for shape in shapes]
+    recorder = Recorder(graph, network)
+    recorder.values |= dict(zip(map(id, examples), inner, strict=True))
+    with torch.no_grad(), recorder:
+        result = network(*examples)
+    if id(result) not in recorder.values:
+        raise UnsupportedOperationError("what the network returns does not depend on its input")
+    graph.finish(recorder.values[id(result)], options)
+
+    free = ("batch", "h", "w") if options.size is None else (1, *options.size)
+    axes = {NOISY: channels, SIGMA: max(sigma_planes, 1), DENOISED: channels}
+    described = {
+        name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [free[0], planes, *free[1:]])
+        for name, planes in axes.items()
+    }
+    body = helper.make_graph(
+        graph.nodes,
+        "denoiser",
+        [described[NOISY], described[SIGMA]],
+        [described[DENOISED]],
+        [onnx.numpy_helper.from_array(value, name) for name, value in graph.used_constants()],
+    )
+    model = helper.make_model(
+        body,
+        producer_name="synthnoise",
+        opset_imports=[helper.make_opsetid("", options.opset)],
+        ir_version=_IR_VERSIONS.get(options.opset, 10),
+    )
+    helper.set_model_props(model, dict(metadata or {}))
+    return model
+
+
+@dataclass(kw_only=True)
+class _Graph:
+    """Nodes and constants as they are written down.
+
+    Attributes
+    ----------
+    half
+        Features are float16.
+    halves
+        Names of the values that are.
+    """
+
+    half: bool = False
+    nodes: list[Any] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+    halves: set[str] = field(default_factory=set)
+
+    def add(self, operator: str, inputs: Sequence[str], outputs: int = 1, **attributes: Any) -> list[str]:
+        """Append a node and return the names of its outputs."""
+        from onnx import helper
+
+        number = len(self.nodes)
+        names = [f"{operator.lower()}_{number}" + (f"_{i}" if i else "") for i in range(outputs)]
+        self.nodes.append(
+            helper.make_node(operator, inputs, names, name=f"{operator}_{number}", **attributes)
+        )
+        if any(name in self.halves for name in inputs):
+            self.halves.update(names)
+        return names
+
+    def constant(self, value: Any, name: str | None = None) -> str:
+        """Store an array and return its name."""
+        array = np.ascontiguousarray(value)
+        name = name or f"constant_{len(self.constants)}"
+        self.constants[name] = array
+        if array.dtype == np.float16:
+            self.halves.add(name)
+        return name
+
+    def used_constants(self) -> list[tuple[str, Any]]:
+        """Return the constants that nodes refer to: not those needed in the other precision alone."""
+        used = {name for node in self.nodes for name in node.input}
+        return [(name, value) for name, value in self.constants.items() if name in used]
+
+    def cast(self, name: str, *, half: bool) -> str:
+        """Return the name of a value in the precision asked for."""
+        from onnx import TensorProto
+
+        if (name in self.halves) == half:
+            return name
+        if name in self.constants:
+            array = self.constants[name]
+            return self.constant(
+                array.astype(np.float16 if half else np.float32), f"{name}.{16 if half else 32}"
+            )
+        (result,) = self.add("Cast", [name], to=TensorProto.FLOAT16 if half else TensorProto.FLOAT)
+        (self.halves.add if half else self.halves.discard)(result)
+        return result
+
+    def pad(self, name: str, options: GraphOptions) -> str:
+        """Return the name of an input after padding it by its border to a multiple."""
+        multiple = options.multiple_of
+        if options.size is not None:
+            missing = [-edge % multiple for edge in options.size]
+            if not any(missing):
+                return name
+            pads = self.constant(np.array([0] * 6 + missing, np.int64))
+        elif multiple == 1:
+            return name
+        else:
+            (size,) = self.add("Shape", [name], start=2, end=4)
+            (negative,) = self.add("Neg", [size])
+            (missing_name,) = self.add("Mod", [negative, self.constant(np.array([multiple], np.int64))])
+            (pads,) = self.add("Concat", [self.constant(np.zeros(6, np.int64)), missing_name], axis=0)
+        # Replication, unlike reflection, also works where the padding exceeds the image.
+        return self.add("Pad", [name, pads], mode="edge")[0]
+
+    def finish(self, result: str, options: GraphOptions) -> None:
+        """Crop what was padded and name the result."""
+        result = self.cast(result, half=False)
+        padded = options.multiple_of > 1 and (
+            options.size is None or any(edge % options.multiple_of for edge in options.size)
+        )
+        if padded:
+            (size,) = self.add("Shape", [NOISY], start=2, end=4)
+            zero, axes = (self.constant(np.array(v, np.int64)) for v in ([0, 0], [2, 3]))
+            (result,) = self.add("Slice", [result, zero, size, axes])
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [DENOISED if name == result else name for name in names]
+        if not any(DENOISED in node.output for node in self.nodes):
+            raise UnsupportedOperationError("the network returns its input")
+
+
+class Recorder(TorchDispatchMode):
+    """Sees every operation and writes down those that depend on the image.
+
+    Attributes
+    ----------
+    values
+        Name in the graph of each tensor that depends on the image, by identity.
+    """
+
+    def __init__(self, graph: _Graph, network: nn.Module) -> None:
+        super().__init__()
+        self.graph = graph
+        self.values: dict[int, str] = {}
+        self._names = {id(value): name for name, value in network.state_dict(keep_vars=True).items()}
+        # Identities are only unique among what is alive.
+        self._alive: list[Any] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Asking to be skipped by torch.compile costs its import, a second and a hundred megabytes.
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self._alive.append((args, result))
+        flat = [item for arg in args for item in (arg if isinstance(arg, list | tuple) else [arg])]
+        if any(id(item) in self.values for item in flat if isinstance(item, Tensor)):
+            name = str(func)
+            if name not in OPERATIONS:
+                raise UnsupportedOperationError(f"no ONNX operation is known for torch's {name}")
+            outputs = result if isinstance(result, list | tuple) else [result]
+            written = OPERATIONS[name](self, outputs, *args, **(kwargs or {}))
+            self.values.update((id(o), n) for o, n in zip(outputs, written, strict=False))
+        return result
+
+    def name(self, value: Any, like: Tensor | None = None) -> str:
+        """Return the name of a tensor or number, stored as a constant if it does not depend on the image."""
+        if id(value) in self.values:
+            return self.values[id(value)]
+        if not isinstance(value, Tensor):
+            return self.graph.constant(np.array(value, np.float32))
+        own = self._names.get(id(value))
+        if own is None or own not in self.graph.constants:
+            own = self.graph.constant(value.detach().cpu().numpy(), own)
+            self._names[id(value)] = own
+        return own
+
+    def names(self, *values: Any) -> list[str]:
+        """Return the names of values in one precision: half only if every one that has to be is."""
+        names = [self.name(value) for value in values]
+        varying = [name for name in names if name not in self.graph.constants]
+        half = all(name in self.graph.halves for name in varying)
+        return [self.graph.cast(name, half=half) for name in names]

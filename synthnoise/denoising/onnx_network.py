@@ -1,0 +1,249 @@
+"""Networks on onnxruntime, and the trial that every engine and device has to pass before it is trusted.
+
+On a CPU onnxruntime takes about half of torch's time for the networks here (``benchmarks/networks.py``).
+Drivers of accelerators rather compute something wrong than fail, so none is believed before a small image has
+come out of it as out of the CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from synthnoise.denoisers.convolutions import one_level
+from synthnoise.denoisers.onnx_graph import onnx_model
+from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
+from synthnoise.errors import InputError, SynthnoiseError, UsageError
+from synthnoise.files import printable
+
+CPU = "CPUExecutionProvider"
+PROVIDERS = {
+    "cuda": ("CUDAExecutionProvider", "ROCMExecutionProvider"),
+    "mps": ("CoreMLExecutionProvider",),
+    "auto": (
+        "CUDAExecutionProvider",
+        "ROCMExecutionProvider",
+        "DmlExecutionProvider",
+        "CoreMLExecutionProvider",
+    ),
+    "cpu": (),
+}
+"""What onnxruntime calls the devices, best first."""
+
+ACCELERATOR_TOLERANCE = 1e-2
+"""Largest difference from the CPU that an accelerator is forgiven, in the unit of the network's input: half
+precision inside is, rainbows are not."""
+CPU_TOLERANCE = 1e-3
+"""The same between torch and onnxruntime on one CPU."""
+
+SessionFactory = Callable[[bytes | Path, str], Any]
+"""Opens a model on one execution provider."""
+
+
+def open_session(model: bytes | Path, provider: str) -> Any:
+    """Return an onnxruntime session on as many threads as torch would use.
+
+    Raises
+    ------
+    InputError
+        onnxruntime cannot load the model.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    # Threads that wait by spinning would take the time of torch's between two tiles.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=[provider])
+    except Exception as error:  # onnxruntime raises classes of its own, without a common ancestor
+        reason = printable(str(error).splitlines()[0])
+        name = "the network" if isinstance(model, bytes) else model
+        raise InputError(f"{name}: not an ONNX file that onnxruntime runs: {reason}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A small image that a network is tried on: a ramp of ten sigma, and white noise.
+
+    Attributes
+    ----------
+    channels
+        Image planes.
+    sigma
+        Noise level, in the unit of the network's input.
+    multiple_of
+        What height and width are a multiple of.
+    """
+
+    channels: int
+    sigma: float
+    multiple_of: int
+
+    def run(self, network: nn.Module, device: torch.device | str = "cpu") -> Tensor:
+        """Return, on the CPU, what a network on ``device`` makes of it, float32 [1, C, H, W]."""
+        height, width = (-(-edge // self.multiple_of) * self.multiple_of for edge in (48, 64))
+        ramp = torch.linspace(0, 10, width).expand(1, self.channels, height, width)
+        generator = torch.Generator().manual_seed(0)
+        noisy = self.sigma * (ramp + torch.randn(ramp.shape, generator=generator))
+        with torch.inference_mode():
+            result: Tensor = network(noisy.to(device), torch.full_like(noisy[:, :1], self.sigma).to(device))
+        return result.cpu()
+
+
+class OnnxNetwork(nn.Module):
+    """An onnxruntime session as a network.
+
+    Attributes
+    ----------
+    metadata
+        What the model says of itself, text by key.
+    size
+        (height, width) that the model is fixed to, None where it takes any.
+    """
+
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self._session = session
+        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        self._inputs = {item.name: item.shape for item in session.get_inputs()}
+        edges = self._inputs.get("noisy", ())[2:]
+        fixed = len(edges) == 2 and all(isinstance(edge, int) for edge in edges)
+        self.size: tuple[int, int] | None = (edges[0], edges[1]) if fixed else None
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        """Return the denoised image, float32 [B, C, H, W], for a noise level map [B, 1 or C, H, W]."""
+        feed = {"noisy": noisy}
+        if "sigma" in self._inputs:
+            planes = self._inputs["sigma"][1]
+            if planes == 1:
+                sigma = one_level(sigma)
+            elif planes != sigma.shape[1]:
+                sigma = sigma.expand(-1, planes, -1, -1)
+            feed["sigma"] = sigma
+        arrays = {name: np.ascontiguousarray(x.cpu().numpy(), dtype=np.float32) for name, x in feed.items()}
+        (denoised,) = self._session.run(None, arrays)
+        return torch.from_numpy(denoised)
+
+
+def on_onnxruntime(network: nn.Module, sigma_planes: int, trial: Trial) -> tuple[nn.Module, str | None]:
+    """Return a network of torch on onnxruntime's CPU provider, or itself and why not.
+
+    The graph is built in memory, in a fifth of a second; nothing is stored.
+
+    Parameters
+    ----------
+    network
+        On the CPU, told the noise level by ``sigma_planes`` planes.
+    trial
+        What it is tried on.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if util.find_spec(name) is None]
+    if missing:
+        return network, f"on torch, slower, as {missing[0]} is missing: pip install 'synthnoise[onnx]'"
+    try:
+        model = onnx_model(network, channels=trial.channels, sigma_planes=sigma_planes)
+        found = OnnxNetwork(open_session(model.SerializeToString(), CPU))
+    except (UnsupportedOperationError, InputError) as error:
+        return network, f"on torch, slower: {error.message}"
+    difference = largest_difference(trial.run(found), trial.run(network))
+    if difference > CPU_TOLERANCE:
+        return network, f"on torch, slower: onnxruntime gives something else, by {difference:.1g}"
+    return found, None
+
+
+def on_provider(
+    model: Path,
+    device: str,
+    trial: Trial,
+    *,
+    available: Sequence[str],
+    reference: OnnxNetwork,
+    open_on: SessionFactory = open_session,
+) -> tuple[OnnxNetwork, str | None]:
+    """Return a model on the best execution provider of a device that computes what the CPU does.
+
+    Parameters
+    ----------
+    model
+        An ONNX file.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    trial
+        What it is tried on.
+    available
+        Names of the execution providers that this onnxruntime has.
+    reference
+        The model on the CPU.
+    open_on
+        Opens the model on a provider.
+
+    Returns
+    -------
+    network, remark
+        The remark says why it is the CPU where an accelerator was there; None otherwise.
+
+    Raises
+    ------
+    UsageError
+        The device asked for by name has no execution provider here.
+    """
+    kind = device.partition(":")[0]
+    wanted = [name for name in PROVIDERS.get(kind, ()) if name in available]
+    if not wanted and kind not in ("auto", "cpu"):
+        raise UsageError(
+            f"--device {device}: this onnxruntime has no provider for it",
+            hint="install the onnxruntime that has, or give the weights instead of the ONNX file",
+        )
+    remark = None
+    for provider in wanted:
+        try:
+            network = OnnxNetwork(open_on(model, provider))
+            found = trial.run(network)
+        except (SynthnoiseError, RuntimeError) as error:
+            remark = f"on the CPU, as {provider} fails: {printable(str(error).splitlines()[0])}"
+            continue
+        difference = largest_difference(found, trial.run(reference))
+        if difference <= ACCELERATOR_TOLERANCE:
+            return network, None
+        remark = f"on the CPU, as {provider} gives something else, by {difference:.1g}"
+    return reference, remark
+
+
+def on_accelerator(network: nn.Module, device: torch.device, trial: Trial) -> tuple[nn.Module, str | None]:
+    """Return a network of torch on an accelerator, or on the CPU and why: there it computes something else.
+
+    Parameters
+    ----------
+    network
+        On the CPU.
+    trial
+        What it is tried on.
+    """
+    expected = trial.run(network)
+    try:
+        network = network.to(device)
+        difference = largest_difference(trial.run(network, device), expected)
+    except RuntimeError as error:
+        return network.to("cpu"), f"on the CPU, as {device} fails: {printable(str(error).splitlines()[0])}"
+    if difference <= ACCELERATOR_TOLERANCE:
+        return network, None
+    return network.to("cpu"), f"on the CPU, as {device} gives something else, by {difference:.1g}"
+
+
+def largest_difference(found: Tensor, expected: Tensor) -> float:
+    """Return the largest absolute difference; infinity where a number is none, or the shapes differ."""
+    if found.shape != expected.shape:
+        return math.inf
+    difference = float((found - expected).abs().max())
+    return difference if math.isfinite(difference) else math.inf
