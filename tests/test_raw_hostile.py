@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from synthnoise.errors import InputError, SynthnoiseError
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.inheritance import inherit
 from synthnoise.raw.limits import ReadLimits
-from synthnoise.raw.reading import read_metadata
+from synthnoise.raw.reading import read_frame, read_metadata
 from synthnoise.raw.rewrite import rewrite_dng
 from synthnoise.raw.tiff import Tiff
 
@@ -256,3 +259,50 @@ def test_seeds_are_readable(tmp_path: Path, seeds):
     for i, data in enumerate(seeds):
         (tmp_path / f"{i}.dng").write_bytes(data)
         assert read_metadata(tmp_path / f"{i}.dng").path.name == f"{i}.dng"
+
+
+def _patch(path: Path, tag: int, kind: int, count: int, value: int) -> None:
+    """Change a directory entry of a little-endian file to a value that fits into it."""
+    data = bytearray(path.read_bytes())
+    place = _open(bytes(data)).directories[0].table[tag]
+    struct.pack_into("<HHII", data, place, tag, kind, count, value)
+    path.write_bytes(data)
+
+
+def _rewrite_with(path: Path, level: int) -> None:
+    rewrite_dng(path, path.with_name("b.dng"), np.full(SHAPE, level, np.uint16), limits=LIMITS)
+
+
+def test_absurd_bits_and_black_repeats_cost_no_memory(tmp_path):
+    foreign_dng(tmp_path / "bits.dng", noise_frame(shape=SHAPE).mosaic, t50717=None)
+    _patch(tmp_path / "bits.dng", 258, 4, 1, 2**32 - 1)
+    repeat = {"t50713": ("I", 2, (2**31, 2**31)), "t50714": None}
+    foreign_dng(tmp_path / "black.dng", noise_frame(shape=SHAPE).mosaic, **repeat)
+    for name, message in (("bits.dng", "bits per sample"), ("black.dng", "0 black levels")):
+        with pytest.raises(InputError, match=message):
+            _rewrite_with(tmp_path / name, 0)
+        assert "\n" not in _refusal(functools.partial(read_metadata, tmp_path / name, limits=LIMITS))
+
+
+def test_a_stray_cfa_size_of_a_monochrome_file_is_ignored(tmp_path):
+    foreign_dng(tmp_path / "a.dng", noise_frame(shape=SHAPE).mosaic, t33421=("H", 2, (0, 0)))
+    _patch(tmp_path / "a.dng", 262, 3, 1, 34892)
+    _rewrite_with(tmp_path / "a.dng", 900)
+    assert (read_frame(tmp_path / "b.dng").mosaic == 900).all()
+
+
+@pytest.mark.parametrize("target", ["rewriter", "profile"])
+def test_the_fuzz_target_runs_and_finds_nothing(tmp_path, target):
+    command = [
+        sys.executable,
+        Path(__file__).with_name("fuzz.py"),
+        target,
+        "--cases",
+        "60",
+        "--state",
+        "s.json",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "60 cases, 0 failed" in done.stdout
+    assert json.loads((tmp_path / "s.json").read_text()) == {target: 60}

@@ -191,7 +191,8 @@ def _replace_mosaic(
     changes: Changes, image: reading.RawImage, mosaic: NDArray[np.uint16], output: BinaryIO, space: Space
 ) -> None:
     values, directory = changes.values, image.directory
-    period = directory.integers(Tag.CFA_REPEAT_PATTERN_DIM) if image.content == "mosaic" else (1, 1)
+    stated = directory.integers(Tag.CFA_REPEAT_PATTERN_DIM) if image.content == "mosaic" else ()
+    period = stated or (1, 1)
     pixels = mosaic.reshape(image.height, image.width, -1) if image.content == "linear" else mosaic
     grid = TileGrid.of(pixels.shape, (period[0], period[1]))
     offsets, sizes = [], []
