@@ -21,7 +21,7 @@ from synthnoise.cli.parameters import (
     parse_range,
     split_output,
 )
-from synthnoise.errors import UsageError
+from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.output import Output
 
 
@@ -85,6 +85,10 @@ def train(
     average: Annotated[
         float, typer.Option("--average", help="Decay of the average of the weights; 0: none.")
     ] = 0.999,
+    precision: Annotated[str, typer.Option("--precision", help="32, bf16-mixed or 16-mixed.")] = "32",
+    devices: Annotated[
+        int, typer.Option("--devices", min=1, help="How many, each with a process of its own.")
+    ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state beside the output.")] = False,
     overwrite: Overwrite = False,
     seed: Seed = 0,
@@ -94,6 +98,7 @@ def train(
     """Train a denoiser on synthetic pairs drawn as it goes; Ctrl-C saves the state, --resume goes on."""
     from synthnoise.options import parse_pairs
     from synthnoise.training import train as run
+    from synthnoise.training.ranks import is_first_process
     from synthnoise.training.recipes import read_recipe
 
     place, options = split_output(output)
@@ -118,6 +123,7 @@ def train(
         "loss": ("loss", loss),
         "rate": ("lr", rate),
         "average": ("average", average),
+        "precision": ("precision", precision),
         "seed": ("seed", seed),
         "start": ("start", start),
     }
@@ -127,15 +133,23 @@ def train(
         plan |= read_recipe(recipe) | dict(given) | ({"denoiser_options": options} if options else {})
     out = Output(json_mode=json, quiet=context.obj["quiet"])
     with out.progress() as progress:
-        summary = run(
-            **plan,
-            output=Path(place),
-            device=device,
-            resume=resume,
-            overwrite=overwrite,
-            progress=progress,
-        )
-    out.result(summary.as_dict(), summary.lines())
+        try:
+            summary = run(
+                **plan,
+                output=Path(place),
+                device=device,
+                devices=devices,
+                resume=resume,
+                overwrite=overwrite,
+                progress=progress,
+            )
+        except SynthnoiseError:
+            if is_first_process():
+                raise
+            # The first process says it for all, and needs the others to end in peace.
+            raise typer.Exit from None
+    if is_first_process():
+        out.result(summary.as_dict(), summary.lines())
 
 
 def _given(context: typer.Context, name: str) -> bool:

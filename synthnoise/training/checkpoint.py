@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from synthnoise.denoisers.weights import read_tensors
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file, write_bytes
 from synthnoise.training.average import Average
+from synthnoise.training.plan import TrainingPlan
 
 KEY = "synthnoise-training"
 SCHEMA = 2
@@ -42,6 +43,10 @@ class RunState:
         Lines of the log so far.
     gradient
         Usual norm of the gradient.
+    overflows
+        Steps since the gradient was last finite.
+    scaler
+        Of the loss in float16: its numbers by name.
     least_sigma, greatest_sigma
         Range of noise levels seen, in the unit of the network's input.
     """
@@ -54,6 +59,8 @@ class RunState:
     gradient: float = 0.0
     least_sigma: float = sys.float_info.max
     greatest_sigma: float = 0.0
+    overflows: int = 0
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -126,6 +133,8 @@ def read_checkpoint(path: Path, plan: dict[str, Any]) -> tuple[dict[str, Tensor]
         raise InputError(
             f"{path}: not a checkpoint of synthnoise train", hint="start again without --resume"
         ) from error
+    # Arguments that training has learnt since had their defaults.
+    before = {f.name: f.default for f in fields(TrainingPlan) if f.default is not MISSING} | before
     for key in sorted(plan.keys() | before.keys()):
         if plan.get(key) != before.get(key):
             raise UsageError(

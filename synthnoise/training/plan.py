@@ -13,6 +13,7 @@ from synthnoise.training.budget import Budget
 
 SMALLEST_CROP = 8
 
+PrecisionName = Literal["32", "bf16-mixed", "16-mixed"]
 LossName = Literal["mse", "l1", "ssim", "noise-residual"]
 
 
@@ -46,6 +47,8 @@ class TrainingPlan:
         Highest learning rate.
     average
         Share of the former weights in each new exponential average of them, which is what is kept.
+    precision
+        Of the convolutions: ``32``, or ``bf16-mixed`` or ``16-mixed`` beside weights of 32 bits.
     seed
         Of pairs and of the network's first values.
     start, start_sha256
@@ -74,6 +77,7 @@ class TrainingPlan:
     loss: LossName = "mse"
     lr: float = 1e-3
     average: float = 0.999
+    precision: PrecisionName = "32"
     seed: int = 0
     start: str | None = None
     start_sha256: str | None = None
@@ -87,6 +91,9 @@ class TrainingPlan:
             raise UsageError(f"{self.cuts} cuts from each image", hint="several need a scene to cut from")
         if self.loss not in get_args(LossName):
             raise UsageError(f"a loss called {self.loss!r}", hint=f"one of {', '.join(get_args(LossName))}")
+        if self.precision not in get_args(PrecisionName):
+            known = ", ".join(get_args(PrecisionName))
+            raise UsageError(f"a precision called {self.precision!r}", hint=f"one of {known}")
         if not 0 <= self.average < 1:
             raise UsageError(f"an average of {self.average:g}", hint="use 0 (none) to below 1, such as 0.999")
         if not 0 < self.lr < 1:

@@ -14,7 +14,7 @@ from synthnoise.training.trainer import train
 FOLDER = Path(__file__).with_name("recipes")
 SUFFIX = ".toml"
 
-_OF_THE_RUN = {"output", "device", "resume", "overwrite", "plugins", "progress"}
+_OF_THE_RUN = {"output", "device", "devices", "resume", "overwrite", "plugins", "progress"}
 
 
 def recipe_names() -> list[str]:

@@ -12,7 +12,8 @@ from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import checkpoint_path
-from synthnoise.training.plan import LossName, TrainingPlan
+from synthnoise.training.plan import LossName, PrecisionName, TrainingPlan
+from synthnoise.training.ranks import Ranks
 from synthnoise.training.run import Run, TrainingSummary
 from synthnoise.training.start import read_start
 
@@ -41,10 +42,12 @@ def train(
     loss: LossName = "mse",
     lr: float = 1e-3,
     average: float = 0.999,
+    precision: PrecisionName = "32",
     seed: int = 0,
     start: Path | str | None = None,
     start_sha256: str | None = None,
     device: str = "auto",
+    devices: int = 1,
     resume: bool = False,
     overwrite: bool = False,
     plugins: Plugins | None = None,
@@ -69,7 +72,7 @@ def train(
     steps, minutes
         Budget; the learning rate anneals to the end of whichever comes first.
     batch
-        Pairs per step.
+        Pairs per step, of all devices together.
     crop
         Height and width of a pair in pixels of the network's input (packed pixels for RAW).
     scene, cuts
@@ -82,9 +85,14 @@ def train(
         Highest learning rate.
     average
         Decay of the exponential average of the weights, which is what is written; 0 writes the last ones.
+    precision
+        ``32``, or ``bf16-mixed`` or ``16-mixed``: convolutions in half precision, weights in single.
     start, start_sha256
         Weights to begin from (fine-tuning): bundled ones by name, or a file; with a hash, no others.
         Network and options are theirs; optimiser, schedule and average begin anew.
+    device, devices
+        What to train on, and how many: the script is started as often, unless torchrun has. Which pairs a
+        step sees does not depend on it. The first process writes.
     resume
         Go on from the state beside ``output``.
 
@@ -125,18 +133,20 @@ def train(
         loss=loss,
         lr=lr,
         average=average,
+        precision=precision,
         seed=seed,
         start=begun.name if begun else None,
         start_sha256=begun.sha256 if begun else None,
     )
+    ranks = Ranks(pick_device(device), devices, precision)
     run = Run(
         plan,
         output,
-        device=pick_device(device),
+        ranks=ranks,
         plugins=plugins,
         start=begun,
         overwrite=overwrite,
-        progress=progress,
+        progress=progress if ranks.is_first else SILENT,
     )
     if resume:
         run.resume()
