@@ -353,7 +353,7 @@ def main() -> None:
                     rows.append(row)
             except SynthnoiseError as error:
                 short = str(item).rpartition("/")[2]
-                refused[short] = error.message.rpartition("/")[2].removeprefix(f"{short}: ")
+                refused[short] = error.message.removeprefix(f"{item}: ")
                 print(f"\n{short}: {refused[short]}", flush=True)
     if arguments.markdown:
         arguments.markdown.write_text(markdown(rows, refused))

@@ -24,6 +24,8 @@ from synthnoise.files import sha256
 
 TIMEOUT = 300
 GRID = (24, 32)
+EVEN = 1
+"""8-bit levels that the cells of an evenly coloured picture may differ by."""
 NEARLY_GREY = 0.06
 """Largest spread of a grid cell's channels, relative to its mean, in our own rendering."""
 
@@ -124,10 +126,17 @@ class Summary:
         return float(np.abs(np.subtract(self.means, other.means)).max())
 
     def likeness(self, other: Summary, *, ranks: bool = False) -> float:
-        """Return the correlation of the grids (or of ranks, which no tone curve changes), worst channel."""
+        """Return the correlation of the grids (or of ranks, which no tone curve changes), worst channel.
+
+        Two pictures of one even colour are alike.
+        """
         mine, theirs = (np.array(summary.cells, float) for summary in (self, other))
+        if np.ptp(mine, axis=0).max() <= EVEN and np.ptp(theirs, axis=0).max() <= EVEN:
+            return 1.0
         if ranks:
             mine, theirs = rankdata(mine, axis=0), rankdata(theirs, axis=0)
+        if min(np.ptp(mine, axis=0).min(), np.ptp(theirs, axis=0).min()) == 0:
+            return 0.0
         return min(float(np.corrcoef(mine[:, c], theirs[:, c])[0, 1]) for c in range(3))
 
     def cast(self, truth: Summary) -> float:
@@ -135,7 +144,7 @@ class Summary:
         cells, expected = np.array(self.cells, float), np.array(truth.cells, float)
         level = expected.mean(1)
         grey = (np.ptp(expected, axis=1) < NEARLY_GREY * level) & (level > 30) & (level < 230)
-        return float(np.median(np.ptp(cells[grey], axis=1))) if grey.sum() > 10 else float("nan")
+        return float(np.median(np.ptp(cells[grey], axis=1))) if grey.sum() > 10 else 0.0
 
     def has_shape_of(self, other: Summary) -> bool:
         """Return whether both sides agree within 3 % and 24 pixels: readers crop their own borders."""

@@ -13,9 +13,10 @@ from synthnoise.raw.frame import Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.linear_dng import is_linear, read_linear
 from synthnoise.raw.plain import Geometry
+from synthnoise.raw.sandbox import Sandbox, read_in_sandbox
 from synthnoise.specs import ReaderSpec
 
-__all__ = ["CaptureInfo", "Geometry", "ReadLimits", "read_frame", "read_frames", "read_metadata"]
+__all__ = ["CaptureInfo", "Geometry", "ReadLimits", "Sandbox", "read_frame", "read_frames", "read_metadata"]
 
 LONGEST_MAGIC = 64
 
@@ -26,6 +27,7 @@ def read_frame(
     limits: ReadLimits = DEFAULT_LIMITS,
     geometry: Geometry | None = None,
     demosaiced: bool = False,
+    sandbox: Sandbox | bool = False,
 ) -> Frame:
     """Return the sensor readout in a file, the first where it holds several.
 
@@ -39,12 +41,18 @@ def read_frame(
         What a plain file cannot say of itself; with it, no reader plugin is asked.
     demosaiced
         Whether a linear DNG will do too; see :func:`synthnoise.raw.linear_dng.read_linear`.
+    sandbox
+        Decode in a process of its own with limits on memory and time (:mod:`synthnoise.raw.sandbox`), for
+        files that are not trusted; costs about a second per file.
 
     Raises
     ------
     InputError
         The file is missing, damaged, exceeds the limits, or holds no mosaic.
     """
+    if sandbox:
+        chosen = sandbox if isinstance(sandbox, Sandbox) else Sandbox()
+        return read_in_sandbox(path, chosen, limits=limits, geometry=geometry, demosaiced=demosaiced)
     if demosaiced and geometry is None and is_linear(path):
         return read_linear(path, limits=limits)
     frame = next(read_frames(path, limits=limits, geometry=geometry), None)
