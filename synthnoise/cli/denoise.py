@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +47,13 @@ def denoise(
     preview: Annotated[
         bool, typer.Option("--preview", help="Only write a PNG of the middle before and after, at 100 %.")
     ] = False,
+    dark: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--dark",
+            help="A dark frame of the same exposure and ISO: subtract the fixed pattern. Repeatable.",
+        ),
+    ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Folders inside of folders too.")
     ] = False,
@@ -83,6 +91,7 @@ def denoise(
             on_existing=on_existing,
             geometry=parse_geometry(geometry),
             preview=preview,
+            darks=dark or (),
             recursive=recursive,
             jobs=jobs,
             progress=progress,

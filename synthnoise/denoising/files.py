@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.denoising.dark_pattern import MeanDark, average_darks, subtract_dark
 from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.pictures import denoise_picture
 from synthnoise.denoising.preview import preview
+from synthnoise.denoising.whole_numbers import whole_numbers
 from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
 from synthnoise.plugins import default_plugins
@@ -57,6 +60,8 @@ class Batch:
         faster than one, and take twice the memory.
     preview
         Write, in place of the result, a PNG of the middle of the picture before and after, at 100 %.
+    darks
+        Dark frames of the camera and setting of all the files, whose fixed pattern is subtracted.
 
     Raises
     ------
@@ -70,6 +75,7 @@ class Batch:
     recursive: bool = False
     jobs: int = 1
     preview: bool = False
+    darks: Sequence[str | Path] = ()
 
     def __post_init__(self) -> None:
         if self.on_existing not in POLICIES:
@@ -78,6 +84,12 @@ class Batch:
             raise UsageError(f"format {self.format!r}: choose one of {', '.join(RAW_FORMATS)}")
         if self.jobs < 1:
             raise UsageError(f"{self.jobs} jobs: at least one file at a time")
+
+    def mean_dark(self) -> MeanDark | None:
+        """Return the mean of the darks, or None where there are none; raises InputError as they are read."""
+        if not self.darks:
+            return None
+        return average_darks(read_frame(path, geometry=self.geometry) for path in self.darks)
 
     def is_picture(self, path: Path) -> bool:
         """Return whether a file has left the camera as a picture."""
@@ -130,8 +142,14 @@ def denoise_files(
     if len(paths) > 1 and output is not None and Path(output).suffix and not Path(output).is_dir():
         raise UsageError(f"{output}: one file cannot hold {len(paths)} results", hint="give -o a folder")
     asked_for = {Path(item) for item in inputs}
-    # What a folder or pattern finds of earlier results is not denoised again.
-    paths = [p for p in paths if p in asked_for or not p.stem.endswith((SUFFIX, PREVIEW_SUFFIX))]
+    # What a folder or pattern finds of earlier results is not denoised again, nor are its darks.
+    known = {Path(path).resolve() for path in request.darks}
+    paths = [
+        path
+        for path in paths
+        if path in asked_for or not (path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)) or path.resolve() in known)
+    ]
+    dark = request.mean_dark()
     alone = len(paths) == 1
     taken: dict[Path, Path] = {}
     claim = threading.Lock()
@@ -145,7 +163,7 @@ def denoise_files(
                 raise UsageError(
                     f"{path}: would become {target}, as {first} does", hint="denoise them into two folders"
                 )
-            outcome = _denoise_file(path, target, settings, request, progress if alone else SILENT)
+            outcome = _denoise_file(path, target, settings, request, dark, progress if alone else SILENT)
         except SynthnoiseError as error:
             if not alone:
                 progress.note(f"{path}: failed")
@@ -167,7 +185,7 @@ def denoise_files(
 
 
 def _denoise_file(
-    path: Path, target: Path, settings: Settings, batch: Batch, progress: Progress
+    path: Path, target: Path, settings: Settings, batch: Batch, dark: MeanDark | None, progress: Progress
 ) -> FileOutcome:
     if target.exists() and batch.on_existing == "skip":
         return FileOutcome(path, target, skipped=True)
@@ -177,16 +195,24 @@ def _denoise_file(
     if batch.is_picture(path):
         if batch.preview:
             raise UsageError(f"{path}: previews are of RAW files", hint="denoise the picture itself")
+        if dark is not None:
+            raise UsageError(f"{path}: is a picture, and dark frames are for RAW files")
         return _denoise_picture_file(path, target, settings, overwrite, progress)
     frame = read_frame(path, geometry=batch.geometry, demosaiced=True)
+    whole, subtracted = np.issubdtype(frame.mosaic.dtype, np.integer), None
+    if dark is not None:
+        frame, subtracted = subtract_dark(frame, dark)
     if batch.preview:
         picture, result = preview(frame, settings)
         write_png(target, picture, overwrite)
     else:
         result = denoise_frame(frame, settings, progress=progress)
+        if whole and subtracted is not None:
+            result = dataclasses.replace(result, frame=whole_numbers(result.frame))
         WRITERS[batch.format or "dng"](path, target, result, settings.strength, overwrite)
     percent = 100 * result.residual
     remarks = (
+        *([] if subtracted is None else [f"subtracted {subtracted}"]),
         f"noise level from {result.noise.source}",
         f"noise left: {percent:.0f} %",
         *result.noise.warnings,
@@ -197,6 +223,8 @@ def _denoise_file(
         "residual_noise": result.residual,
         "warnings": result.noise.warnings,
     }
+    if subtracted is not None:
+        details["dark"] = dataclasses.asdict(subtracted)
     return FileOutcome(path, target, details=details, remarks=remarks)
 
 

@@ -1,0 +1,280 @@
+"""Subtracting what dark frames and a photograph share: glow, shading, lines, dark signal of pixels, hot ones.
+
+A dark holds the sensor's fixed pattern and noise of its own, which subtraction would add. So of each part
+only as much is taken off as is fixed. How much that is, the photograph says itself: noise of the dark is
+not in it and the pattern is, so that the regression of the photograph on the dark, over places where little
+happens, has the fixed share of the dark's variance as its slope (the best linear estimate, Wiener). What
+varies slowly cannot be told from the scene like that; there the dark's own noise is known from its fine
+detail. Hot pixels are replaced from their neighbours: they are brighter, but also noisier.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.denoising.dark_shading import Plane, slow_part
+from synthnoise.errors import InputError
+from synthnoise.raw.frame import Frame
+
+AMPLITUDES = (0.0, 1.5, 2.5, 3.5, 5.0)
+"""Robust standard deviations of a dark between which pixels have their own slope: the few that stand out
+are mostly fixed, the many that do not mostly noise."""
+SURE = 3.0
+"""Standard errors that a slope must have to be believed."""
+EXPOSURES_APART = 0.1
+"""Relative difference of two exposure times that still count as equal."""
+LIT = 0.2
+"""Share of the range below which a dark's middle level must lie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DarkSubtraction:
+    """What was taken off a frame, in DN.
+
+    Attributes
+    ----------
+    frames
+        Number of darks.
+    offset
+        Mean over the frame.
+    shading, lines, pixels
+        Standard deviation of what varies slowly, of rows and columns, and of single pixels.
+    hot
+        Pixels that were replaced.
+    """
+
+    frames: int
+    offset: float
+    shading: float
+    lines: float
+    pixels: float
+    hot: int
+
+    def __str__(self) -> str:
+        darks = "a dark frame" if self.frames == 1 else f"{self.frames} dark frames"
+        return (
+            f"from {darks}: offset {self.offset:+.2f} DN, shading {self.shading:.2f} DN, "
+            f"lines {self.lines:.2f} DN, pixels {self.pixels:.2f} DN, {self.hot} hot pixels replaced"
+        )
+
+
+@dataclass(frozen=True)
+class MeanDark:
+    """The mean of some darks of one camera and setting: a float32 frame, and how many they were."""
+
+    frame: Frame
+    count: int
+
+
+def average_darks(darks: Iterable[Frame]) -> MeanDark:
+    """Return the mean of dark frames, one of which is in memory at a time.
+
+    Raises
+    ------
+    InputError
+        There is none, they differ in camera, size, ISO or exposure, or one is not dark.
+    """
+    first: Frame | None = None
+    total: NDArray[np.float32] | None = None
+    black, lines, count = np.zeros(1), [np.zeros(1), np.zeros(1)], 0
+    for dark in darks:
+        middle = float(np.median(dark.mosaic[::7, ::7])) - float(dark.black.mean())
+        if middle > LIT * float(dark.white - dark.black.mean()):
+            raise InputError(
+                f"{dark.path or 'the dark'}: is not dark", hint="cap the lens, cover the viewfinder"
+            )
+        if first is None or total is None:
+            first, total = dark, dark.mosaic.astype(np.float32)
+        else:
+            _check_alike(dark, first)
+            total += dark.mosaic
+        black = black + dark.black
+        for axis, line in enumerate((dark.black_rows, dark.black_columns)):
+            lines[axis] = lines[axis] + (0.0 if line is None else line)
+        count += 1
+    if first is None or total is None:
+        raise InputError("there is no dark frame to subtract")
+    total /= count
+    rows, columns = (line / count if line.size > 1 else None for line in lines)
+    mean = dataclasses.replace(
+        first, mosaic=total, black=black / count, black_rows=rows, black_columns=columns
+    )
+    return MeanDark(mean, count)
+
+
+def subtract_dark(frame: Frame, dark: MeanDark) -> tuple[Frame, DarkSubtraction]:
+    """Return a frame, now float32, without the pattern that it shares with darks, and what that was.
+
+    Clipped pixels, unless they are hot, and masked borders stay as they are. Beyond input and output,
+    memory is that of a few planes of the colour filter array.
+
+    Raises
+    ------
+    InputError
+        The darks are of another camera, size, ISO or exposure.
+    """
+    _check_alike(dark.frame, frame)
+    active, without_light = frame.active(), dark.frame.active()
+    h, w = active.cfa.shape
+    output = frame.mosaic.astype(np.float32)
+    top, left, bottom, right = frame.area
+    inside = output[top:bottom, left:right]
+    parts = []
+    for position in range(h * w):
+        i, j = divmod(position, w)
+        pattern, hot, sums = _plane_pattern(active, without_light, i, j)
+        plane = inside[i::h, j::w]
+        shown = active.mosaic[i::h, j::w] < active.white
+        plane[shown] -= pattern[shown]
+        _replace(plane, hot)
+        parts.append((*sums, float(hot.sum())))
+    offset, shading, lines, pixels, hot_pixels = np.mean(parts, 0).tolist()
+    summary = DarkSubtraction(
+        frames=dark.count,
+        offset=offset,
+        shading=math.sqrt(shading),
+        lines=math.sqrt(lines),
+        pixels=math.sqrt(pixels),
+        hot=round(hot_pixels * h * w),
+    )
+    return dataclasses.replace(frame, mosaic=output), summary
+
+
+def _check_alike(dark: Frame, other: Frame) -> None:
+    """Raise InputError where a dark does not belong to another frame."""
+    name, of = dark.path or "the dark", other.path or "the frame"
+    hint = "shoot darks with the settings of the photograph"
+    if dark.mosaic.shape != other.mosaic.shape or dark.area != other.area:
+        sizes = " and ".join(f"{f.mosaic.shape[1]} x {f.mosaic.shape[0]}" for f in (dark, other))
+        raise InputError(f"{name}: differs in size from {of}: {sizes} pixels", hint=hint)
+    if not np.array_equal(dark.cfa, other.cfa) or dark.white != other.white:
+        raise InputError(f"{name}: differs in colour filters or white level from {of}", hint=hint)
+    if dark.camera and other.camera and dark.camera != other.camera:
+        raise InputError(f"{name}: is of a {dark.camera}, {of} of a {other.camera}", hint=hint)
+    if dark.iso and other.iso and dark.iso != other.iso:
+        raise InputError(f"{name}: has ISO {dark.iso:g}, {of} ISO {other.iso:g}", hint=hint)
+    seconds = dark.exposure_time or 0.0, other.exposure_time or 0.0
+    if all(seconds) and abs(seconds[0] / seconds[1] - 1) > EXPOSURES_APART:
+        raise InputError(f"{name}: was exposed {seconds[0]:g} s, {of} {seconds[1]:g} s", hint=hint)
+
+
+def _plane_pattern(
+    active: Frame, without_light: Frame, i: int, j: int
+) -> tuple[Plane, NDArray[np.bool_], tuple[float, float, float, float]]:
+    """Return the pattern in DN of one position of the CFA, its hot pixels, and what it is made of.
+
+    That is the mean, and the variances of shading, lines and pixels.
+    """
+    light = _above_black(active, i, j)
+    dark = _above_black(without_light, i, j)
+    shading, hot, deviation = slow_part(dark)
+    detail = dark - shading
+    detail[hot] = 0
+    h, w = active.cfa.shape
+    flat = _flat(light) & ~hot & (active.mosaic[i::h, j::w] < active.white)
+    lines = np.zeros_like(dark)
+    for axis in (0, 1):
+        means = detail.mean(1 - axis, keepdims=True)
+        detail -= means
+        lines += _line_slope(light, means, flat, axis) * means
+    detail[hot] = 0
+    pixels = _pixel_part(light, detail, flat, deviation)
+    sums = float(shading.mean()), float(shading.var()), float(lines.var()), float(pixels.var())
+    shading += lines
+    shading += pixels
+    return shading, hot, sums
+
+
+def _above_black(frame: Frame, i: int, j: int) -> Plane:
+    """Return one position of the CFA in DN above the black level of the file, float32."""
+    h, w = frame.cfa.shape
+    plane = frame.mosaic[i::h, j::w].astype(np.float32)
+    plane -= np.float32(frame.black[i, j])
+    if frame.black_rows is not None:
+        plane -= frame.black_rows[i::h, None].astype(np.float32)
+    if frame.black_columns is not None:
+        plane -= frame.black_columns[j::w].astype(np.float32)
+    return plane
+
+
+def _flat(light: Plane) -> NDArray[np.bool_]:
+    """Return where a photograph changes least, half of all pixels; judged without the pixel itself."""
+    rough = np.abs(np.roll(light, 1, 0) - np.roll(light, -1, 0))
+    rough += np.abs(np.roll(light, 1, 1) - np.roll(light, -1, 1))
+    found: NDArray[np.bool_] = rough <= np.median(rough[::3, ::3])
+    found[[0, -1]] = found[:, [0, -1]] = False
+    return found
+
+
+def _line_slope(light: Plane, means: Plane, flat: NDArray[np.bool_], axis: int) -> float:
+    """Return which share of a dark's line means is in the photograph too; 0 where that is not sure."""
+    apart = _second_difference(light, axis)
+    counts = flat.sum(1 - axis)
+    ours = np.where(flat, apart, 0).sum(1 - axis, dtype=np.float64) / np.maximum(counts, 1)
+    theirs = _second_difference(means, axis).reshape(-1).astype(np.float64)
+    return _slope(ours, theirs, counts.astype(np.float64))
+
+
+def _pixel_part(light: Plane, detail: Plane, flat: NDArray[np.bool_], deviation: Plane) -> Plane:
+    """Return a dark's detail as far as the photograph has it too, by how much a pixel stands out."""
+    ours, theirs = (_laplacian(values) for values in (light, detail))
+    size = np.abs(detail) / deviation
+    kept = np.zeros_like(detail)
+    for low, high in zip(AMPLITUDES, (*AMPLITUDES[1:], np.inf), strict=True):
+        here = (size >= low) & (size < high)
+        used = here & flat
+        slope = _slope(ours[used].astype(np.float64), theirs[used].astype(np.float64))
+        kept[here] = np.float32(slope) * detail[here]
+    return kept
+
+
+def _slope(
+    ours: NDArray[np.float64], theirs: NDArray[np.float64], weight: NDArray[np.float64] | float = 1.0
+) -> float:
+    """Return the regression of the photograph on the dark, between 0 and 1; 0 where it is not sure.
+
+    Its standard error is that of White (1980), as the photograph's noise is not the same everywhere.
+    """
+    total = float((weight * theirs**2).sum())
+    if total <= 0:
+        return 0.0
+    slope = float((weight * ours * theirs).sum()) / total
+    error = float(np.sqrt(((weight * (ours - slope * theirs) * theirs) ** 2).sum())) / total
+    return min(slope, 1.0) if slope > SURE * error else 0.0
+
+
+def _second_difference(values: Plane, axis: int) -> Plane:
+    """Return each value less the mean of its two neighbours; 0 at the ends."""
+    around = (np.roll(values, 1, axis) + np.roll(values, -1, axis)) / 2
+    apart = np.asarray(values - around, np.float32)
+    ends = (slice(None),) * axis + ([0, -1],)
+    apart[ends] = 0
+    return apart
+
+
+def _laplacian(values: Plane) -> Plane:
+    """Return each value less the mean of its four neighbours, which wrap around at the ends."""
+    total = sum(np.roll(values, shift, axis) for axis in (0, 1) for shift in (1, -1))
+    return np.asarray(values - total / 4, np.float32)
+
+
+def _replace(plane: Plane, defects: NDArray[np.bool_]) -> None:
+    """Replace pixels, in place, by the mean of those of their eight neighbours that are none themselves."""
+    rows, columns = np.nonzero(defects)
+    total, count = np.zeros(len(rows)), np.zeros(len(rows))
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            r, c = rows + down, columns + across
+            inside = (r >= 0) & (r < plane.shape[0]) & (c >= 0) & (c < plane.shape[1])
+            r, c = np.clip(r, 0, plane.shape[0] - 1), np.clip(c, 0, plane.shape[1] - 1)
+            sound = inside & ~defects[r, c]
+            total += np.where(sound, plane[r, c], 0)
+            count += sound
+    known = count > 0
+    plane[rows[known], columns[known]] = total[known] / count[known]

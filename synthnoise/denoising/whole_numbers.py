@@ -1,0 +1,44 @@
+"""From float32 mosaics back to the whole numbers of a file, in steps fine enough for what noise is left."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from synthnoise.raw.frame import Frame
+from synthnoise.rng import Rng, Stream
+
+BAND = 128
+"""Rows at a time."""
+LARGEST = 65535
+
+
+def whole_numbers(frame: Frame, scale: int = 1) -> Frame:
+    """Return a frame as uint16 in units of 1 / ``scale`` DN, its levels scaled with it.
+
+    Values are rounded up as often as their fraction says, so that no level shifts; whole ones (clipped
+    pixels, masked borders) stay exact. What lies below 0 or above white is clipped.
+    """
+    height, width = frame.mosaic.shape
+    mosaic = np.empty((height, width), np.uint16)
+    rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64))
+    for top in range(0, height, BAND):
+        band = frame.mosaic[top : top + BAND].astype(np.float32) * np.float32(scale)
+        # Not so near to 0 and 1 that the last bits of a whole number could move it.
+        fraction = 0.01 + 0.98 * rng.cropped(top, 0).uniform(Stream.ROUNDING, (1, *band.shape))[0, 0].numpy()
+        mosaic[top : top + BAND] = np.clip(np.floor(band + fraction), 0, frame.white * scale)
+
+    def scaled(line: np.ndarray | None) -> np.ndarray | None:
+        return None if line is None else line * scale
+
+    return dataclasses.replace(
+        frame,
+        mosaic=mosaic,
+        black=frame.black * scale,
+        white=frame.white * scale,
+        black_rows=scaled(frame.black_rows),
+        black_columns=scaled(frame.black_columns),
+        bits=None if frame.bits is None else min(frame.bits + (scale - 1).bit_length(), 16),
+    )
