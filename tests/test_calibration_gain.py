@@ -9,14 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sampling import assert_variance
+from scipy.ndimage import gaussian_filter
 
 from synthnoise.calibration.blind import noise_without_dark
-from synthnoise.calibration.detail import lattice_of, zero_of
+from synthnoise.calibration.detail import lattice_of, tabulate, zero_of
 from synthnoise.calibration.gain import estimate_gain
 from synthnoise.calibration.photon_transfer import photon_transfer
 from synthnoise.calibration.published_gain import published_gain
 from synthnoise.errors import InputError, UsageError
 from synthnoise.raw.frame import Frame
+from synthnoise.raw.images import read_image
 from synthnoise.sensors.presets import MILD, SENSORS
 from synthnoise.sensors.scenes import dead_leaves, patches, ramp
 from synthnoise.sensors.sensor import CFA_PATTERNS, Sensor
@@ -132,13 +134,42 @@ def test_hot_and_blinking_pixels_of_the_noisy_frame_do_not_count():
     assert hit.gain == pytest.approx(plain.gain, abs=plain.standard_error)
 
 
-def test_texture_alone_can_only_widen_the_interval_downwards():
+def test_texture_of_single_pixels_widens_the_interval():
     random = np.random.default_rng(5)
     grain = 1 + 0.15 * random.standard_normal(SIZE)
     scene = np.clip(patches(SIZE) * grain, 0, 1).astype(np.float32)
     estimate = measure(camera(0.1), scene, 10)
-    assert estimate.gain > 0.1
+    low, high = estimate.interval
+    assert low <= 0.1 <= high
+    assert high - low > 0.5 * estimate.gain
     assert estimate.prnu > 0.03
+
+
+@pytest.mark.parametrize("blur", [0.45, 1.0])
+def test_texture_everywhere_is_inside_the_interval(blur):
+    white = gaussian_filter(np.random.default_rng(7).standard_normal(SIZE), blur)
+    scene = np.clip(patches(SIZE) * (1 + 0.15 * white / white.std()), 0, 1).astype(np.float32)
+    low, high = measure(camera(2.0), scene, 100).interval
+    assert low <= 2.0 <= high
+    assert high - low < 1.2
+
+
+def test_planes_share_texture_but_no_noise():
+    device = camera(2.0)
+    lattice = lattice_of(device.dark().cfa)
+    zero = zero_of([device.dark().mosaic], lattice)
+
+    def shared(scene) -> tuple[float, float]:
+        noisy = device.shoot(scene, ratio=100, index=1)
+        table = tabulate(noisy, [device.dark()], lattice, zero, gain=2.0).flattest(8.0)
+        places = table.count.sum()
+        return table.shared.sum() / places, (table.noisy - table.dark).sum() / places / math.sqrt(places)
+
+    even, error = shared(np.full((3, *SIZE), 0.5, np.float32))
+    assert abs(even) < 5 * error
+    white = gaussian_filter(np.random.default_rng(7).standard_normal(SIZE), 1.0)
+    waved, _ = shared(np.broadcast_to(0.5 + 0.05 * white / white.std(), (3, *SIZE)).astype(np.float32))
+    assert waved > 20 * error
 
 
 def test_an_image_that_is_textured_everywhere_is_called_so():
@@ -300,22 +331,27 @@ def test_stated_intervals_hold_the_truth_in_85_of_100_cases():
     assert max(errors) <= LARGEST_ERROR
 
 
+def photographs(folder, step: int):
+    """Yield linear photographs [3, H, W]."""
+    for path in sorted(folder.glob("*.jpg"))[10::step]:
+        yield (read_image(path).astype(np.float32).transpose(2, 0, 1) / 255) ** 2.2
+
+
 @pytest.mark.slow
 def test_on_photographs_the_interval_says_what_texture_and_grain_may_do(shared_data):
     folder = shared_data / "natural" / "BSDS500-train"
     if not folder.is_dir():
         pytest.skip("no BSDS500-train in the data folder")
-    from synthnoise.raw.images import read_image
-
-    good = []
-    for number, path in enumerate(sorted(folder.glob("*.jpg"))[10::25]):
-        value = read_image(path).astype(np.float32).transpose(2, 0, 1) / 255
-        light = value**2.2
+    held, precise = [], []
+    for number, light in enumerate(photographs(folder, step=12)):
         for gain in (0.5, 2.0, 8.0):
             for ratio in (10, 100):
                 estimate = measure(camera(gain, size=light.shape[1:], unit=number), light, ratio)
                 if estimate.regime != "unmeasured":
-                    held = estimate.interval[0] <= gain <= estimate.interval[1]
-                    good.append(held or abs(estimate.gain / gain - 1) <= 0.1)
-    assert len(good) >= 40
-    assert np.mean(good) >= 0.9
+                    held.append(estimate.interval[0] <= gain <= estimate.interval[1])
+                    precise.append(abs(estimate.gain / gain - 1) <= 0.1)
+    assert len(held) >= 80
+    # 95 in 100 are meant to hold; photographs are few, and one that fails does so at several gains
+    assert np.mean(held) >= 0.88
+    assert np.mean(np.array(held) | np.array(precise)) >= 0.92
+    assert np.mean(precise) >= 0.5

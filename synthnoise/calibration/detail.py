@@ -5,6 +5,8 @@ Detail is the response of one CFA plane to the outer product of two second diffe
 column, so row noise, column noise and linear shading are gone; its squares sum to one, so white noise
 keeps its variance. At equal selection it passes a third to a half of the texture that (1, -2, 1) passes.
 Coarse detail is the same with (1, 0, -2, 0, 1): equal for white noise, but texture weighs more in it.
+Noise is independent from plane to plane and texture is not, so the product of the coarse details of two
+planes is texture alone, in the mean.
 
 How bright and how flat a place is, is judged on the *other* planes, whose noise is independent of the
 detail. A choice made that way cannot bias the detail, in whichever direction its noise went.
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.calibration.detail_table import FLATNESS_EDGES, DetailTable
 from synthnoise.errors import UsageError
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import GREEN, Frame
@@ -32,9 +35,6 @@ HALO = 5
 BAND_ROWS = 64
 TILE_ROWS, TILE_COLUMNS = 8, 12
 LEVELS = 40
-FLATNESS_EDGES = 2.0 ** np.arange(-2.0, 8.5, 0.5)
-"""Upper edges of the flatness bins, half an octave each; the mean of pure noise is 1."""
-
 GUARD = 9.0
 """Standard deviations from its neighbours beyond which a pixel is hot, blinking or hit by a cosmic ray.
 
@@ -212,48 +212,6 @@ def _sample_bands(mosaic: Mosaic, lattice: Lattice) -> Iterator[Planes]:
         yield lattice.planes(mosaic, int(start), int(start) + height)
 
 
-@dataclass(frozen=True)
-class DetailTable:
-    """Sums over the places of a frame, by tile, plane, level and flatness.
-
-    Attributes
-    ----------
-    count
-        float64 [T, P, L, F] places.
-    level
-        Sum of the signal in DN above the dark.
-    noisy, dark
-        Sums of squared detail in DN^2: of the noisy frame, and of the dark (mean over the darks).
-    coarse
-        Sum of squared coarse detail of the noisy frame, less that of the dark.
-    """
-
-    count: NDArray[np.float64]
-    level: NDArray[np.float64]
-    noisy: NDArray[np.float64]
-    dark: NDArray[np.float64]
-    coarse: NDArray[np.float64]
-
-    def parts(self) -> Iterator[NDArray[np.float64]]:
-        """Yield the sums in the order of the fields."""
-        yield from (self.count, self.level, self.noisy, self.dark, self.coarse)
-
-    def flattest(self, edge: float) -> DetailTable:
-        """Return the table [T, P, L] of the places whose flatness is below ``edge``."""
-        n = int(np.searchsorted(FLATNESS_EDGES, edge * 1.001))
-        return DetailTable(*(part[..., :n].sum(-1) for part in self.parts()))
-
-    def flattest_share(self, share: float) -> DetailTable:
-        """Return the table [T, P, L] of about the flattest ``share`` of each plane and level."""
-        total = self.count.sum(0)
-        chosen = np.cumsum(total, -1) - total < share * total.sum(-1, keepdims=True)
-        return DetailTable(*((part * chosen).sum(-1) for part in self.parts()))
-
-    def plane(self, index: int) -> DetailTable:
-        """Return the table of one plane."""
-        return DetailTable(*(part[:, [index]] for part in self.parts()))
-
-
 def tabulate(
     noisy: Frame,
     darks: Sequence[Frame],
@@ -281,7 +239,8 @@ def tabulate(
     """
     rows, columns = lattice.size(noisy.mosaic)
     shape = (TILE_ROWS * TILE_COLUMNS, len(lattice.positions), LEVELS, len(FLATNESS_EDGES) + 1)
-    sums = np.zeros((5, int(np.prod(shape))))
+    sums = np.zeros((6, int(np.prod(shape))))
+    colour = _mean_light(noisy.mosaic, lattice, zero)
     starts = range(HALO, rows - HALO, BAND_ROWS)[::step]
     tile_columns = np.arange(HALO, columns - HALO) * TILE_COLUMNS // columns
     progress.start(f"measuring detail of {noisy.path.name if noisy.path else 'a frame'}", len(starts))
@@ -293,9 +252,9 @@ def tabulate(
         black = [planes - zero.offset[:, None, None] for planes in black]
         tiles = (np.arange(start, stop) * TILE_ROWS // rows * TILE_COLUMNS)[:, None] + tile_columns
         limit = Real(SATURATION) * (Real(noisy.white) - zero.offset)
-        sums += _band_sums(light, black, tiles, zero, gain, limit, shape)
+        sums += _band_sums(light, black, tiles, zero, gain, limit, colour, shape)
         progress.advance()
-    return DetailTable(*sums.reshape(5, *shape))
+    return DetailTable(*sums.reshape(6, *shape))
 
 
 def _band_sums(
@@ -305,33 +264,54 @@ def _band_sums(
     zero: Zero,
     gain: float | None,
     limit: Planes,
+    colour: Planes,
     shape: tuple[int, ...],
 ) -> NDArray[np.float64]:
-    """Return the sums of a band, [5, T P L F]; planes are DN above zero, [P, rows, columns]."""
+    """Return the sums of a band, [6, T P L F]; planes are DN above zero, [P, rows, columns]."""
     sums = _box(light)
     near, wide = sums[:, 4:-4, 4:-4] * Real(1 / 9), _box(sums)[:, 3:-3, 3:-3] * Real(1 / 81)
     use = np.broadcast_to((wide < limit[:, None, None]).all(0), near.shape)
     if gain is not None:
         expected = np.maximum(sums, 0) * (gain / 9) + zero.variance[:, None, None]
         use = use & _quiet(light, sums, expected.astype(np.float32))
-    dark_level, dark_fine, dark_coarse = (np.zeros_like(near) for _ in range(3))
+    dark_level, dark_fine = (np.zeros_like(near) for _ in range(2))
+    details = _detail(light, 2)
+    coarse, shared = details**2, _shared(details, colour)
     for planes in black:
         dark_sums = _box(planes)
         use = use & _quiet(planes, dark_sums, zero.variance[:, None, None])
         dark_fine += _detail(planes, 1) ** 2 / len(black)
-        dark_coarse += _detail(planes, 2) ** 2 / len(black)
+        details = _detail(planes, 2)
+        coarse -= details**2 / Real(len(black))
+        shared -= _shared(details, colour) / Real(len(black))
         dark_level += dark_sums[:, 4:-4, 4:-4] / (9 * len(black))
     if not black:
         dark_fine += zero.detail[:, None, None]
-        dark_coarse += zero.coarse[:, None, None]
+        coarse -= zero.coarse[:, None, None]
     chosen = np.flatnonzero(use)
-    coarse = _detail(light, 2) ** 2 - dark_coarse
-    values = (near - dark_level, _detail(light, 1) ** 2, dark_fine, coarse)
+    values = (near - dark_level, _detail(light, 1) ** 2, dark_fine, coarse, shared)
     keys = _keys(sums, wide, zero, gain or 0.0, shape) + tiles * (shape[1] * shape[2] * shape[3])
     key, size = keys.ravel()[chosen], int(np.prod(shape))
     return np.stack(
         [np.bincount(key, minlength=size), *(np.bincount(key, v.ravel()[chosen], size) for v in values)]
     )
+
+
+def _mean_light(noisy: Mosaic, lattice: Lattice, zero: Zero) -> Planes:
+    """Return the mean of each plane of a noisy mosaic, [P] DN above the dark, at least 0."""
+    means = np.mean([band.mean((1, 2)) for band in _sample_bands(noisy, lattice)], axis=0)
+    return np.maximum(means - zero.offset, 0).astype(Real)
+
+
+def _shared(details: Planes, colour: Planes) -> Planes:
+    """Return the product of each plane's detail with what the others foretell of it, all [P, r, c].
+
+    They foretell it as if texture were of the mean ``colour`` [P] of the picture.
+    """
+    weighted = details * colour[:, None, None]
+    strength = np.maximum((colour**2).sum() - colour**2, Real(1e-12))
+    others: Planes = (weighted.sum(0) - weighted) * (colour / strength)[:, None, None]
+    return details * others
 
 
 def _keys(sums: Planes, wide: Planes, zero: Zero, gain: float, shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -20,15 +20,9 @@ from typing import Literal
 
 import numpy as np
 
-from synthnoise.calibration.detail import (
-    BAND_ROWS,
-    DetailTable,
-    Lattice,
-    Zero,
-    lattice_of,
-    tabulate,
-    zero_of,
-)
+from synthnoise.calibration.detail import BAND_ROWS, Lattice, Zero, lattice_of, tabulate, zero_of
+from synthnoise.calibration.detail_table import DetailTable
+from synthnoise.calibration.texture import GRAIN, ROUGHER, Texture, texture_of
 from synthnoise.calibration.variance_line import CORRELATED, MINIMUM_PLACES, Posterior, VarianceLine, fit_line
 from synthnoise.errors import InputError
 from synthnoise.profiles.schema import GainRegime
@@ -36,30 +30,17 @@ from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import Frame
 
 CUTS = (1.0, math.sqrt(2), 2.0, math.sqrt(8), 4.0)
-"""Flatness below which places are used: the strictest that is precise enough."""
+"""Flatness below which places are used: the one that leaves least doubt."""
 
-PRECISE, TOLERABLE = 0.01, 0.05
-"""Relative standard errors of K: ``PRECISE`` settles a cut, above ``TOLERABLE`` cuts beyond 2 are tried."""
+PRECISE = 0.01
+"""Relative doubt about K at which no further cut is tried."""
 
-PASSED_RANGE = (0.35, 0.05)
-"""Most and least share of texture in the detail that the interval allows for: blurs of 0.5 to 1.2 pixels."""
+AS_SURE = 1.4
+"""Factor on the least doubt up to which other cuts count: the interval spans what they say too, because the
+cut of least doubt is often the one whose texture went unnoticed."""
 
-LOOSER, LOOSEST = 4.0, (16.0, 64.0)
-"""Factors on the cut at which rougher places are let in, to see what texture does."""
-
-TEXTURED_RISE = 0.15
-"""Relative rise of the gain at ``LOOSER`` from which the picture is textured."""
-
-ROUGH_SHARE = 0.3
-"""Share of the greatest relative rise that the flattest places may hold too. It and ``GRAIN`` were set on
-photographs of the BSDS500 training set, whose own noise cannot be told from that of light."""
-
-GRAIN, BRIGHT = 1e-4, 0.99
-"""Variance of grain over level, relative to the level that this share of the places stays below: that of 1.2
-of 255 codes of sRGB, which grows nearly like shot noise, because sRGB was made to hide both alike."""
-
-HIDDEN_CONTRAST = 0.007
-"""Contrast of texture or grain, finest scale, that the flatness of the other planes may not show."""
+TEXTURED = 0.15
+"""Share of the gain that texture would add to it, from which the picture is textured."""
 
 OFFSET_DRIFT = 0.005
 """Drift of the black level between two frames, in read noises, beyond what row noise explains."""
@@ -232,7 +213,7 @@ def _rough_gain(table: DetailTable) -> float | None:
     Texture raises the ratio of variance to level, never lowers it, so where ratios are precise a low
     quantile of theirs is near the truth; where they are not, texture is buried and their mean will do.
     """
-    count, level, noisy, dark, _ = (part.sum(0).ravel() for part in table.parts())
+    count, level, noisy, dark, *_ = (part.sum(0).ravel() for part in table.parts())
     kept = (count > 100) & (level > 0)
     if count[kept].sum() < MINIMUM_PLACES:
         return None
@@ -248,65 +229,98 @@ def _rough_gain(table: DetailTable) -> float | None:
     return max(float((weight * ratio).sum() / weight.sum()), 1e-6)
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """A line through the places below a cut, and what texture may do to it.
+
+    ``down`` and ``up`` are DN per electron by which texture may have raised or lowered the gain.
+    """
+
+    places: DetailTable
+    line: VarianceLine
+    posterior: Posterior
+    texture: Texture
+    down: float
+    up: float
+
+    @property
+    def doubt(self) -> float:
+        """Standard deviation in DN per electron, noise and texture together."""
+        return math.hypot(self.posterior.deviation, max(self.down, self.up) / Z95)
+
+    def zero_error(self, drift: float) -> float:
+        """Standard deviation in DN per electron that a zero gives which drifts by so many DN."""
+        return self.posterior.gain * drift / _level(self.line)
+
+    def interval(self, drift: float) -> tuple[float, float]:
+        """Return the 95 % interval in DN per electron."""
+        gain, zero = self.posterior.gain, Z95 * self.zero_error(drift)
+        down = math.hypot(gain - self.posterior.low, zero, self.down)
+        return max(gain - down, 0.0), gain + math.hypot(self.posterior.high - gain, zero, self.up)
+
+
+def _fit_below(cut: float, table: DetailTable, rough: float, darks: int, *, floor: bool) -> _Fit | None:
+    """Return the line through the places below a cut; None where there are too few, or there is no gain."""
+    places = table.flattest(cut)
+    first = fit_line(places, rough, darks, floor=floor)
+    if first is None or first.gain <= 0:
+        return None
+    gain = max(first.posterior().gain, 1e-9)
+    texture = texture_of(places, table.flattest(ROUGHER * cut), first, gain)
+    lines = [
+        fit_line(places, gain, darks, floor=floor, fineness=fineness)
+        for fineness in (texture.least, texture.likely, texture.most)
+    ]
+    less, likely, more = (line.posterior() for line in lines if line is not None)
+    if likely.gain <= 0:
+        return None
+    assert lines[1] is not None
+    down = math.hypot(max(0.0, likely.gain - more.gain), texture.unseen)
+    down += GRAIN * _level(lines[1])
+    return _Fit(places, lines[1], likely, texture, down, max(0.0, less.gain - likely.gain))
+
+
+def _level(line: VarianceLine) -> float:
+    """Return the level in DN above black that carries the most weight."""
+    return float(np.average(line.level, weights=line.weight * line.level**2))
+
+
 def _choose_cut(table: DetailTable, rough: float, darks: int, drift: float, *, floor: bool) -> GainEstimate:
-    """Return the estimate at the strictest cut that is precise."""
-    best: tuple[float, VarianceLine, Posterior] | None = None
+    """Return the estimate at the cut that leaves the least doubt."""
+    fits = list[_Fit]()
     for cut in CUTS:
-        line = fit_line(table.flattest(cut), rough, darks, floor=floor)
-        if line is None or line.gain <= 0:
-            continue
-        posterior = line.posterior()
-        if best is None or cut <= 2 or posterior.deviation < best[2].deviation:
-            best = cut, line, posterior
-        if posterior.deviation < (PRECISE if cut < 2 else TOLERABLE) * line.gain:
-            break
+        fit = _fit_below(cut, table, rough, darks, floor=floor)
+        if fit is not None:
+            fits.append(fit)
+            if fit.doubt < PRECISE * fit.posterior.gain:
+                break
     if not floor and float(table.noisy.sum()) < QUIETER * float(table.dark.sum()):
         return unmeasured("its noise is less than the dark's: denoised, or is the dark warmer or swapped?")
+    best = min(fits, key=lambda fit: fit.doubt, default=None)
     if best is None:
         return unmeasured("the noisy frame has too few flat, lit, unsaturated places")
-    if best[2].low <= 0:
+    if best.posterior.low <= 0:
         return unmeasured("the noisy frame is too dark: its noise is hardly more than that of the dark frame")
-    return _estimate(*best, table, drift, darks, floor=floor)
+    as_sure = [fit.interval(drift) for fit in fits if fit.doubt <= AS_SURE * best.doubt]
+    interval = min(low for low, _ in as_sure), max(high for _, high in as_sure)
+    return _estimate(best, interval, drift, darks, floor=floor)
 
 
 def _estimate(
-    cut: float,
-    line: VarianceLine,
-    posterior: Posterior,
-    table: DetailTable,
-    drift: float,
-    darks: int,
-    *,
-    floor: bool,
+    fit: _Fit, interval: tuple[float, float], drift: float, darks: int, *, floor: bool
 ) -> GainEstimate:
-    """Return a fit as an estimate whose interval allows for a drift of the zero and for texture.
-
-    Texture is allowed for by what less and what more of it in the detail would give than the mean share.
-    Downwards only, also by what a contrast of ``HIDDEN_CONTRAST`` and grain would do, which neither flatness
-    nor coarse detail tells from noise, and by how much the gain rises where rougher places are let in.
-    """
-    gain, information = posterior.gain, line.weight * line.level**2
-    level = float(np.average(line.level, weights=information))
-    places = table.flattest(cut)
-    more, less = (fit_line(places, gain, darks, floor=floor, passed=share) for share in PASSED_RANGE)
-    rise, most_rise = _rises(table, cut, gain, darks, floor=floor)
-    free = fit_line(places, gain, darks, floor=True)
-    assert more is not None
-    assert less is not None
+    """Return a fit as an estimate."""
+    posterior, line = fit.posterior, fit.line
+    gain, level = posterior.gain, _level(line)
+    free = fit_line(fit.places, gain, darks, floor=True, fineness=fit.texture.likely)
     assert free is not None
-    texture_down = max(0.0, gain - more.posterior().gain) + HIDDEN_CONTRAST**2 * level
-    texture_down += gain * (max(0.0, rise) + ROUGH_SHARE * most_rise) + GRAIN * _bright_level(table)
-    texture_up = max(0.0, less.posterior().gain - gain)
-    zero = gain * drift / level
-    down = math.hypot(gain - posterior.low, Z95 * zero) + texture_down
-    up = math.hypot(posterior.high - gain, Z95 * zero) + texture_up
-    smooth, smooth_error = _smoothness(places)
-    shot_share = gain * level / float(np.average(line.dark, weights=information))
+    smooth, smooth_error = _smoothness(fit.places)
+    shot_share = gain * level / float(np.average(line.dark, weights=line.weight * line.level**2))
     return GainEstimate(
         gain=gain,
-        standard_error=math.hypot(posterior.deviation, zero),
-        interval=(max(gain - down, 0.0), gain + up),
-        regime=_regime(math.sqrt(level / gain), shot_share, rise),
+        standard_error=math.hypot(posterior.deviation, fit.zero_error(drift)),
+        interval=interval,
+        regime=_regime(math.sqrt(level / gain), shot_share, fit.texture.amount / gain),
         prnu=math.sqrt(posterior.square),
         level=level,
         places=line.places,
@@ -314,25 +328,8 @@ def _estimate(
         smoothness_se=smooth_error,
         floor=free.excess,
         floor_se=free.excess_se,
-        by_plane=tuple(_plane_gains(places, gain, darks, floor=floor)),
+        by_plane=tuple(_plane_gains(fit, darks, floor=floor)),
     )
-
-
-def _rises(table: DetailTable, cut: float, gain: float, darks: int, *, floor: bool) -> tuple[float, float]:
-    """Return by what part the gain rises where rougher places are let in: at ``LOOSER``, and at most."""
-    rises = []
-    for factor in (LOOSER, *LOOSEST):
-        line = fit_line(table.flattest(factor * cut), gain, darks, floor=floor)
-        assert line is not None
-        rises.append(line.posterior().gain / gain - 1)
-    return rises[0], max(0.0, *rises)
-
-
-def _bright_level(table: DetailTable) -> float:
-    """Return the level in DN above black that ``BRIGHT`` of the places of a table [T, P, L, F] stay below."""
-    count, level = (part.sum((0, 1, 3)) for part in (table.count, table.level))
-    place = int(np.searchsorted(np.cumsum(count), BRIGHT * count.sum()))
-    return float(level[place] / count[place])
 
 
 def _smoothness(table: DetailTable) -> tuple[float, float]:
@@ -344,19 +341,18 @@ def _smoothness(table: DetailTable) -> tuple[float, float]:
     return float(coarse.sum() / fine.sum()), error
 
 
-def _regime(snr: float, shot_share: float, rise: float) -> GainRegime:
-    if rise > TEXTURED_RISE:
+def _regime(snr: float, shot_share: float, texture: float) -> GainRegime:
+    if texture > TEXTURED:
         return "textured"
     if snr > HIGH_SNR:
         return "high-snr"
     return "low-light" if shot_share < LOW_LIGHT else "good"
 
 
-def _plane_gains(
-    table: DetailTable, gain: float, darks: int, *, floor: bool
-) -> Iterator[tuple[float, float]]:
-    """Yield gain and standard error of each plane of a table [T, P, L]; NaN where it says too little."""
-    for plane in range(table.count.shape[1]):
-        line = fit_line(table.plane(plane), gain, darks, floor=floor)
+def _plane_gains(fit: _Fit, darks: int, *, floor: bool) -> Iterator[tuple[float, float]]:
+    """Yield gain and standard error of each plane; NaN where it says too little."""
+    gain, fineness = fit.posterior.gain, fit.texture.likely
+    for plane in range(fit.places.count.shape[1]):
+        line = fit_line(fit.places.plane(plane), gain, darks, floor=floor, fineness=fineness)
         posterior = line.posterior() if line else None
         yield (posterior.gain, posterior.deviation) if posterior else (math.nan, math.nan)

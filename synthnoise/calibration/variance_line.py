@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from synthnoise.calibration.detail import DetailTable
+from synthnoise.calibration.detail_table import DetailTable
 
 CORRELATED = 2 * 1.944**2
 """Variance of a mean of n neighbouring squared details of white noise, times n, over their mean squared.
@@ -19,9 +19,15 @@ CORRELATED = 2 * 1.944**2
 SQUARE_SCALE = 1e-4
 """Scale of q before looking: pixels that differ by 1 %, with a tail for texture (Student t, 2 degrees)."""
 
-TEXTURE_PASSED = 0.17
-"""Share of the surplus of coarse over fine detail that texture leaves in fine detail: of leaves behind a lens
-blur of 0.7 pixels; 0.35 at 0.5 pixels, 0.07 at 1 pixel."""
+FINENESS = 2.6
+"""Texture in fine detail over what the planes share of it in coarse detail: median of photographs of the
+BSDS500 training set (:mod:`synthnoise.calibration.texture`)."""
+
+SHARED_NOISE = 1 / 6
+"""Variance that noise gives to the shared detail of four planes, over that of squared detail."""
+
+FILLED = 200
+"""Places below which a bin is left out."""
 
 MINIMUM_PLACES = 1000
 """Places, all bins together, below which no line is drawn."""
@@ -109,20 +115,25 @@ def _mixture_quantile(
     return (low + high) / 2
 
 
+def filled_bins(table: DetailTable) -> NDArray[np.bool_]:
+    """Return which of the planes' bins [P L] of a table [T, P, L] hold enough places to count."""
+    filled: NDArray[np.bool_] = table.count.sum(0).ravel() > FILLED
+    return filled
+
+
 def fit_line(
-    table: DetailTable, gain: float, darks: int, *, floor: bool = False, passed: float = TEXTURE_PASSED
+    table: DetailTable, gain: float, darks: int, *, floor: bool = False, fineness: float = FINENESS
 ) -> VarianceLine | None:
     """Fit the line to a table [T, P, L] from ``darks`` dark frames; None where there is too little of it.
 
     ``gain`` is where the weights start from. With ``floor`` the line need not go through the origin: what
-    stood for the dark may have had another noise than the picture has at black. ``passed`` of what coarse
-    detail has more than fine detail is taken for texture and subtracted.
+    stood for the dark may have had another noise than the picture has at black. ``fineness`` times what the
+    planes share of coarse detail is taken for texture and subtracted.
     """
-    excess = table.noisy - table.dark
-    excess = excess - passed * (table.coarse - excess)
+    excess = table.noisy - table.dark - fineness * table.shared
     sums = np.stack([table.count, table.level, excess, table.dark]).reshape(4, len(table.count), -1)
     total = sums.sum(1)
-    kept = total[0] > 200
+    kept = filled_bins(table)
     if kept.sum() < 3 or total[0, kept].sum() < MINIMUM_PLACES:
         return None
     sums, total = sums[..., kept], total[:, kept]
@@ -131,7 +142,8 @@ def fit_line(
     ridge = np.array([0.0, (100 * SQUARE_SCALE) ** -2, dark.mean() ** -2])[: 2 + floor]
     for _ in range(6):
         variance = np.maximum(dark + surplus, dark / 10) + gain * np.maximum(level, 0) + square * level**2
-        weight = total[0] / (CORRELATED * (variance**2 + dark**2 / darks))
+        shared = (1 + SHARED_NOISE * fineness**2) * variance**2
+        weight = total[0] / (CORRELATED * (shared + dark**2 / darks))
         solved = _solve(total, weight, ridge)
         gain, square = max(solved[0], 1e-9), max(solved[1], 0.0)
         surplus = float(solved[2]) if floor else 0.0
