@@ -35,6 +35,10 @@ def denoise(
     strength: Annotated[
         float, typer.Option("--strength", min=0.0, max=1.0, help="0 leaves the noise, 1 removes it.")
     ] = 1.0,
+    luma: Annotated[
+        float, typer.Option("--luma", min=0.0, max=1.0, help="Strength for brightness: 0.5 keeps grain.")
+    ] = 1.0,
+    chroma: Annotated[float, typer.Option("--chroma", min=0.0, max=1.0, help="Strength for colour.")] = 1.0,
     file_format: Annotated[
         str | None,
         typer.Option(
@@ -75,6 +79,8 @@ def denoise(
         profile=profile,
         iso=iso,
         strength=strength,
+        luma=luma,
+        chroma=chroma,
         tile=tile,
         device=device,
     )

@@ -205,7 +205,7 @@ class _Graph:
             raise UnsupportedOperationError("the network returns its input")
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operation and writes down those that depend on the image.
 
     Attributes
@@ -215,7 +215,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, graph: _Graph, network: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph = graph
         self.values: dict[int, str] = {}
         self._names = {id(value): name for name, value in network.state_dict(keep_vars=True).items()}

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from synthnoise.denoisers.defects import REACH, replace_defects
 from synthnoise.denoising import level
 from synthnoise.denoising.colour_residual import restore_any_cfa
+from synthnoise.denoising.level import LevelDrift
 from synthnoise.denoising.networks import load_denoiser
-from synthnoise.denoising.tiles import Tile, tiles
+from synthnoise.denoising.strengths import Strengths
+from synthnoise.denoising.tiles import ALIGNMENT, Tile, tiles
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
@@ -41,6 +43,8 @@ class Settings:
         Camera profile (or its name or folder) and ISO, instead of what the file says of its noise.
     strength
         0 leaves the noise, 1 removes what the denoiser removes; the result is blended in between.
+    luma, chroma
+        The same for brightness and colour apart; ``strength`` multiplies both.
     tile
         Edge in mosaic pixels; None for the default.
     device
@@ -52,12 +56,15 @@ class Settings:
     profile: CameraProfile | str | Path | None = None
     iso: float | None = None
     strength: float = 1.0
+    luma: float = 1.0
+    chroma: float = 1.0
     tile: int | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
-            raise UsageError(f"strength {self.strength:g} is not between 0 and 1")
+        for name in ("strength", "luma", "chroma"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} {getattr(self, name):g} is not between 0 and 1")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types."""
@@ -71,8 +78,12 @@ class Denoiser:
     ----------
     record
         What its author, or its weights, say of it.
+    context
+        Pixels of a plane around a tile that its restored interior depends on.
     halo
-        Context in pixels of a plane that makes a tile equal the whole.
+        The same for its interior with local means kept.
+    strengths
+        How much of the difference it makes is kept.
     remarks
         What the user should know of where it runs.
 
@@ -81,6 +92,8 @@ class Denoiser:
     colours, period
         Colour of each plane and the repeat (h, w), where the planes are those of a colour filter array
         other than 2x2.
+    neutral
+        A neutral grey in the three colours of the planes, which tells colour from brightness.
 
     Raises
     ------
@@ -94,32 +107,50 @@ class Denoiser:
         *,
         colours: tuple[int, ...] | None = None,
         period: tuple[int, int] = (2, 2),
+        neutral: tuple[float, ...] | None = None,
     ) -> None:
-        self.strength = settings.strength
+        self.strengths = Strengths(
+            luma=settings.strength * settings.luma,
+            chroma=settings.strength * settings.chroma,
+            colours=colours,
+            neutral=neutral or (1.0, 1.0, 1.0),
+        )
         loaded = load_denoiser(settings.denoiser, settings.options, settings.device)
         self.record, self.network, self.device = loaded.record, loaded.network, loaded.device
         self.remarks = () if loaded.remark is None else (loaded.remark,)
-        # Levels are kept where a root has moved them.
-        self.halo = self.record.halo + (level.HALO + REACH if self.record.stabilised else 0)
+        self.context = self.record.halo + (REACH if self._repairs else 0)
         self._colours, self._period = colours, period
+        self._block = level.BLOCK
         if colours is not None:
             if self.record.channels or not self.record.stabilised:
                 raise UsageError(
                     f"{self.record.name} is not made for a {period[1]}x{period[0]} colour filter array",
                     hint="patch-dct denoises any",
                 )
-            within_repeat = -(-self.record.halo // min(period)) + INTERPOLATION
-            self.halo = self.record.halo + within_repeat + 3 * LEVEL_BLOCK
+            self.context += -(-self.record.halo // min(period)) + INTERPOLATION
+            self._block = LEVEL_BLOCK
+        # Levels are kept where a root has moved them: two blocks and the one that it is in.
+        self.halo = self.context + (3 * self._block if self.record.stabilised else 0)
 
-    def tiles(self, size: tuple[int, int], edge: int) -> list[Tile]:
+    def tiles(self, size: tuple[int, int], edge: int, *, levelled: bool = True) -> list[Tile]:
         """Return the tiles of an image of ``size`` that with this denoiser's context equal the whole.
+
+        Parameters
+        ----------
+        edge
+            Pixels of a plane.
+        levelled
+            Each tile keeps its own local means, which takes more context.
 
         Raises
         ------
         UsageError
             There are several, and the network sees the whole image at every pixel.
         """
-        grid = list(tiles(size, edge, self.halo))
+        # Classical denoisers and local means have grids as coarse as the alignment, networks finer ones.
+        coarse = not self.record.trainable or (levelled and self.record.stabilised)
+        step = ALIGNMENT if coarse else max(self.record.multiple_of, 1)
+        grid = list(tiles(size, edge, self.halo if levelled else self.context, step))
         if self.record.global_context and len(grid) > 1:
             raise UsageError(
                 f"{self.record.name} sees a whole image at once: tiles would show",
@@ -127,11 +158,27 @@ class Denoiser:
             )
         return grid
 
-    @torch.inference_mode()
     def __call__(self, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
         """Return denoised [B, C, H, W] of planes with variance ``shot x + read`` per plane.
 
         Local means are kept.
+
+        Raises
+        ------
+        UsageError
+            The denoiser is made for another number of planes, or there is no such noise.
+        """
+        noisy = noisy.to(self.device)
+        restored = self.restore(noisy, shot, read)
+        drift = self.drift((noisy.shape[2], noisy.shape[3]), shot, read, batch=len(noisy))
+        if drift is not None:
+            drift.add(noisy, restored, (0, 0))
+            restored = restored + drift.at((0, 0, *noisy.shape[2:])).to(self.device)
+        return self.strengths.blended(noisy, restored)
+
+    @torch.inference_mode()
+    def restore(self, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
+        """Return planes as the network gives them, at full strength, their local means as it left them.
 
         Raises
         ------
@@ -144,27 +191,30 @@ class Denoiser:
                 hint="RAW has one per CFA position, pictures have three: take a denoiser for such",
             )
         noisy = noisy.to(self.device)
-        if self.strength == 0:
+        if self.strengths.luma == self.strengths.chroma == 0:
             return noisy
-        if self.record.stabilised:
-            stabiliser = Stabiliser(shot, read)
-            flat = stabiliser.forward(noisy)
-            restored = self._keep_level(noisy, stabiliser.inverse(self._restore(flat)), shot, read)
-        else:
-            # A level that went through no root has not drifted.
-            restored = self._run(noisy, _sigma_map(noisy, shot, read))
-        return restored if self.strength == 1 else torch.lerp(noisy, restored, self.strength)
+        if not self.record.stabilised:
+            return self._run(noisy, _sigma_map(noisy, shot, read))
+        stabiliser = Stabiliser(shot, read)
+        return stabiliser.inverse(self._restore(stabiliser.forward(noisy)))
 
-    def _keep_level(
-        self, noisy: Tensor, restored: Tensor, shot: tuple[float, ...], read: tuple[float, ...]
-    ) -> Tensor:
-        if self._colours is None:
-            return level.keep_level(noisy, restored, shot, read)
-        return level.keep_level(noisy, restored, shot, read, sharing=self._colours, block=LEVEL_BLOCK)
+    def drift(
+        self, size: tuple[int, int], shot: tuple[float, ...], read: tuple[float, ...], *, batch: int = 1
+    ) -> LevelDrift | None:
+        """Return what gathers the drift of local means over an image; None where none can drift."""
+        if not self.record.stabilised:
+            # A level that went through no root has not drifted.
+            return None
+        return LevelDrift(size, shot, read, sharing=self._colours, block=self._block, batch=batch)
+
+    @property
+    def _repairs(self) -> bool:
+        """Whether defects are replaced before it."""
+        return self.record.stabilised and not self.record.defects
 
     def _restore(self, flat: Tensor) -> Tensor:
         if self._colours is None:
-            if not self.record.defects:
+            if self._repairs:
                 repaired = [replace_defects(planes) for planes in flat.cpu().numpy()]
                 flat = torch.from_numpy(np.stack(repaired)).to(flat.device)
             return self._run(flat, torch.ones_like(flat[:, :1]))

@@ -216,6 +216,7 @@ def _denoise_file(
         f"noise level from {result.noise.source}",
         f"noise left: {percent:.0f} %",
         *result.noise.warnings,
+        *result.remarks,
     )
     details = {
         "noise_source": result.noise.source,

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synthnoise.denoising.tiles import Tile
 from synthnoise.errors import InputError
 from synthnoise.raw.cfa import pack, unpack
 from synthnoise.raw.develop import nearest_in_phase
@@ -72,14 +71,14 @@ class MosaicPlanes:
         planes: NDArray[np.float32] = np.ascontiguousarray(pack(values, (h, w)))
         return planes
 
-    def write(self, output: NDArray[Any], tile: Tile, restored: NDArray[np.float32]) -> None:
-        """Store the inner part of a tile in ``output``, the active area in DN; clipped pixels stay.
+    def write(self, output: NDArray[Any], rectangle: Rectangle, restored: NDArray[np.float32]) -> None:
+        """Store planes [C, rows, columns] in ``output``, the active area in DN; clipped pixels stay.
 
         Integers are rounded up as often as their fraction says: rounding to the nearest would turn the
         smooth shadows of a denoised frame into steps, and shift their level by up to half a DN.
         """
         active, (h, w) = self._active, self.period
-        wanted = self._in_mosaic(tile.inner)
+        wanted = self._in_mosaic(rectangle)
         area = tuple(np.clip(wanted, 0, [*output.shape, *output.shape]))
         rows, columns = slice(area[0], area[2]), slice(area[1], area[3])
         source = active.mosaic[rows, columns]
@@ -87,7 +86,7 @@ class MosaicPlanes:
             slice(area[0] - wanted[0], area[2] - wanted[0]),
             slice(area[1] - wanted[1], area[3] - wanted[1]),
         )
-        level = unpack(restored[(slice(None), *tile.kept)], (h, w))[inside]
+        level = unpack(restored, (h, w))[inside]
         i, j = np.arange(area[0], area[2]) % h, np.arange(area[1], area[3]) % w
         level = level * (active.white - active.black).astype(np.float32)[i[:, None], j[None, :]]
         level += active.black_map(area).astype(np.float32)

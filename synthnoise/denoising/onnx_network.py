@@ -62,6 +62,8 @@ def open_session(model: bytes | Path, provider: str) -> Any:
     options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
+    # A plan of the memory is kept for every size of tile: half as much again, and no faster.
+    options.enable_mem_pattern = False
     # Threads that wait by spinning would take the time of torch's between two tiles.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 ALIGNMENT = 32
-"""Tiles and their context begin on multiples of this many packed pixels, so that whatever grid a
-denoiser lays (patches, strides, pooling) lies the same in every tile as in the whole."""
+"""Tiles begin on multiples of this many packed pixels, and so does their context but for networks, whose grid
+is known: what a denoiser lays (patches, strides, pooling) lies the same in every tile as in the whole."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +28,19 @@ class Tile:
         return slice(itop - top, ibottom - top), slice(ileft - left, iright - left)
 
 
-def aligned(pixels: int) -> int:
-    """Return the next multiple of the alignment."""
-    return -(-pixels // ALIGNMENT) * ALIGNMENT
-
-
-def tiles(size: tuple[int, int], edge: int, halo: int) -> Iterator[Tile]:
+def tiles(size: tuple[int, int], edge: int, halo: int, step: int = ALIGNMENT) -> Iterator[Tile]:
     """Yield tiles that cover an image of ``size`` (height, width) row by row.
 
-    ``edge`` and ``halo`` are rounded up to the alignment.
+    All are about as large, the last of a row and of all rows perhaps less: narrow ones would be mostly
+    context. ``edge`` is rounded up to a multiple of the alignment and of ``step``, ``halo`` to one of ``step``.
     """
     height, width = size
-    edge, halo = max(aligned(edge), ALIGNMENT), aligned(halo)
-    for top in range(0, height, edge):
-        for left in range(0, width, edge):
-            bottom, right = min(top + edge, height), min(left + edge, width)
+    alignment = math.lcm(ALIGNMENT, step)
+    limit, halo = max(-(-edge // alignment), 1) * alignment, -(-halo // step) * step
+    rows, columns = (-(-(-(-n // -(-n // limit))) // alignment) * alignment for n in size)
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            bottom, right = min(top + rows, height), min(left + columns, width)
             outer = (
                 max(top - halo, 0),
                 max(left - halo, 0),
