@@ -17,7 +17,7 @@ from torch import Tensor
 
 from synthnoise.errors import UsageError
 from synthnoise.philox import rectangle
-from synthnoise.poisson import poisson_quantile
+from synthnoise.poisson import poisson_counts, uniform_double
 
 Shape = tuple[int, ...]
 
@@ -162,7 +162,7 @@ class Rng:
         cells, from two words each.
         """
         if double:
-            return self._draw(stream, shape, torch.float64, _uniform_double, words_each=2)
+            return self._draw(stream, shape, torch.float64, uniform_double, words_each=2)
         return self._draw(stream, shape, torch.float32, lambda words: ((words >> 9).float() + 0.5) * 2.0**-23)
 
     def normal(self, stream: int, shape: Shape) -> Tensor:
@@ -187,10 +187,10 @@ class Rng:
         """
         counts = torch.empty_like(rate)
         batch, channels, height, width = rate.shape
-        for top, rows in self._bands(batch * channels * 2, height, width):
-            band = self.cropped(top, 0)._words(stream, 2 * channels, (rows, width))
+        words = self._words(stream, 2 * channels)
+        for top, rows in self._bands(batch * channels, height, width):
             part = slice(top, top + rows)
-            counts[:, :, part] = poisson_quantile(_uniform_double(band), rate[:, :, part]).to(rate.dtype)
+            counts[:, :, part] = poisson_counts(words(top, (rows, width)), rate[:, :, part])
         return counts
 
     def _draw(
@@ -208,9 +208,9 @@ class Rng:
         numbers = torch.empty((len(self.indices), *shape), dtype=dtype, device=self.device)
         # Whole groups of four words, so that a pair of planes always shares its pair of words.
         needed = -(-channels * words_each // 4) * 4
+        words = self._words(stream, needed)
         for top, rows in self._bands(len(self.indices) * needed, height, width):
-            words = self.cropped(top, 0)._words(stream, needed, (rows, width))
-            numbers[:, :, top : top + rows] = number(words)[:, :channels]
+            numbers[:, :, top : top + rows] = number(words(top, (rows, width)))[:, :channels]
         return numbers
 
     def _draw_table(
@@ -230,15 +230,20 @@ class Rng:
         table = planes[:, :, 0].transpose(1, 2)
         return table.flatten(1)[:, : shape[0]].clone() if len(shape) == 1 else table.contiguous()
 
-    def _words(self, stream: int, planes: int, size: tuple[int, int]) -> Tensor:
-        """Return int64 [B, planes, H, W] words, with as many planes more as fill a group of four."""
+    def _words(self, stream: int, planes: int) -> Callable[[int, tuple[int, int]], Tensor]:
+        """Return the function from first row and size (H, W) to words int64 [B, planes, H, W]."""
         groups = -(-planes // 4)
         if not (0 <= stream < 1 << _STREAM_BITS and groups <= 1 << _GROUP_BITS):
             raise ValueError(f"stream {stream} or number of planes {planes} is out of range")
         group = torch.arange(groups, device=self.device) << _STREAM_BITS
         high = self.indices >> 32 << (_STREAM_BITS + _GROUP_BITS)
-        tags = high[:, None] | group | int(stream)
-        return rectangle(self.seed, self.indices & 0xFFFFFFFF, tags, self.origin, size)[:, :planes]
+        tags, low = high[:, None] | group | int(stream), self.indices & 0xFFFFFFFF
+
+        def words(top: int, size: tuple[int, int]) -> Tensor:
+            corner = self.origin[0] + top, self.origin[1]
+            return rectangle(self.seed, low, tags, corner, size)[:, :planes]
+
+        return words
 
     def _bands(self, planes: int, height: int, width: int) -> Iterator[tuple[int, int]]:
         """Yield (top, rows) of bands that fit the processor's cache, or are large enough for a GPU."""
@@ -246,12 +251,6 @@ class Rng:
         rows = max(1, budget // max(1, planes * width))
         for top in range(0, height, rows):
             yield top, min(rows, height - top)
-
-
-def _uniform_double(words: Tensor) -> Tensor:
-    """Return float64 in (0, 1) from pairs of planes of words: half as many planes."""
-    high, low = words[:, 0::2], words[:, 1::2]
-    return (((high << 20) | (low >> 12)).double() + 0.5) * 2.0**-52
 
 
 def _box_muller(words: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from sampling import assert_correlation, assert_distribution, assert_mean, asser
 
 from synthnoise.errors import UsageError
 from synthnoise.philox import philox, rectangle
-from synthnoise.poisson import _summed, poisson_quantile
+from synthnoise.poisson import _expanded, _summed, poisson_counts, poisson_quantile, uniform_double
 from synthnoise.rng import Rng, Stream
 
 ONES = 0xFFFFFFFF
@@ -132,7 +132,7 @@ def test_the_extreme_words_give_numbers_inside_the_open_interval():
 
     for word in (0, ONES):
         words = torch.full((1, 4, 1, 1), word)
-        double = module._uniform_double(words)
+        double = uniform_double(words)
         assert ((double > 0) & (double < 1)).all()
         assert module._box_muller(words).isfinite().all()
 
@@ -194,6 +194,31 @@ def test_poisson_sums_are_the_same_as_tensors_and_compiled():
     u = rng(0).uniform(Stream.SHOT_NOISE, (20000,), double=True)[0]
     rate = rng(0).uniform(Stream.EXPOSURE, (20000,), double=True)[0] * 9.99
     assert torch.equal(poisson_quantile(u, rate), _summed(u, rate))
+
+
+def test_poisson_expansions_are_the_same_as_tensors_and_compiled():
+    """The tails included, which the compiled loop takes apart at 0.01 and 0.99."""
+    generator = np.random.default_rng(8)
+    tail = 2.0 ** -generator.uniform(6, 52, 3000)
+    u = torch.from_numpy(np.concatenate([generator.random(20000), tail, 1 - tail]))
+    rate = torch.from_numpy(10.0 ** generator.uniform(1, 8, len(u)))
+    wanted, outside = _expanded(u, rate)
+    found = poisson_quantile(u, rate)
+    assert torch.equal(found[~outside], wanted[~outside])
+    assert torch.equal(found[outside], _summed(u[outside], rate[outside]))
+
+
+def test_poisson_counts_of_words_are_the_quantiles_of_their_uniform_numbers():
+    """Rates of all kinds side by side, in strided planes longer than what is worked on at once."""
+    words = rng(0, 1).bits(Stream.SHOT_NOISE, (4, 3, 700))
+    rate = torch.rand(2, 3, 2, 700).transpose(1, 2) * 10 ** torch.linspace(-3, 5, 700)
+    rate[0, 0, 1, ::50], rate[0, 1, 0, 7] = 0.0, -3.0
+    u = rng(0, 1).uniform(Stream.SHOT_NOISE, (2, 3, 700), double=True)
+    counts = poisson_counts(words, rate)
+    assert counts.dtype == torch.float32
+    assert torch.equal(counts, poisson_quantile(u, rate).float())
+    unknown = torch.full((1, 1, 1, 300), float("nan"))
+    assert poisson_counts(words[:1, :2, :1, :300], unknown).isnan().all()
 
 
 @pytest.mark.parametrize("rate", [0.05, 2.0, 8.0, 13.0, 200.0, 1e5])
