@@ -31,6 +31,9 @@ LINEAR_RANGE = (0.05, 0.95)
 TRANSFER_RANGE = 0.7
 """Part of the saturation capacity up to which gain is measured (section 6.6)."""
 
+NO_LIGHT = 0.25
+"""Noises of a pixel in the dark below which the mean of a flat is no light, but a drift of black."""
+
 UNEVEN_PAIR = 0.05
 """Relative difference of brightness of two frames beyond which they are no pair."""
 
@@ -119,7 +122,8 @@ def measure_flats(
         Everything is saturated, or there are not two levels to draw a line through.
     """
     ordered = sorted(pairs, key=lambda pair: float(pair.level(dark).mean()))
-    if float(ordered[0].level(dark).max()) < math.sqrt(max(plane.variance for plane in dark.planes)):
+    noise = math.sqrt(max(plane.variance for plane in dark.planes))
+    if float(ordered[0].level(dark).max()) < NO_LIGHT * noise:
         raise InputError("there is no light in a pair of flats", hint="are dark frames given as flats?")
     clipped = _clipped(ordered, dark)
     ceiling = min(
