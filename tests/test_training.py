@@ -57,7 +57,7 @@ class Listener:
 
 def rows(path: Path) -> list[dict[str, float]]:
     with path.open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
 
 
 @pytest.mark.parametrize(("domain", "settings", "margin"), [("bayer", RAW, 1.5), ("srgb", RGB, 1.5)])

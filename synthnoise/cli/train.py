@@ -31,8 +31,13 @@ def train(
         str, typer.Option("--images", help="Image model.", autocompletion=complete_image_models)
     ] = "dead-leaves",
     noise: Annotated[
-        str, typer.Option("--noise", help="Noise model.", autocompletion=complete_noise_models)
-    ] = "poisson-gaussian",
+        str | None,
+        typer.Option(
+            "--noise",
+            help="Noise model; none: what suits the profile.",
+            autocompletion=complete_noise_models,
+        ),
+    ] = None,
     denoiser: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +94,11 @@ def train(
     devices: Annotated[
         int, typer.Option("--devices", min=1, help="How many, each with a process of its own.")
     ] = 1,
+    validate: Annotated[
+        Path | None, typer.Option("--validate", help="Folder of pictures or RAW to judge on, too.")
+    ] = None,
+    sheets: Annotated[bool, typer.Option("--sheets", help="Keep sheets of samples as PNG.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard, too.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state beside the output.")] = False,
     overwrite: Overwrite = False,
     seed: Seed = 0,
@@ -139,6 +149,9 @@ def train(
                 output=Path(place),
                 device=device,
                 devices=devices,
+                validate=validate,
+                sheets=sheets,
+                tensorboard=tensorboard,
                 resume=resume,
                 overwrite=overwrite,
                 progress=progress,

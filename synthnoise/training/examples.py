@@ -53,6 +53,13 @@ class Example:
     white: Tensor
     pair: Pair
 
+    def only(self, number: int) -> Example:
+        """Return a batch of one of its samples."""
+        at = slice(number, number + 1)
+        pair = Pair(**{field.name: getattr(self.pair, field.name)[at] for field in dataclasses.fields(Pair)})
+        own = (self.noisy[at], self.clean[at], self.sigma[at], self.white[at])
+        return Example(**dict(zip(("noisy", "clean", "sigma", "white"), own, strict=True)), pair=pair)
+
 
 class Examples:
     """Draws the examples of a plan by number.
@@ -67,6 +74,10 @@ class Examples:
         Planes of an example.
     stabilised
         Whether examples are variance-stabilised.
+    cfa
+        Colour filter array of its planes; None for pictures.
+    period
+        Height and width of its repeat; (1, 1) for pictures.
 
     Raises
     ------
@@ -87,7 +98,8 @@ class Examples:
             )
         self._seed, self._device = plan.seed, device
         camera = _camera(plan, plugins)
-        rows, columns = (len(camera.cfa), len(camera.cfa[0])) if camera.cfa else (1, 1)
+        self.cfa = camera.cfa
+        self.period = rows, columns = _shape(camera.cfa) if camera.cfa else (1, 1)
         images = plugins.create("image_models", plan.images, plan.image_options)
         self._camera = camera
         self._cuttings = Cuttings(
@@ -118,15 +130,32 @@ class Examples:
         """Return the examples numbered ``first`` to ``first + count - 1``."""
         return self._example(first, self._cuttings.draw(first, count))
 
-    def _example(self, first: int, scenes: Tensor) -> Example:
-        count = len(scenes)
+    def of_scene(self, scene: Tensor, number: int) -> Example:
+        """Return the example of a scene float32 [3, H, W], linear light in [0, 1], shot as a number."""
+        return self._example(number, scene[None].to(self._device))
+
+    def of_planes(self, planes: Tensor, number: int) -> Example:
+        """Return the example of noise-free planes float32 [C, H, W], white 1, shot as a number."""
+        return self._of_pair(self._camera.expose(planes[None].to(self._device), self._rng(number, 1)))
+
+    @property
+    def colours(self) -> tuple[int, ...] | None:
+        """Colour of each plane (0 red, 1 green, 2 blue); None for pictures."""
+        return None if self.cfa is None else tuple(colour for row in self.cfa for colour in row)
+
+    def _rng(self, first: int, count: int) -> Rng:
         indices = torch.arange(first, first + count, device=self._device)
-        rng = Rng(seed=self._seed, indices=indices, device=self._device)
-        pair = self._camera.shoot(unprocess(scenes, rng) if self._unprocessed else scenes, rng)
+        return Rng(seed=self._seed, indices=indices, device=self._device)
+
+    def _example(self, first: int, scenes: Tensor) -> Example:
+        rng = self._rng(first, len(scenes))
+        return self._of_pair(self._camera.shoot(unprocess(scenes, rng) if self._unprocessed else scenes, rng))
+
+    def _of_pair(self, pair: Pair) -> Example:
         if not self.stabilised:
             # One level for all planes of a pixel: their mean variance.
             sigma = pair.variance.mean(1, keepdim=True).sqrt()
-            white = sigma.new_ones(count, 1, 1, 1)
+            white = sigma.new_ones(len(sigma), 1, 1, 1)
             return Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, white=white, pair=pair)
         stabiliser = _stabiliser(pair)
         black = torch.zeros_like(pair.noisy[..., :1, :1])
@@ -138,13 +167,16 @@ class Examples:
             pair=pair,
         )
 
+    def picture(self, denoised: Tensor, example: Example) -> Tensor:
+        """Return images [B, C, H, W] of the network's domain as linear RAW planes at their gain, or sRGB."""
+        return _stabiliser(example.pair).inverse(denoised) if self.stabilised else denoised
+
     def psnr(self, denoised: Tensor, example: Example) -> float:
         """Return the PSNR in dB of images [B, C, H, W] in the network's domain, mean over the batch.
 
         Measured where the picture is: on linear RAW at its gain or in sRGB, clipped to [0, 1].
         """
-        picture = _stabiliser(example.pair).inverse(denoised) if self.stabilised else denoised
-        error = picture.clamp(0, 1) - example.pair.clean.clamp(0, 1)
+        error = self.picture(denoised, example).clamp(0, 1) - example.pair.clean.clamp(0, 1)
         return float(-10 * error.double().square().mean((1, 2, 3)).log10().mean())
 
 

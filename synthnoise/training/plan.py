@@ -101,11 +101,14 @@ class TrainingPlan:
                 f"a learning rate of {self.lr:g}", hint="use a number between 0 and 1, such as 1e-3"
             )
 
+    @property
+    def profile_name(self) -> str | None:
+        """Name of the profile, without the folders it lies in, which do not travel."""
+        return None if self.profile is None else PurePath(self.profile).name
+
     def recipe(self) -> dict[str, Any]:
         """Return the plan as JSON values; of a profile's folder only the name, which is all that travels."""
-        values: dict[str, Any] = dataclasses.asdict(self)
-        if self.profile is not None:
-            values["profile"] = PurePath(self.profile).name
+        values: dict[str, Any] = dataclasses.asdict(self) | {"profile": self.profile_name}
         values |= values.pop("budget")
         # As it comes back from a file: lists for tuples.
         recipe: dict[str, Any] = json.loads(json.dumps(values))

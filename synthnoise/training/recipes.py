@@ -14,7 +14,11 @@ from synthnoise.training.trainer import train
 FOLDER = Path(__file__).with_name("recipes")
 SUFFIX = ".toml"
 
-_OF_THE_RUN = {"output", "device", "devices", "resume", "overwrite", "plugins", "progress"}
+_OF_THE_RUN = {"output", "device", "devices", "resume", "overwrite", "plugins", "progress"} | {
+    "validate",
+    "sheets",
+    "tensorboard",
+}
 
 
 def recipe_names() -> list[str]:

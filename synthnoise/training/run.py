@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from synthnoise.denoisers.weights import WeightsRecord, build_network, save_weights
 from synthnoise.errors import SynthnoiseError, UsageError
@@ -19,22 +19,22 @@ from synthnoise.plugins import Plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import learning_rate
 from synthnoise.training.checkpoint import RunState, checkpoint_path, read_checkpoint, write_checkpoint
-from synthnoise.training.examples import Example, Examples
+from synthnoise.training.examples import Examples
 from synthnoise.training.interruption import Interruption, TrainingInterrupted
 from synthnoise.training.learner import Learner
-from synthnoise.training.log import Log, Report, log_path
+from synthnoise.training.log import Log, Report
 from synthnoise.training.losses import LOSSES
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.ranks import Ranks
+from synthnoise.training.sheets import draw_sheet
 from synthnoise.training.start import Start
+from synthnoise.training.validation import Validation
 
 REPORTS = 20
 """Lines of the log over the budget."""
 
 SAVE_SECONDS = 60.0
 """Wall clock that a crash may cost."""
-
-VALIDATION_PAIRS = 16
 
 OVERFLOWS = 30
 """Steps in a row without a finite gradient that are one too many: float16 halves its scale at each."""
@@ -56,6 +56,8 @@ class TrainingSummary:
         Mean over the last stretch; the mean squared error is in noise variances: 1 is doing nothing.
     psnr, noisy_psnr
         dB on fresh synthetic pairs that were never trained on, denoised and noisy.
+    folder_psnr, folder_noisy_psnr
+        The same on the pictures of a folder; None without one.
     """
 
     output: Path
@@ -66,6 +68,8 @@ class TrainingSummary:
     loss: float
     psnr: float
     noisy_psnr: float
+    folder_psnr: float | None = None
+    folder_noisy_psnr: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary for a machine."""
@@ -76,7 +80,15 @@ class TrainingSummary:
         return [
             f"{self.output}: {self.parameters} parameters, {self.steps} steps in {self.seconds:.0f} s",
             f"on fresh synthetic pairs: {self.psnr:.2f} dB, noisy {self.noisy_psnr:.2f} dB",
+            *self._lines_of_folder(),
             f"log: {self.log}",
+        ]
+
+    def _lines_of_folder(self) -> list[str]:
+        if self.folder_psnr is None:
+            return []
+        return [
+            f"on the pictures of the folder: {self.folder_psnr:.2f} dB, noisy {self.folder_noisy_psnr:.2f} dB"
         ]
 
 
@@ -90,7 +102,11 @@ class Run:
     plan
         What to train on what.
     output
-        The weights file to be; state and log lie beside it.
+        The weights file to be; its state lies beside it.
+    log
+        Takes the reports.
+    folder
+        Of pictures to validate on, too.
     ranks
         Where pairs are drawn and steps taken.
     start
@@ -106,7 +122,9 @@ class Run:
         *,
         ranks: Ranks,
         plugins: Plugins,
+        log: Log,
         start: Start | None = None,
+        folder: Path | None = None,
         overwrite: bool = False,
         progress: Progress = SILENT,
     ) -> None:
@@ -123,16 +141,12 @@ class Run:
         )
         self.learner = Learner(self.network, plan, ranks, stabilised=self.examples.stabilised)
         self.state = RunState()
-        self.log = Log(log_path(output))
+        self.log = log
+        self.validation = Validation(self.examples, folder, plugins)
         self.started = time.monotonic()
         self.saved = self.seconds_before = 0.0
         self.good: tuple[dict[str, Tensor], RunState] | None = None
         self.report: Report | None = None
-
-    @functools.cached_property
-    def validation(self) -> Example:
-        """The pairs that every report of the run is about."""
-        return self.examples.validation(VALIDATION_PAIRS)
 
     def resume(self) -> None:
         """Take up the state beside the output.
@@ -152,7 +166,7 @@ class Run:
             raise UsageError(f"{path}: is of another network", hint="start again with --overwrite") from error
         self.state, self.seconds_before, self.saved = state, state.seconds, state.seconds
         self.ranks.scaler = state.scaler
-        self.log = Log(log_path(self.output), kept=state.rows)
+        self.log.resume(state.step, state.rows)
         self.good = tensors, dataclasses.replace(state)
 
     def finish(self) -> TrainingSummary:
@@ -180,7 +194,8 @@ class Run:
                 if self.state.seconds - self.saved > SAVE_SECONDS:
                     self._save()
         report = self.report or self._look()
-        self._write_weights(report.psnr, report.noisy_psnr)
+        self._write_weights(report.figures())
+        self.log.close()
         self.ranks.wait()
         return TrainingSummary(
             output=self.output,
@@ -189,8 +204,7 @@ class Run:
             seconds=report.seconds,
             parameters=self.learner.parameters,
             loss=report.loss,
-            psnr=report.psnr,
-            noisy_psnr=report.noisy_psnr,
+            **report.figures(),
         )
 
     def _spent(self) -> float:
@@ -223,31 +237,27 @@ class Run:
 
     def _look(self) -> Report:
         """Validate, add a line to the log, remember the state if it is sound."""
-        psnr, noisy_psnr = self._validate()
+        network = self.learner.averaged()
         self.report = report = Report(
             step=self.state.step,
             seconds=self.state.seconds,
             lr=self.learner.rate,
             loss=self.state.loss_sum / max(self.state.loss_count, 1),
-            psnr=psnr,
-            noisy_psnr=noisy_psnr,
+            **self.validation.figures(network),
         )
         if self.ranks.is_first:
-            self.log.append(report)
+            self.log.append(report, self._sheet(report, network) if self.log.wants_sheets else None)
         self.state.rows += 1
         self.state.loss_sum, self.state.loss_count = 0.0, 0
         self._remember()
-        self.progress.note(
-            f"step {report.step}: loss {report.loss:.4f}, {report.psnr:.2f} dB (noisy {noisy_psnr:.2f} dB)"
-        )
+        self.progress.note(str(report))
         return report
 
-    @torch.no_grad()
-    def _validate(self) -> tuple[float, float]:
-        """Return the mean PSNR in dB of validation examples, denoised by the average and noisy."""
-        example = self.validation
-        denoised = self.learner.averaged()(example.noisy, example.sigma)
-        return self.examples.psnr(denoised, example), self.examples.psnr(example.noisy, example)
+    def _sheet(self, report: Report, network: nn.Module) -> NDArray[np.uint8]:
+        plan = self.plan
+        title = f"{plan.denoiser} after {report.step} steps"
+        subtitle = f"{plan.images} with {plan.noise}{f' of {plan.profile_name}' if plan.profile else ''}"
+        return draw_sheet(network, self.examples, self.validation, title=title, subtitle=subtitle)
 
     def _remember(self) -> tuple[dict[str, Tensor], RunState]:
         """Keep and return a copy of the state, all of which must be finite."""
@@ -282,14 +292,14 @@ class Run:
             raise SynthnoiseError(f"training diverged: {reason}; nothing was written", hint=lower)
         tensors, self.state = self.good
         self.learner.restore(tensors)
-        self._write_weights(*self._validate())
+        self._write_weights(self.validation.figures(self.learner.averaged()))
         self.ranks.wait()
         raise SynthnoiseError(
             f"training diverged: {reason}; the weights of step {self.state.step} are in {self.output}",
             hint=lower,
         )
 
-    def _write_weights(self, psnr: float, noisy_psnr: float) -> None:
+    def _write_weights(self, figures: dict[str, float]) -> None:
         """Write the averaged weights; the state of the run has served."""
         if not self.ranks.is_first:
             return
@@ -307,7 +317,7 @@ class Run:
             seed=plan.seed,
             steps=self.state.step,
             recipe=plan.recipe(),
-            figures={"psnr": psnr, "noisy_psnr": noisy_psnr},
+            figures=figures,
         )
         save_weights(self.output, self.learner.averaged(), record, overwrite=self.overwrite)
         checkpoint_path(self.output).unlink(missing_ok=True)

@@ -8,10 +8,12 @@ from typing import Any
 
 from synthnoise.devices import pick_device
 from synthnoise.errors import OutputExistsError
+from synthnoise.noise.default_model import default_noise_model
 from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import checkpoint_path
+from synthnoise.training.log import Log
 from synthnoise.training.plan import LossName, PrecisionName, TrainingPlan
 from synthnoise.training.ranks import Ranks
 from synthnoise.training.run import Run, TrainingSummary
@@ -25,7 +27,7 @@ def train(
     *,
     output: Path | str,
     images: str = "dead-leaves",
-    noise: str = "poisson-gaussian",
+    noise: str | None = None,
     denoiser: str | None = None,
     image_options: Mapping[str, Any] | None = None,
     noise_options: Mapping[str, Any] | None = None,
@@ -48,6 +50,9 @@ def train(
     start_sha256: str | None = None,
     device: str = "auto",
     devices: int = 1,
+    validate: Path | str | None = None,
+    sheets: bool = False,
+    tensorboard: bool = False,
     resume: bool = False,
     overwrite: bool = False,
     plugins: Plugins | None = None,
@@ -64,7 +69,8 @@ def train(
         The weights file; the log (``.csv``) and, until the run is finished, its state
         (``.checkpoint``) lie beside it under its name.
     images, noise, denoiser
-        Names of the models; ``*_options`` are theirs. No denoiser is that of ``start``, or else dncnn.
+        Names of the models; ``*_options`` are theirs. No noise is that which suits the profile
+        (:mod:`synthnoise.noise.default_model`), no denoiser that of ``start``, or else dncnn.
     profile, iso
         Camera profile (name or folder) and ISO for the noise model; None leaves it to its options.
     ratio
@@ -93,6 +99,10 @@ def train(
     device, devices
         What to train on, and how many: the script is started as often, unless torchrun has. Which pairs a
         step sees does not depend on it. The first process writes.
+    validate
+        Folder of pictures, or RAW files for RAW, that reports are about beside fresh synthetic pairs.
+    sheets, tensorboard
+        Keep sheets of samples (``.sheets``), and scalars and sheets for TensorBoard (``.tensorboard``).
     resume
         Go on from the state beside ``output``.
 
@@ -102,7 +112,9 @@ def train(
         The request makes no sense, ``resume`` comes with other arguments than the run began with, or
         ``start`` is another network than asked for, or for other pairs.
     InputError
-        A profile, the weights of ``start`` or the state to resume are damaged.
+        A profile, the weights of ``start``, the pictures to validate on or the state to resume are damaged.
+    MissingExtraError
+        TensorBoard is not installed.
     OutputExistsError
         ``output`` exists, or the state of an unfinished run, and ``overwrite`` is false.
     TrainingInterrupted
@@ -117,7 +129,7 @@ def train(
         begun.check_denoiser(denoiser, denoiser_options or {}, plugins)
     plan = TrainingPlan(
         images=images,
-        noise=noise,
+        noise=noise or default_noise_model(profile),
         denoiser=begun.record.denoiser if begun else denoiser or DENOISER,
         image_options=dict(image_options or {}),
         noise_options=dict(noise_options or {}),
@@ -143,6 +155,8 @@ def train(
         plan,
         output,
         ranks=ranks,
+        log=Log(output, sheets=sheets, tensorboard=tensorboard),
+        folder=None if validate is None else Path(validate),
         plugins=plugins,
         start=begun,
         overwrite=overwrite,
