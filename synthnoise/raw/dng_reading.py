@@ -156,7 +156,9 @@ def check_segments(image: RawImage, tiff: Tiff, limits: ReadLimits) -> list[tupl
         )
     limits.check_pixels(tiff.name, across, down, image.samples)
     for offset, size in zip(offsets, sizes, strict=True):
-        if size <= 0 or tiff.base + offset + size > tiff.end:
+        if offset < 0 or size <= 0:
+            raise InputError(f"{tiff.name}: is damaged: {size} bytes of raw data at {offset}")
+        if tiff.base + offset + size > tiff.end:
             raise InputError(
                 f"{tiff.name}: is truncated: raw data ends at byte {offset + size} of {tiff.end}"
             )
