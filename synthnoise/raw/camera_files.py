@@ -67,9 +67,7 @@ def _read_dng(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) ->
     return dng_frame(tiff, image, mosaic, exposure, path)
 
 
-def dng_frame(
-    tiff: Tiff, image: dng.RawImage, mosaic: NDArray[np.uint16], exposure: Exposure, path: Path
-) -> Frame:
+def dng_frame(tiff: Tiff, image: dng.RawImage, mosaic: NDArray[Any], exposure: Exposure, path: Path) -> Frame:
     """Return the frame of a mosaic [H, W] and the tags of the DNG that it belongs to.
 
     Raises

@@ -122,7 +122,7 @@ def refuse_unreadable(image: RawImage, name: str) -> None:
     if image.content == "float":
         raise InputError(
             f"{name}: its raw image holds floating-point numbers, which are not a sensor readout",
-            hint="take the integer RAW files it was made from",
+            hint="it can be denoised and developed; calibrate from the RAW files it was made of",
         )
     if image.compression not in (Compression.NONE, Compression.JPEG, Compression.JPEG_XL):
         raise InputError(
@@ -269,10 +269,13 @@ def black_deltas(
 
 
 def white_level(image: RawImage, name: str) -> float:
-    """Return the WhiteLevel in DN, by default the largest sample; InputError where it is not positive."""
+    """Return the WhiteLevel in DN, by default the largest sample (1 for floating point).
+
+    Raises InputError where it is not positive.
+    """
     white = image.directory.number(Tag.WHITE_LEVEL)
     if white is None:
-        white = 2 ** min(max(image.bits, 0), MAX_BITS) - 1
+        white = 1 if image.is_float else 2 ** min(max(image.bits, 0), MAX_BITS) - 1
     if not 0 < white <= 2**32:
         raise InputError(f"{name}: white level {white:g}")
     return float(white)

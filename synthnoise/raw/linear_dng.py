@@ -18,6 +18,7 @@ from synthnoise.raw import dng_reading as dng
 from synthnoise.raw.camera_files import frame_exposure
 from synthnoise.raw.capture import exposure_of
 from synthnoise.raw.dng_decoding import decode
+from synthnoise.raw.float_dng import finite
 from synthnoise.raw.frame import BLUE, GREEN, RED, Frame, Rectangle
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.opcodes import Companding, companding
@@ -43,7 +44,8 @@ def is_linear(path: Path | str) -> bool:
 def read_linear(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> Frame:
     """Return the picture of a linear DNG as a frame, uint16 [H, 3 W], CFA [[R, G, B]].
 
-    Companding (LinearizationTable, MapPolynomial) is undone; then black is 0 and white 65535.
+    Companding (LinearizationTable, MapPolynomial) is undone; then black is 0 and white 65535. Floating-point
+    numbers become float32 with a white level of 65535.
 
     Raises
     ------
@@ -62,6 +64,8 @@ def read_linear(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> Fra
         if image.content != "linear" or image.samples != COLOURS:
             raise InputError(f"{path}: is not a linear DNG of three colours")
         codes = decode(tiff, image, limits)
+        if image.is_float:
+            finite(codes, str(path))
         levels = Levels.of(image, str(path))
         return _frame(tiff, image, levels.linear(codes), levels, path)
 
@@ -80,30 +84,42 @@ class Levels:
     stored_black: NDArray[np.float32]
     stored_white: float
     companding: Companding
+    is_float: bool = False
 
     @classmethod
     def of(cls, image: dng.RawImage, name: str) -> Levels:
         """Return the levels of an image, or raise InputError where they contradict each other."""
+        companding = companding_of(image, name)
+        if image.is_float and companding.polynomials:
+            raise InputError(f"{name}: compands floating-point numbers, which is not supported")
         return cls(
             np.array(image.directory.integers(Tag.LINEARIZATION_TABLE), np.uint16),
             _black(image, name),
             dng.white_level(image, name),
-            companding_of(image, name),
+            companding,
+            image.is_float,
         )
 
     @property
     def black(self) -> NDArray[np.float64]:
         """Black level [1, 3] of the linear values."""
-        black = self.stored_black * (not self.companding.polynomials)
+        black = self.stored_black * (not self.companding.polynomials) * self.unit
         return black[None].astype(np.float64)
+
+    @property
+    def unit(self) -> float:
+        """DN that a stored unit is worth."""
+        return LINEAR_WHITE / self.stored_white if self.is_float else 1.0
 
     @property
     def white(self) -> float:
         """White level of the linear values."""
-        return float(LINEAR_WHITE) if self.companding.polynomials else self.stored_white
+        return float(LINEAR_WHITE) if self.companding.polynomials or self.is_float else self.stored_white
 
-    def linear(self, codes: NDArray[Any]) -> NDArray[np.uint16]:
-        """Return linear values uint16 [H, W, 3] of stored ones."""
+    def linear(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Return linear values [H, W, 3] of stored ones: uint16, or float32 of floating-point numbers."""
+        if self.is_float:
+            return codes * np.float32(self.unit)
         if len(self.table):
             codes = self.table[np.minimum(codes, len(self.table) - 1)]
         values: NDArray[np.uint16] = codes.astype(np.uint16, copy=False)
@@ -116,13 +132,13 @@ class Levels:
         return values
 
 
-def rewritten_linear(tiff: Tiff, image: dng.RawImage, mosaic: NDArray[np.uint16], path: Path) -> Frame:
+def rewritten_linear(tiff: Tiff, image: dng.RawImage, mosaic: NDArray[Any], path: Path) -> Frame:
     """Return the frame of a linear DNG with other samples [H, 3 W]."""
     pixels = mosaic.reshape(image.height, image.width, -1)
     return _frame(tiff, image, pixels, Levels.of(image, str(path)), path)
 
 
-def _frame(tiff: Tiff, image: dng.RawImage, pixels: NDArray[np.uint16], levels: Levels, path: Path) -> Frame:
+def _frame(tiff: Tiff, image: dng.RawImage, pixels: NDArray[Any], levels: Levels, path: Path) -> Frame:
     name, root = str(path), tiff.directories[0]
     area = dng.active_area(image, name)
     crop = dng.default_crop(image, area)

@@ -57,6 +57,14 @@ def floats_of_bytes(rows: NDArray[np.uint8], step: int, bits: int) -> NDArray[np
     return whole.view(f">f{size}")[..., 0].astype(np.float32)
 
 
+def bytes_of_floats(values: NDArray[np.float32], step: int) -> bytes:
+    """Return rows of float32 [n, size] as :func:`floats_of_bytes` takes them, of 32 bits."""
+    whole = np.ascontiguousarray(values.astype(">f4")).view(np.uint8).reshape(len(values), -1, 4)
+    plain = np.ascontiguousarray(whole.swapaxes(1, 2)).reshape(len(values), -1)
+    plain[:, step:] -= plain[:, :-step].copy()
+    return plain.tobytes()
+
+
 def floats_of_24_bits(data: NDArray[np.uint8], order: str) -> NDArray[np.float32]:
     """Return float32 [...] of 24-bit floats [..., 3]: sign, 7 bits of exponent (bias 63), 16 of mantissa."""
     parts = (data if order == ">" else data[..., ::-1]).astype(np.uint32)

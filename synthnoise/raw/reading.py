@@ -9,6 +9,7 @@ from synthnoise.errors import InputError
 from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.raw import capture, plain
 from synthnoise.raw.capture import CaptureInfo
+from synthnoise.raw.float_dng import is_float, read_float
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.linear_dng import is_linear, read_linear
@@ -40,7 +41,8 @@ def read_frame(
     geometry
         What a plain file cannot say of itself; with it, no reader plugin is asked.
     demosaiced
-        Whether a linear DNG will do too; see :func:`synthnoise.raw.linear_dng.read_linear`.
+        Whether pictures that are no readout of a sensor will do too: linear DNGs and those of
+        floating-point numbers (:func:`synthnoise.raw.linear_dng.read_linear`, ``float_dng.read_float``).
     sandbox
         Decode in a process of its own with limits on memory and time (:mod:`synthnoise.raw.sandbox`), for
         files that are not trusted; costs about a second per file.
@@ -53,8 +55,11 @@ def read_frame(
     if sandbox:
         chosen = sandbox if isinstance(sandbox, Sandbox) else Sandbox()
         return read_in_sandbox(path, chosen, limits=limits, geometry=geometry, demosaiced=demosaiced)
-    if demosaiced and geometry is None and is_linear(path):
-        return read_linear(path, limits=limits)
+    if demosaiced and geometry is None:
+        if is_linear(path):
+            return read_linear(path, limits=limits)
+        if is_float(path):
+            return read_float(path, limits=limits)
     frame = next(read_frames(path, limits=limits, geometry=geometry), None)
     if frame is None:
         raise InputError(f"{path}: holds no frame")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from synthnoise.raw.dng_fields import (
     tile_fields,
 )
 from synthnoise.raw.dng_tiles import TileGrid, encode_tiles
+from synthnoise.raw.float_dng import encode_float_tiles, float_frame, float_tile_fields, scale
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.linear_dng import COLOURS, LINEAR_WHITE, companding_of, rewritten_linear
@@ -90,7 +91,7 @@ EXIF_THUMBNAIL = 160
 def rewrite_dng(
     source: Path | str,
     target: Path | str,
-    mosaic: NDArray[np.uint16],
+    mosaic: NDArray[Any],
     *,
     noise_profile: NoisePairs | None = None,
     noise_reduction: float | None = None,
@@ -106,10 +107,10 @@ def rewrite_dng(
     Parameters
     ----------
     source
-        A DNG with an integer mosaic, or a linear DNG of three colours.
+        A DNG with a mosaic, or a linear DNG of three colours.
     mosaic
-        uint16, linear DN, of the same shape as ``read_frame(source).mosaic`` or, of a linear DNG,
-        ``read_linear(source).mosaic``.
+        uint16 (float32 for a DNG of floating-point numbers), linear DN, of the same shape and unit as
+        ``read_frame(source, demosaiced=True).mosaic``.
     noise_profile
         (S, O) of the noise that is left, once or per colour plane; None keeps what is there.
     noise_reduction
@@ -132,13 +133,16 @@ def rewrite_dng(
         tiff = Tiff(file, str(source))
         image, segments = _rewritable(tiff, limits)
         shape = (image.height, image.width * image.samples)
-        if mosaic.dtype != np.uint16 or mosaic.shape != shape:
+        dtype = np.float32 if image.is_float else np.uint16
+        if mosaic.dtype != dtype or mosaic.shape != shape:
             raise UsageError(
-                f"{source}: needs a uint16 mosaic of {shape[0]} x {shape[1]}, "
+                f"{source}: needs a {dtype.__name__} mosaic of {shape[0]} x {shape[1]}, "
                 f"got {mosaic.dtype} {mosaic.shape}"
             )
         if image.content == "linear":
             frame = rewritten_linear(tiff, image, mosaic, source)
+        elif image.is_float:
+            frame = float_frame(tiff, image, mosaic, source)
         else:
             frame = dng_frame(tiff, image, mosaic, exposure_of([tiff]), source)
         previews = [d for d in tiff.all_directories() if d is not image.directory and _is_preview(d)]
@@ -159,7 +163,7 @@ def _rewritable(tiff: Tiff, limits: ReadLimits) -> tuple[reading.RawImage, list[
     if not reading.is_dng(tiff):
         raise InputError(f"{tiff.name}: is not a DNG", hint="write a new DNG instead")
     image = reading.raw_image(tiff, limits)
-    if image.content != "linear" or image.samples != COLOURS:
+    if (image.content, image.samples) not in (("linear", COLOURS), ("float", 1)):
         reading.refuse_unreadable(image, tiff.name)
     if any(d.integer(Tag.NEW_SUBFILE_TYPE) == Subfile.ENHANCED for d in tiff.all_directories()):
         raise InputError(f"{tiff.name}: holds an enhanced image beside the raw one", hint="take the original")
@@ -188,15 +192,20 @@ def _copy(source: BinaryIO, output: BinaryIO, size: int) -> None:
 
 
 def _replace_mosaic(
-    changes: Changes, image: reading.RawImage, mosaic: NDArray[np.uint16], output: BinaryIO, space: Space
+    changes: Changes, image: reading.RawImage, mosaic: NDArray[Any], output: BinaryIO, space: Space
 ) -> None:
     values, directory = changes.values, image.directory
     stated = directory.integers(Tag.CFA_REPEAT_PATTERN_DIM) if image.content == "mosaic" else ()
     period = stated or (1, 1)
     pixels = mosaic.reshape(image.height, image.width, -1) if image.content == "linear" else mosaic
     grid = TileGrid.of(pixels.shape, (period[0], period[1]))
+    if image.is_float:
+        unit = np.float32(scale(image, directory.tiff.name))
+        tiles = encode_float_tiles(np.asarray(pixels / unit, np.float32), grid)
+    else:
+        tiles = encode_tiles(pixels, grid, components=COMPONENTS[image.content])
     offsets, sizes = [], []
-    for tile in encode_tiles(pixels, grid, components=COMPONENTS[image.content]):
+    for tile in tiles:
         offsets.append(space.put(output, tile))
         sizes.append(len(tile))
     change = changes.to(directory)
@@ -205,7 +214,9 @@ def _replace_mosaic(
     change.put[Tag.TILE_OFFSETS] = values.long(*offsets)
     change.put[Tag.TILE_BYTE_COUNTS] = values.long(*sizes)
     change.put[Tag.BITS_PER_SAMPLE] = values.short(*(16,) * image.samples)
-    if image.content == "linear":
+    if image.is_float:
+        change.put |= float_tile_fields(values, grid, image.samples)
+    elif image.content == "linear":
         _note_linear_levels(change, image, values)
     elif Tag.WHITE_LEVEL not in directory:
         # Its default follows from BitsPerSample, which has changed.
