@@ -62,6 +62,8 @@ class Batch:
         Write, in place of the result, a PNG of the middle of the picture before and after, at 100 %.
     darks
         Dark frames of the camera and setting of all the files, whose fixed pattern is subtracted.
+    sandbox
+        Decode RAW files in a process of their own (:mod:`synthnoise.raw.sandbox`); not pictures.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Batch:
     jobs: int = 1
     preview: bool = False
     darks: Sequence[str | Path] = ()
+    sandbox: bool = False
 
     def __post_init__(self) -> None:
         if self.on_existing not in POLICIES:
@@ -89,7 +92,9 @@ class Batch:
         """Return the mean of the darks, or None where there are none; raises InputError as they are read."""
         if not self.darks:
             return None
-        return average_darks(read_frame(path, geometry=self.geometry) for path in self.darks)
+        return average_darks(
+            read_frame(path, geometry=self.geometry, sandbox=self.sandbox) for path in self.darks
+        )
 
     def is_picture(self, path: Path) -> bool:
         """Return whether a file has left the camera as a picture."""
@@ -198,7 +203,7 @@ def _denoise_file(
         if dark is not None:
             raise UsageError(f"{path}: is a picture, and dark frames are for RAW files")
         return _denoise_picture_file(path, target, settings, overwrite, progress)
-    frame = read_frame(path, geometry=batch.geometry, demosaiced=True)
+    frame = read_frame(path, geometry=batch.geometry, demosaiced=True, sandbox=batch.sandbox)
     whole, subtracted = np.issubdtype(frame.mosaic.dtype, np.integer), None
     if dark is not None:
         frame, subtracted = subtract_dark(frame, dark)
@@ -233,14 +238,15 @@ def _denoise_picture_file(
     path: Path, target: Path, settings: Settings, overwrite: bool, progress: Progress
 ) -> FileOutcome:
     picture = read_picture(path)
-    restored, sigma = denoise_picture(picture, Denoiser(settings), tile=settings.tile, progress=progress)
+    denoiser = Denoiser(settings)
+    restored, sigma = denoise_picture(picture, denoiser, tile=settings.tile, progress=progress)
     write_picture(target, restored, overwrite=overwrite)
     level = float(np.mean(sigma) * 255)
     return FileOutcome(
         path,
         target,
         details={"noise_source": "estimated", "sigma": [float(s) for s in sigma]},
-        remarks=(f"noise level estimated from the picture: sigma {level:.1f} of 255",),
+        remarks=(f"noise level estimated from the picture: sigma {level:.1f} of 255", *denoiser.remarks),
     )
 
 
@@ -263,7 +269,7 @@ def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, en
 
 def _write_dng(path: Path, target: Path, result: DenoiseResult, strength: float, overwrite: bool) -> None:
     profile = result.residual_profile
-    if path.suffix.lower() == ".dng" and np.issubdtype(result.frame.mosaic.dtype, np.integer):
+    if path.suffix.lower() == ".dng":
         mosaic: NDArray[Any] = result.frame.mosaic
         rewrite_dng(
             path, target, mosaic, noise_profile=profile, noise_reduction=strength, overwrite=overwrite
