@@ -24,8 +24,10 @@ from synthnoise.raw.frame import Frame, Rectangle
 
 DEFAULT_TILE = 2048
 """Mosaic pixels: small enough for 1 GB on any frame, large enough that the context costs little."""
-NETWORK_TILE = 1024
-"""The same for networks, whose features take many times the memory of the tile."""
+NETWORK_TILE = 1344
+"""The same for networks, whose features take many times the memory of the tile ..."""
+LARGE_FRAME, LARGE_FRAME_TILE = 32_000_000, 1024
+"""... and where the frame itself takes more of the memory."""
 LARGE_TILE = 3072
 """The same where a repeat is large, and the context with it."""
 ROUNDING_VARIANCE = 1 / 6
@@ -102,7 +104,9 @@ def denoise_frame(
         profile = load_profile(profile)
     noise = find_noise(frame, profile, settings.iso)
     shot, read = noise.per_plane(source.colours)
-    default = NETWORK_TILE if denoiser.record.trainable else DEFAULT_TILE if ordinary else LARGE_TILE
+    default = DEFAULT_TILE if ordinary else LARGE_TILE
+    if denoiser.record.trainable:
+        default = NETWORK_TILE if frame.mosaic.size <= LARGE_FRAME else LARGE_FRAME_TILE
     grid = denoiser.tiles(source.size, (settings.tile or default) // max(source.period), levelled=False)
     progress.start(frame.path.name if frame.path else "denoising", len(grid))
     mosaic = frame.mosaic.copy()

@@ -31,13 +31,13 @@ class Tile:
 def tiles(size: tuple[int, int], edge: int, halo: int, step: int = ALIGNMENT) -> Iterator[Tile]:
     """Yield tiles that cover an image of ``size`` (height, width) row by row.
 
-    All are about as large, the last of a row and of all rows perhaps less: narrow ones would be mostly
-    context. ``edge`` is rounded up to a multiple of the alignment and of ``step``, ``halo`` to one of ``step``.
+    All are about as large, as narrow ones would be mostly context. ``edge`` is rounded up to a multiple of
+    the alignment and of ``step``, ``halo`` to one of ``step``.
     """
     height, width = size
     alignment = math.lcm(ALIGNMENT, step)
-    limit, halo = max(-(-edge // alignment), 1) * alignment, -(-halo // step) * step
-    rows, columns = (-(-(-(-n // -(-n // limit))) // alignment) * alignment for n in size)
+    limit, halo = max(_up(edge, alignment), alignment), _up(halo, step)
+    rows, columns = (_up(math.ceil(n / math.ceil(n / limit)), alignment) for n in size)
     for top in range(0, height, rows):
         for left in range(0, width, columns):
             bottom, right = min(top + rows, height), min(left + columns, width)
@@ -48,3 +48,8 @@ def tiles(size: tuple[int, int], edge: int, halo: int, step: int = ALIGNMENT) ->
                 min(right + halo, width),
             )
             yield Tile(outer, (top, left, bottom, right))
+
+
+def _up(number: int, step: int) -> int:
+    """Return the next multiple of ``step``."""
+    return -(-number // step) * step

@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, OPSETS, SIGMA, GraphOptions, onnx_model
 from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
+from synthnoise.denoisers.reach import measured
 from synthnoise.denoisers.weights import WeightsRecord, content_hash, load_weights
 from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import existing_file, printable, write_bytes
@@ -144,6 +145,7 @@ def export_onnx(
     if output.exists() and not overwrite:
         raise OutputExistsError(output)
     network, record = load_weights(weights, plugins=plugins)
+    record = measured(network, record)
     options = GraphOptions(multiple_of=record.multiple_of, size=static, half=half, opset=opset)
     facts = {**describe(network, record), "precision": "float16 inside" if half else "float32"}
     model = _graph(network, record, options)

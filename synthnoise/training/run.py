@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from synthnoise.denoisers.reach import measured
 from synthnoise.denoisers.weights import WeightsRecord, build_network, save_weights
 from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.plugins import Plugins
@@ -319,5 +320,6 @@ class Run:
             recipe=plan.recipe(),
             figures=figures,
         )
-        save_weights(self.output, self.learner.averaged(), record, overwrite=self.overwrite)
+        averaged = self.learner.averaged().cpu()
+        save_weights(self.output, averaged, measured(averaged, record), overwrite=self.overwrite)
         checkpoint_path(self.output).unlink(missing_ok=True)

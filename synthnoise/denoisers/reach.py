@@ -1,0 +1,96 @@
+"""How far a network really sees: less far than its convolutions could, as hardly anything far has weight.
+
+The reach is measured by cutting: what a network makes of the middle of an image is compared with what it
+makes of the same middle with less and less around it. The border of a cut, where features end, is the
+strongest impulse that a tile can get. The context that leaves the middle as it was is the halo of tiles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthnoise.denoisers.weights import WeightsRecord
+
+TOLERANCE = 1e-4
+"""Largest difference between a tile and the whole, in standard deviations of the image ..."""
+MARGIN = 4.0
+"""... of which what was tried may use this part, as whole pictures hold more than what was tried."""
+
+INNER = 64
+"""Pixels along the edge of the middle."""
+CONTRAST = 40.0
+"""Range of levels of the image in standard deviations of stabilised noise; it is 1 where noise is not."""
+
+
+def measured(network: nn.Module, record: WeightsRecord) -> WeightsRecord:
+    """Return the record with the halo that was measured, at most the one that it has.
+
+    Parameters
+    ----------
+    network
+        On the CPU.
+    """
+    if record.global_context or not record.halo:
+        return record
+    return dataclasses.replace(record, halo=measured_halo(network, record))
+
+
+@torch.inference_mode()
+def measured_halo(network: nn.Module, record: WeightsRecord) -> int:
+    """Return the pixels of context, a multiple of ``multiple_of``, with which tiles equal the whole.
+
+    Tried at the least, the greatest and a middle noise level of the training; a step is added for what was
+    not tried. Where that is no less than the record's halo, which is as far as the network can see at all,
+    it is the record's.
+    """
+    step = max(record.multiple_of, 1)
+    most = -(-record.halo // step) * step
+    least, greatest = record.noise_range
+    found = 0
+    for number, sigma in enumerate(
+        sorted({least, math.sqrt(least * greatest), greatest, *_stabilised(record)})
+    ):
+        image = _image(record, sigma, most, number)
+        level = torch.full_like(image[:, :1], sigma).expand(-1, max(record.sigma_planes, 1), -1, -1)
+        whole = _run(network, image, level, most, most)
+        allowed = TOLERANCE / MARGIN * float(whole.std())
+        # The first context that is enough, by halves; all of the record's is.
+        low, high = found // step, most // step
+        while low < high:
+            middle = (low + high) // 2
+            part = _run(network, image, level, most, middle * step)
+            if float((part - whole).abs().max()) <= allowed:
+                high = middle
+            else:
+                low = middle + 1
+        found = low * step
+    return min(found + step, record.halo)
+
+
+def _stabilised(record: WeightsRecord) -> tuple[float, ...]:
+    return (1.0,) if record.stabilised else ()
+
+
+def _run(network: nn.Module, image: Tensor, level: Tensor, most: int, context: int) -> Tensor:
+    """Return the middle of the image, [1, C, INNER, INNER], seen with so much context."""
+    cut = slice(most - context, most + INNER + context)
+    denoised: Tensor = network(image[..., cut, cut].contiguous(), level[..., cut, cut].contiguous())
+    kept = slice(context, context + INNER)
+    return denoised[..., kept, kept]
+
+
+def _image(record: WeightsRecord, sigma: float, most: int, seed: int) -> Tensor:
+    """Return noisy blocks of three sizes and random levels, [1, C, H, W]."""
+    edge = INNER + 2 * most
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.zeros(1, record.channels, edge, edge)
+    for size in (5, 17, 61):
+        cells = torch.rand(1, record.channels, -(-edge // size), -(-edge // size), generator=generator)
+        image += functional.interpolate(cells, scale_factor=float(size))[..., :edge, :edge] / 3
+    noise = torch.randn(image.shape, generator=generator)
+    return image * (CONTRAST * sigma if record.stabilised else 1.0) + sigma * noise
