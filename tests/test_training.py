@@ -75,7 +75,8 @@ def test_it_learns_to_denoise_what_it_never_saw(
 
     network, record = load_weights(summary.output)
     assert (record.domain, record.stabilised) == (domain, domain == "bayer")
-    assert (record.steps, record.seed, record.halo) == (80, 1, 4)
+    assert (record.steps, record.seed) == (80, 1)
+    assert 0 < record.halo <= 4
     assert record.options["centred"] is True, "defaults are written out, lest they change under the weights"
     assert record.figures == {"psnr": summary.psnr, "noisy_psnr": summary.noisy_psnr}
     plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **plan_of(settings))
