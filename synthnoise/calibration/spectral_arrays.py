@@ -213,6 +213,8 @@ def _shading_detail(frame: Frame, dark: DarkNoise) -> NDArray[np.float32]:
             grid *= glowing
             plane -= full_shading(grid, shape)
             total = total + grid
+            if not glowing.any():
+                break
         details.append(total)
     return np.stack(details).astype(np.float32)
 
