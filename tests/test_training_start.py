@@ -63,7 +63,7 @@ def test_the_weights_file_says_what_it_is_and_where_it_began(first: Path, tmp_pa
     changed = RAW | {"noise_options": {"shot": 1e-3, "read": 1e-5}}
     train(output=tmp_path / "second", start=first, steps=3, seed=7, **changed)
     (before, begun), (after, record) = load_weights(first), load_weights(tmp_path / "second")
-    for name in ("denoiser", "options", "domain", "channels", "stabilised", "sigma_planes", "halo"):
+    for name in ("denoiser", "options", "domain", "channels", "stabilised", "sigma_planes"):
         assert getattr(record, name) == getattr(begun, name), name
     assert (record.multiple_of, record.global_context) == (begun.multiple_of, begun.global_context)
     assert (record.steps, record.seed) == (3, 7)
@@ -103,7 +103,7 @@ def test_bundled_weights_are_begun_from_by_name(tmp_path: Path) -> None:
     path = bundled_weights("rgb")
     assert path is not None
     record, bundled = read_record(tmp_path / "mine"), read_record(path)
-    assert (record.denoiser, record.domain, record.halo) == ("u-dru", "srgb", bundled.halo)
+    assert (record.denoiser, record.domain) == ("u-dru", "srgb")
     assert record.recipe["start"] == "rgb"
     assert record.recipe["denoiser_options"].items() >= bundled.options.items()
     with safe_open(path, framework="pt") as old, safe_open(tmp_path / "mine", framework="pt") as new:
