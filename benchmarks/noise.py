@@ -122,9 +122,9 @@ def shoot_dark(camera: VirtualCamera, folder: Path) -> Path:
     return path
 
 
-def loaded(dark: Path, **options: object) -> tuple[two_shots.TwoShots, two_shots.Parameters]:
+def loaded(dark: Path, **options: Any) -> tuple[two_shots.TwoShots, two_shots.Parameters]:
     """Return the model of a dark frame, and its parameters."""
-    model = two_shots.TwoShots(two_shots.Options(dark=str(dark), gain=1.0, **options))  # type: ignore[arg-type]
+    model = two_shots.TwoShots(two_shots.Options(dark=str(dark), gain=1.0, **options))
     return model, model.parameters()
 
 
@@ -144,7 +144,7 @@ def print_fidelity(folder: Path) -> None:
         new = [without_shading(linear_planes(camera.dark(i)), scale) for i in range(1, 1 + 2 * FRAMES)]
         reference = dark_statistics.measure(np.stack(new[:FRAMES]))
         stacks = {"camera": np.stack(new[FRAMES:])}
-        recipes: tuple[tuple[str, dict[str, object]], ...] = (
+        recipes: tuple[tuple[str, dict[str, Any]], ...] = (
             *((f"K = {k}", {"iterations": k}) for k in (0, 1, 3, 10)),
             ("K = 10, rounded", {"round_dark": True, "shading": True}),
             ("K = 10, free phases", {"shared_phase": False}),
