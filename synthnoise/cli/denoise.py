@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthnoise.cli.outcomes import report
+from synthnoise.cli.outcomes import announce, conclude, report
 from synthnoise.cli.parameters import (
     DenoiserName,
     Device,
@@ -22,7 +22,11 @@ from synthnoise.cli.parameters import (
     parse_geometry,
     split_output,
 )
+from synthnoise.files import FileOutcome
 from synthnoise.output import Output
+
+if TYPE_CHECKING:
+    from synthnoise.denoising import Settings
 
 
 def denoise(
@@ -62,6 +66,12 @@ def denoise(
         bool, typer.Option("--recursive", "-r", help="Folders inside of folders too.")
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at a time.")] = 1,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with what arrives in the folders until Ctrl-C.")
+    ] = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Decode RAW files of strangers in a process of their own.")
+    ] = False,
     geometry: GeometryText = None,
     on_existing: OnExisting = "error",
     device: Device = "auto",
@@ -88,18 +98,37 @@ def denoise(
         batches = npy_stream.read_stream(sys.stdin.buffer)
         npy_stream.write_stream(sys.stdout.buffer, denoising.denoise_stream(batches, settings))
         return
+    batch = {
+        "format": file_format,
+        "on_existing": on_existing,
+        "geometry": parse_geometry(geometry),
+        "preview": preview,
+        "darks": dark or (),
+        "recursive": recursive,
+        "sandbox": sandbox,
+    }
+    if watch:
+        _watch(out, inputs, place, settings, batch)
+        return
     with out.progress() as progress:
-        outcomes = denoising.denoise_files(
-            inputs,
-            place,
-            settings,
-            format=file_format,
-            on_existing=on_existing,
-            geometry=parse_geometry(geometry),
-            preview=preview,
-            darks=dark or (),
-            recursive=recursive,
-            jobs=jobs,
-            progress=progress,
-        )
+        outcomes = denoising.denoise_files(inputs, place, settings, jobs=jobs, progress=progress, **batch)
     report(out, outcomes)
+
+
+def _watch(
+    out: Output, folders: list[str], place: str | None, settings: Settings, batch: dict[str, Any]
+) -> None:
+    """Denoise what arrives until Ctrl-C, which is how this is meant to end; results that exist are kept."""
+    from synthnoise.denoising.watching import watch_folders
+
+    if batch["on_existing"] == "error":
+        batch["on_existing"] = "skip"
+    outcomes: list[FileOutcome] = []
+    with out.progress() as progress:
+        try:
+            for outcome in watch_folders(folders, place, settings, progress=progress, **batch):
+                outcomes.append(outcome)
+                announce(out, outcome)
+        except KeyboardInterrupt:
+            out.remark("stopped")
+    conclude(out, outcomes)

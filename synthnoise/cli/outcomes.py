@@ -7,20 +7,50 @@ from collections.abc import Sequence
 import typer
 
 from synthnoise.files import FileOutcome
-from synthnoise.output import Output
+from synthnoise.output import Output, layout
+
+COLUMNS = ("file", "result", "remarks")
 
 
 def report(output: Output, outcomes: Sequence[FileOutcome]) -> None:
-    """Print a line per file; exit 1 if any failed, with its own code if it was the only one."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    for outcome in failed:
-        if outcome.error is not None:
-            output.error(outcome.error)
-    lines = [line for outcome in outcomes if outcome.error is None for line in outcome.lines()]
-    if len(outcomes) > 1:
-        skipped = sum(outcome.skipped for outcome in outcomes)
-        done = len(outcomes) - len(failed) - skipped
-        lines.append(f"{done} done, {skipped} skipped, {len(failed)} failed")
+    """Print what became of one file in lines, of several in a table, or all in JSON.
+
+    Exits with 1 if any failed, with its own code if it was the only one.
+    """
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    for error in failed:
+        output.error(error)
+    if len(outcomes) == 1:
+        lines = outcomes[0].lines() if not failed else []
+    else:
+        lines = [*layout(COLUMNS, [_row(outcome) for outcome in outcomes]), _summary(outcomes)]
     output.result({"files": [outcome.as_dict() for outcome in outcomes]}, lines)
-    if failed and failed[0].error is not None:
-        raise typer.Exit(failed[0].error.exit_code if len(outcomes) == 1 else 1)
+    if failed:
+        raise typer.Exit(failed[0].exit_code if len(outcomes) == 1 else 1)
+
+
+def announce(output: Output, outcome: FileOutcome) -> None:
+    """Say what became of a file while others are still to come; JSON waits for the end."""
+    if outcome.error is not None:
+        output.error(outcome.error)
+    elif not output.json_mode:
+        output.result({}, outcome.lines())
+
+
+def conclude(output: Output, outcomes: Sequence[FileOutcome]) -> None:
+    """Print how many files came out how, after all were announced; in JSON all of them."""
+    output.result({"files": [outcome.as_dict() for outcome in outcomes]}, [_summary(outcomes)])
+
+
+def _row(outcome: FileOutcome) -> tuple[str, str, str]:
+    if outcome.error is not None:
+        return str(outcome.source), "failed", outcome.error.message.removeprefix(f"{outcome.source}: ")
+    if outcome.skipped:
+        return str(outcome.source), "skipped", f"{outcome.output} exists"
+    return str(outcome.source), str(outcome.output), "; ".join(outcome.remarks)
+
+
+def _summary(outcomes: Sequence[FileOutcome]) -> str:
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    return f"{len(outcomes) - failed - skipped} done, {skipped} skipped, {failed} failed"

@@ -85,7 +85,7 @@ def read_in_sandbox(
         raise SynthnoiseError("a sandbox needs Linux or macOS", hint="decode without it, or in a container")
     limits.check_file(path)
     request = {
-        "path": str(path.absolute()),
+        "path": str(path),
         "limits": dataclasses.asdict(limits),
         "geometry": None if geometry is None else dataclasses.asdict(geometry),
         "demosaiced": demosaiced,
