@@ -1,9 +1,11 @@
-"""What the networks cost on a CPU, in torch and in onnxruntime, and what a large picture takes end to end.
+"""What the networks cost on a CPU, in torch and in onnxruntime, and what a large file takes end to end.
 
-    OMP_NUM_THREADS=1 python benchmarks/networks.py [--megapixels 24] [rgb FILE.safetensors ...]
+    OMP_NUM_THREADS=1 python benchmarks/networks.py [--megapixels 24] [rgb raw FILE.safetensors ...]
 
-CPU seconds of one thread per megapixel (of the sensor for RAW), least of three; then one picture of random
-leaves denoised in tiles with bundled weights, and the peak memory of the process.
+CPU seconds of one thread per megapixel (of the sensor for RAW), least of three; the halo that was measured.
+Then the whole command `synthnoise denoise` on one file in a process of its own: a DNG of a virtual camera for
+networks for RAW, a PNG of random leaves for those for pictures. CPU seconds of all its threads, those within
+the network, and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from __future__ import annotations
 import argparse
 import datetime
 import platform
-import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,16 +22,42 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from denoise import large_frame
+from PIL import Image
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
-from synthnoise.denoising import Denoiser, Settings
+from synthnoise.denoisers.weights import load_weights
 from synthnoise.denoising.networks import load_denoiser
-from synthnoise.denoising.pictures import denoise_picture
-from synthnoise.export import export_onnx
+from synthnoise.raw.dng import write_dng
 from synthnoise.sensors.scenes import dead_leaves
 
 EDGE = 512
 REPEATS = 3
+
+COMMAND = """
+import resource, sys, time
+from synthnoise import denoising
+from synthnoise.denoising.onnx_network import OnnxNetwork
+
+spent, forward = 0.0, OnnxNetwork.forward
+
+def timed(self, noisy, sigma):
+    global spent
+    started = time.process_time()
+    result = forward(self, noisy, sigma)
+    spent += time.process_time() - started
+    return result
+
+OnnxNetwork.forward = timed
+source, target, network = sys.argv[1:]
+settings = denoising.Settings(denoiser=network, device="cpu")
+(outcome,) = denoising.denoise_files([source], target, settings)
+if outcome.error:
+    raise outcome.error
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(time.process_time(), spent, usage.ru_maxrss / 1024)
+"""
+"""The work of the command, with a clock in the network; it begins with the process."""
 
 
 def least(run: Callable[[], object]) -> float:
@@ -42,41 +71,54 @@ def least(run: Callable[[], object]) -> float:
     return min(costs)
 
 
-def print_costs(names: list[str], folder: Path) -> None:
+def print_costs(names: list[str]) -> None:
     """Print a line per network."""
-    print(f"{'network':24} {'M parameters':>12} {'torch':>7} {'onnxruntime':>12}   CPU-s/MPix")
+    print(f"{'network':16} {'M parameters':>12} {'halo':>5} {'torch':>7} {'onnxruntime':>12}   CPU-s/MPix")
     for name in names:
-        weights = bundled_weights(name) or Path(name)
-        export_onnx(weights, folder / "net.onnx", overwrite=True)
-        costs = []
-        for source in (str(weights), str(folder / "net.onnx")):
-            record, network = load_denoiser(source, {})
-            planes = torch.rand(1, record.channels, EDGE, EDGE)
-            if source == str(weights):
-                planes = planes.contiguous(memory_format=torch.channels_last)
-                parameters = sum(p.numel() for p in network.parameters()) / 1e6
-            sigma = torch.full_like(planes[:, :1], 0.1)
-            pixels = EDGE**2 * (record.channels if record.domain == "bayer" else 1) / 1e6
-            with torch.inference_mode():
-                costs.append(least(lambda run=network, x=planes, s=sigma: run(x, s)) / pixels)
-        print(f"{weights.stem:24} {parameters:12.2f} {costs[0]:7.2f} {costs[1]:12.2f}")
+        path = bundled_weights(name) or Path(name)
+        network, record = load_weights(path)
+        network.to(memory_format=torch.channels_last)
+        planes = torch.rand(1, record.channels, EDGE, EDGE)
+        sigma = torch.full_like(planes[:, :1], 0.1)
+        fast = load_denoiser(name, {}, "cpu").network
+        pixels = EDGE**2 * (record.channels if record.domain == "bayer" else 1) / 1e6
+        wide = planes.contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            costs = [
+                least(lambda run=run, x=x, s=sigma: run(x, s)) / pixels
+                for run, x in ((network, wide), (fast, planes))
+            ]
+        parameters = sum(p.numel() for p in network.parameters()) / 1e6
+        print(f"{path.stem:16} {parameters:12.2f} {record.halo:5} {costs[0]:7.2f} {costs[1]:12.2f}")
 
 
-def print_whole(name: str, megapixels: float) -> None:
-    """Print what a picture takes in tiles."""
+def write_picture(path: Path, megapixels: float) -> None:
+    """Write a noisy picture of leaves, repeated to the size."""
     height = round((megapixels * 1e6 / 1.5) ** 0.5)
     scene = dead_leaves((512, 768), seed=1).transpose(1, 2, 0) ** np.float32(1 / 2.2)
     noise = 0.08 * np.random.default_rng(0).standard_normal(scene.shape, dtype=np.float32)
     part = np.rint(np.clip(scene + noise, 0, 1) * 255).astype(np.uint8)
     picture = np.tile(part, (-(-height // 512), -(-height * 3 // 2 // 768), 1))[:height, : height * 3 // 2]
-    denoiser = Denoiser(Settings(denoiser=name, device="cpu"))
-    started = time.process_time()
-    denoise_picture(np.ascontiguousarray(picture), denoiser)
-    seconds = time.process_time() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    Image.fromarray(np.ascontiguousarray(picture)).save(path, compress_level=1)
+
+
+def print_whole(name: str, megapixels: float, folder: Path) -> None:
+    """Print what a file takes from its name to its result."""
+    _, record = load_weights(bundled_weights(name) or Path(name))
+    suffix = ".dng" if record.domain == "bayer" else ".png"
+    source, target = folder / f"noisy{suffix}", folder / f"denoised{suffix}"
+    if record.domain == "bayer":
+        write_dng(source, large_frame(megapixels), overwrite=True)
+    else:
+        write_picture(source, megapixels)
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, source, target, name], check=True, capture_output=True, text=True
+    )
+    target.unlink()
+    total, network, peak = map(float, done.stdout.split())
     print(
-        f"{name}: {picture.shape[1]} x {picture.shape[0]} sRGB in {seconds:.1f} CPU-s,"
-        f" {seconds / megapixels:.2f} per megapixel; peak {peak:.0f} MB"
+        f"{Path(name).stem}: {megapixels:g} megapixels in {total:.1f} CPU-s,"
+        f" of which the network {network:.1f}; peak {peak:.0f} MB"
     )
 
 
@@ -86,11 +128,13 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", help="bundled weights by name, or files")
     parser.add_argument("--megapixels", type=float, default=4.0)
     arguments = parser.parse_args()
+    names = arguments.networks or bundled_names()
     machine = f"{platform.machine()} {platform.system()}"
     print(f"{machine}, {datetime.date.today()}, {torch.get_num_threads()} thread(s)")
+    print_costs(names)
     with tempfile.TemporaryDirectory() as folder:
-        print_costs(arguments.networks or bundled_names(), Path(folder))
-    print_whole("rgb", arguments.megapixels)
+        for name in names:
+            print_whole(name, arguments.megapixels, Path(folder))
 
 
 if __name__ == "__main__":
