@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from synthnoise.calibration import calibrate
 from synthnoise.calibration.dark import measure_darks
-from synthnoise.calibration.flats import measure_flats, measure_pair
+from synthnoise.calibration.flats import largest_variance, measure_flats, measure_pair
 from synthnoise.calibration.quantities import dark_current
 from synthnoise.errors import InputError, UsageError
 from synthnoise.profiles.store import load_profile
@@ -57,7 +58,7 @@ def test_a_series_of_flats_gives_every_quantity_within_its_error():
     assert gain.gain == pytest.approx(SENSOR.gain, abs=5 * gain.standard_error)
     assert gain.interval[0] < SENSOR.gain < gain.interval[1]
     truth = {
-        "saturation_capacity": (5000, 50),
+        "saturation_capacity": (largest_variance(5000), 50),
         "prnu": (0.01, 0.0005),
         "prnu_row": (0.0, 0.001),
         "prnu_column": (0.0, 0.001),
@@ -70,6 +71,29 @@ def test_a_series_of_flats_gives_every_quantity_within_its_error():
     # the mean of a flat errs by the rows it has: 0.6 / sqrt(256) of 1000 DN
     assert 0 <= series.quantities["linearity_error"].value < 3e-4
     assert series.warnings == ()
+
+
+@pytest.mark.parametrize("plateau", [300, 5000, 80_000])
+def test_saturation_is_where_the_variance_of_cut_off_photons_is_largest(plateau):
+    random = np.random.default_rng(1)
+    found = largest_variance(plateau)
+
+    def variance(mean: float) -> float:
+        return float(np.minimum(random.poisson(mean, 400_000), plateau).var())
+
+    top, shot = variance(found), math.sqrt(plateau)
+    assert plateau - 4 * shot < found < plateau - 1.5 * shot
+    assert top > variance(found - 2.5 * shot) + 3 * top * math.sqrt(2 / 400_000) or plateau > 10_000
+    assert top > variance(found + 0.7 * shot) + 3 * top * math.sqrt(2 / 400_000)
+
+
+def test_flats_that_do_not_saturate_bound_the_capacity():
+    series = measure_flats([pair(share) for share in SHARES[:4]], darks(3))
+    assert "saturation_capacity" not in series.quantities
+    (warning,) = series.warnings
+    assert "at least" in warning
+    least = float(warning.split()[-2])
+    assert least == pytest.approx(SHARES[3] * 5000, rel=0.02)
 
 
 def test_a_bent_response_is_measured_as_linearity_error():
@@ -154,7 +178,8 @@ def test_calibrate_takes_flats_and_darks_of_several_exposures(tmp_path):
     assert noise.gain == pytest.approx(2.0, abs=5 * noise.gain_se)
     assert noise.diagnostics["gain_method"] == "photon transfer"
     assert noise.exposure_time == pytest.approx(0.1), "the darks nearest to the light in exposure"
-    for name, value in (("dark_current", 40.0), ("dsnu_column", 1.0), ("saturation_capacity", 5000)):
+    capacity = largest_variance(5000)
+    for name, value in (("dark_current", 40.0), ("dsnu_column", 1.0), ("saturation_capacity", capacity)):
         assert noise.quantities[name].value == pytest.approx(value, abs=5 * noise.quantities[name].se), name
     roles = [source.role for source in noise.sources]
     assert (roles.count("dark"), roles.count("flat")) == (6, 6)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from synthnoise.calibration.dark import DarkNoise, measure_darks
 from synthnoise.calibration.gain import Z95, GainEstimate
@@ -138,6 +139,9 @@ def measure_flats(
     if any(clipped):
         top = [pair for pair, flat in zip(ordered, clipped, strict=True) if flat][-1]
         quantities["saturation_capacity"] = _saturation(top, dark, gain)
+    elif len(ordered) > 1:
+        most = float(ordered[-1].level(dark).mean()) / gain.gain
+        warnings.append(f"no flat is saturated: the saturation capacity is at least {most:.0f} e-")
     quantities |= _linearity(ordered, dark, LINEAR_RANGE[1] * ceiling, LINEAR_RANGE[0] * ceiling)
     even = [pair for pair in usable if _is_even(pair, dark)]
     if even:
@@ -185,11 +189,26 @@ def _gain(
 
 
 def _saturation(pair: FlatPair, dark: DarkNoise, gain: GainEstimate) -> Quantity:
-    """Return the electrons at which the response ends, from a flat beyond it."""
+    """Return the electrons at which temporal variance is largest, from a flat beyond the end of the response.
+
+    That is the saturation of EMVA 1288 (release 4.0, section 6.5): some shot noises below the plateau, where
+    the first electrons are cut off.
+    """
     level = pair.level(dark)
     spread = float(level.std(ddof=1)) / math.sqrt(len(level)) if len(level) > 1 else 0.0
-    electrons = float(level.mean()) / gain.gain
-    return Quantity(electrons, math.hypot(spread / gain.gain, electrons * gain.standard_error / gain.gain))
+    plateau = float(level.mean()) / gain.gain
+    error = math.hypot(spread / gain.gain, plateau * gain.standard_error / gain.gain)
+    return Quantity(largest_variance(plateau), error)
+
+
+def largest_variance(plateau: float) -> float:
+    """Return the mean electrons whose shot noise, cut off at ``plateau`` electrons, varies most."""
+    mean = plateau + math.sqrt(plateau) * np.linspace(-6, 1, 1401)
+    mean = mean[mean > 0]
+    t = (plateau - mean) / np.sqrt(mean)
+    density, above = np.exp(-0.5 * t**2) / math.sqrt(2 * math.pi), ndtr(-t)
+    first, second = t * above - density, 1 - above - t * density + t**2 * above
+    return float(mean[np.argmax(mean * (second - first**2))])
 
 
 def _linearity(

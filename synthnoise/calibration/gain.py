@@ -48,7 +48,7 @@ OFFSET_DRIFT = 0.005
 QUIETER = 0.97
 """Share of the dark's detail below which that of a noisy frame, texture included, is no sum of both."""
 
-HIGH_SNR, LOW_LIGHT = 30.0, 0.2
+HIGH_SNR, LOW_LIGHT = 20.0, 0.2
 """Signal over shot noise, and share of shot noise in that of the dark, where the regimes begin."""
 
 PREVIEW_BANDS = 24
@@ -276,7 +276,8 @@ def _fit_below(cut: float, table: DetailTable, rough: float, darks: int, *, floo
         return None
     assert lines[1] is not None
     down = math.hypot(max(0.0, likely.gain - more.gain), texture.unseen)
-    down += GRAIN * _level(lines[1])
+    # Film grain may be finer than any texture that fineness was learnt from: up to twice as fine.
+    down = max(down, texture.amount) + GRAIN * _level(lines[1])
     return _Fit(places, lines[1], likely, texture, down, max(0.0, less.gain - likely.gain))
 
 
