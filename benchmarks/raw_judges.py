@@ -173,8 +173,7 @@ def written(source: Source, folder: Path) -> dict[str, Path]:
             write_dng(files[how], labelled, metadata_from=taken, date=DATE, overwrite=True)
     original = source.original or files["fresh"]
     if original.suffix.lower() == ".dng":
-        mosaic = np.asarray(frame.mosaic, np.uint16)
-        rewrite_dng(original, files["rewritten"], mosaic, noise_reduction=1.0, overwrite=True)
+        rewrite_dng(original, files["rewritten"], frame.mosaic, noise_reduction=1.0, overwrite=True)
     else:
         del files["rewritten"]
     return files

@@ -46,7 +46,7 @@ from synthnoise.raw.frame import Frame
 from synthnoise.raw.inheritance import inherit
 from synthnoise.raw.limits import ReadLimits
 from synthnoise.raw.linear_dng import read_linear
-from synthnoise.raw.reading import read_metadata
+from synthnoise.raw.reading import read_frame, read_metadata
 from synthnoise.raw.rewrite import rewrite_dng
 from synthnoise.raw.tiff import Tiff
 
@@ -304,9 +304,15 @@ def describe(data: bytes, folder: Path) -> None:
 
 
 def read(data: bytes, folder: Path) -> None:
-    """Decode a linear DNG."""
-    (folder / "a.dng").write_bytes(data)
-    read_linear(folder / "a.dng", limits=LIMITS)
+    """Decode a DNG that is linear or of floating-point numbers: those LibRaw does not see."""
+    path = folder / "a.dng"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        is_float = dng_reading.raw_image(Tiff(file, "a"), LIMITS).is_float
+    if is_float:
+        read_frame(path, limits=LIMITS, demosaiced=True)
+    else:
+        read_linear(path, limits=LIMITS)
 
 
 def rewrite(data: bytes, folder: Path) -> None:
@@ -319,7 +325,7 @@ def rewrite(data: bytes, folder: Path) -> None:
     if shape[0] * shape[1] > LARGEST_MOSAIC:
         return
     try:
-        mosaic = np.full(shape, 900, np.uint16)
+        mosaic = np.full(shape, 900, np.float32 if image.is_float else np.uint16)
         rewrite_dng(source, target, mosaic, noise_profile=((1e-4, 0.0),), noise_reduction=1.0, limits=LIMITS)
     except SynthnoiseError:
         assert not target.exists(), "a refused file was written"

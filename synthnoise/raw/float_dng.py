@@ -60,8 +60,7 @@ def read_float(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> Fram
         image = dng.raw_image(tiff, limits)
         if not dng.is_dng(tiff) or image.content != "float" or image.samples != 1:
             raise InputError(f"{path}: is not a DNG with a floating-point mosaic")
-        values = finite(decode(tiff, image, limits)[..., 0], str(path))
-        values *= np.float32(scale(image, str(path)))
+        values = scaled(decode(tiff, image, limits)[..., 0], scale(image, str(path)), str(path))
         return float_frame(tiff, image, values, path)
 
 
@@ -84,11 +83,13 @@ def scale(image: dng.RawImage, name: str) -> float:
     return WHITE / dng.white_level(image, name)
 
 
-def finite(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    """Return values, or raise InputError where one is infinite or not a number."""
-    if not np.all(np.isfinite(values)):
-        raise InputError(f"{name}: its raw image holds values that are not numbers")
-    return values
+def scaled(values: NDArray[np.float32], factor: float, name: str) -> NDArray[np.float32]:
+    """Return values times a factor, or raise InputError where one is infinite or not a number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = values * np.float32(factor)
+    if not np.all(np.isfinite(product)):
+        raise InputError(f"{name}: its raw image holds values that are not numbers, or beyond any light")
+    return product
 
 
 def encode_float_tiles(pixels: NDArray[np.float32], grid: TileGrid) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from synthnoise.raw import dng_reading as dng
 from synthnoise.raw.camera_files import frame_exposure
 from synthnoise.raw.capture import exposure_of
 from synthnoise.raw.dng_decoding import decode
-from synthnoise.raw.float_dng import finite
+from synthnoise.raw.float_dng import scaled
 from synthnoise.raw.frame import BLUE, GREEN, RED, Frame, Rectangle
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.opcodes import Companding, companding
@@ -28,6 +28,7 @@ from synthnoise.raw.tiff import Directory, Tiff
 COLOURS = 3
 BAND = 256
 LINEAR_WHITE = 65535
+LARGEST_BLACK = 2.0**32
 
 
 def is_linear(path: Path | str) -> bool:
@@ -64,10 +65,9 @@ def read_linear(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> Fra
         if image.content != "linear" or image.samples != COLOURS:
             raise InputError(f"{path}: is not a linear DNG of three colours")
         codes = decode(tiff, image, limits)
-        if image.is_float:
-            finite(codes, str(path))
         levels = Levels.of(image, str(path))
-        return _frame(tiff, image, levels.linear(codes), levels, path)
+        pixels = scaled(codes, levels.unit, str(path)) if image.is_float else levels.linear(codes)
+        return _frame(tiff, image, pixels, levels, path)
 
 
 def companding_of(image: dng.RawImage, name: str) -> Companding:
@@ -116,10 +116,8 @@ class Levels:
         """White level of the linear values."""
         return float(LINEAR_WHITE) if self.companding.polynomials or self.is_float else self.stored_white
 
-    def linear(self, codes: NDArray[Any]) -> NDArray[Any]:
-        """Return linear values [H, W, 3] of stored ones: uint16, or float32 of floating-point numbers."""
-        if self.is_float:
-            return codes * np.float32(self.unit)
+    def linear(self, codes: NDArray[Any]) -> NDArray[np.uint16]:
+        """Return linear values uint16 [H, W, 3] of stored whole numbers."""
         if len(self.table):
             codes = self.table[np.minimum(codes, len(self.table) - 1)]
         values: NDArray[np.uint16] = codes.astype(np.uint16, copy=False)
@@ -169,6 +167,6 @@ def _black(image: dng.RawImage, name: str) -> NDArray[np.float32]:
     directory: Directory = image.directory
     repeat = directory.integers(Tag.BLACK_LEVEL_REPEAT_DIM) or (1, 1)
     levels = directory.numbers(Tag.BLACK_LEVEL) or (0.0,)
-    if repeat != (1, 1) or len(levels) not in (1, COLOURS) or not np.all(np.isfinite(levels)):
+    if repeat != (1, 1) or len(levels) not in (1, COLOURS) or not np.all(np.abs(levels) <= LARGEST_BLACK):
         raise InputError(f"{name}: {len(levels)} black levels for a repeat of {repeat}, three colours")
     return np.broadcast_to(np.array(levels, np.float32), (COLOURS,)).copy()

@@ -1,9 +1,9 @@
 """Decoding files that are not trusted in a process of its own, with limits on memory and time.
 
 LibRaw is C++: what it makes of a hostile file, no check of ours can vouch for. Here the file is read by a
-child process under POSIX resource limits that can write into no file; what it returns is parsed as data, never
-unpickled, and checked. A child that crashes, hangs or eats memory costs one error message. It is no jail:
-code that takes the child over may still read files and use the network.
+child process under POSIX resource limits that can write into no file; what it returns is parsed as data,
+never unpickled, and checked. A child that crashes, hangs or eats memory costs one error message. It is no
+jail: code that takes the child over may still read files and use the network.
 """
 
 from __future__ import annotations
