@@ -62,6 +62,12 @@ def denoise(
             help="A dark frame of the same exposure and ISO: subtract the fixed pattern. Repeatable.",
         ),
     ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            "--bits", help="16: finer levels than the camera's; default: up to 12 bits, if needed."
+        ),
+    ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Folders inside of folders too.")
     ] = False,
@@ -104,6 +110,7 @@ def denoise(
         "geometry": parse_geometry(geometry),
         "preview": preview,
         "darks": dark or (),
+        "bits": bits,
         "recursive": recursive,
         "sandbox": sandbox,
     }

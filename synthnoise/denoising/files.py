@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synthnoise.denoising.dark_pattern import MeanDark, average_darks, subtract_dark
-from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
+from synthnoise.denoising.denoise import denoise_frame
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.pictures import denoise_picture
 from synthnoise.denoising.preview import preview
-from synthnoise.denoising.whole_numbers import whole_numbers
+from synthnoise.denoising.raw_outputs import RawOutput
 from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
 from synthnoise.plugins import default_plugins
 from synthnoise.progress import SILENT, Progress
-from synthnoise.raw.develop import camera_rgb
-from synthnoise.raw.dng import write_dng, write_linear_dng
 from synthnoise.raw.images import write_png
 from synthnoise.raw.picture_files import read_picture, write_picture
 from synthnoise.raw.plain import Geometry
 from synthnoise.raw.reading import read_frame
-from synthnoise.raw.rendering import write_rendering
-from synthnoise.raw.rewrite import rewrite_dng
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 RAW_FORMATS = {"dng": ".dng", "linear-dng": ".dng", "tiff": ".tif", "png": ".png", "jpeg": ".jpg"}
@@ -62,6 +57,9 @@ class Batch:
         Write, in place of the result, a PNG of the middle of the picture before and after, at 100 %.
     darks
         Dark frames of the camera and setting of all the files, whose fixed pattern is subtracted.
+    bits
+        16 multiplies the levels of DNGs up to 16 bits; by default only cameras of up to 12 bits get finer
+        levels, where whole DN would be coarser than the noise that is left.
     sandbox
         Decode RAW files in a process of their own (:mod:`synthnoise.raw.sandbox`); not pictures.
 
@@ -78,6 +76,7 @@ class Batch:
     jobs: int = 1
     preview: bool = False
     darks: Sequence[str | Path] = ()
+    bits: int | None = None
     sandbox: bool = False
 
     def __post_init__(self) -> None:
@@ -85,6 +84,8 @@ class Batch:
             raise UsageError(f"on-existing {self.on_existing!r}: choose one of {', '.join(POLICIES)}")
         if self.format is not None and self.format not in RAW_FORMATS:
             raise UsageError(f"format {self.format!r}: choose one of {', '.join(RAW_FORMATS)}")
+        if self.bits not in (None, 16):
+            raise UsageError(f"{self.bits} bits: DNGs have 16", hint="--bits 16, or leave it away")
         if self.jobs < 1:
             raise UsageError(f"{self.jobs} jobs: at least one file at a time")
 
@@ -204,6 +205,9 @@ def _denoise_file(
             raise UsageError(f"{path}: is a picture, and dark frames are for RAW files")
         return _denoise_picture_file(path, target, settings, overwrite, progress)
     frame = read_frame(path, geometry=batch.geometry, demosaiced=True, sandbox=batch.sandbox)
+    output = RawOutput(
+        format=batch.format or "dng", bits=batch.bits, strength=settings.strength, overwrite=overwrite
+    )
     whole, subtracted = np.issubdtype(frame.mosaic.dtype, np.integer), None
     if dark is not None:
         frame, subtracted = subtract_dark(frame, dark)
@@ -211,10 +215,8 @@ def _denoise_file(
         picture, result = preview(frame, settings)
         write_png(target, picture, overwrite)
     else:
-        result = denoise_frame(frame, settings, progress=progress)
-        if whole and subtracted is not None:
-            result = dataclasses.replace(result, frame=whole_numbers(result.frame))
-        WRITERS[batch.format or "dng"](path, target, result, settings.strength, overwrite)
+        result = denoise_frame(output.prepared(frame), settings, progress=progress)
+        output.write(path, target, output.finished(result, path) if whole else result)
     percent = 100 * result.residual
     remarks = (
         *([] if subtracted is None else [f"subtracted {subtracted}"]),
@@ -265,48 +267,3 @@ def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, en
             f"{place}: the result is a {suffix} file", hint=f"name it {place.with_suffix(suffix).name}"
         )
     return place
-
-
-def _write_dng(path: Path, target: Path, result: DenoiseResult, strength: float, overwrite: bool) -> None:
-    profile = result.residual_profile
-    if path.suffix.lower() == ".dng":
-        mosaic: NDArray[Any] = result.frame.mosaic
-        rewrite_dng(
-            path, target, mosaic, noise_profile=profile, noise_reduction=strength, overwrite=overwrite
-        )
-    else:
-        write_dng(
-            target,
-            result.frame,
-            noise_profile=profile,
-            noise_reduction=strength,
-            metadata_from=path,
-            overwrite=overwrite,
-        )
-
-
-def _write_linear(path: Path, target: Path, result: DenoiseResult, strength: float, overwrite: bool) -> None:
-    write_linear_dng(
-        target,
-        camera_rgb(result.frame),
-        result.frame,
-        noise_profile=result.residual_profile,
-        noise_reduction=strength,
-        metadata_from=path,
-        overwrite=overwrite,
-    )
-
-
-def _write_rendering(
-    _path: Path, target: Path, result: DenoiseResult, _strength: float, overwrite: bool
-) -> None:
-    write_rendering(target, result.frame, overwrite=overwrite)
-
-
-WRITERS: dict[str, Callable[[Path, Path, DenoiseResult, float, bool], None]] = {
-    "dng": _write_dng,
-    "linear-dng": _write_linear,
-    "tiff": _write_rendering,
-    "png": _write_rendering,
-    "jpeg": _write_rendering,
-}

@@ -1,10 +1,10 @@
 """How much noise a denoiser leaves, measured by asking it.
 
 A little more noise is added to the noisy planes, and what of it comes out again is the share of noise
-that the denoiser lets through there: all of it in fine texture, next to none in flat places. The
-median over small blocks is what a file can say of itself. Works for any denoiser, also one that leaves
-noise of another colour than white (the probe is that of Ramani, Blu and Unser, "Monte-Carlo SURE",
-IEEE TIP 17(9), 2008, with the response in place of its divergence).
+that the denoiser lets through there: all of it in fine texture, where it is not seen, next to none in
+flat places, where it is. What a file says of itself is therefore measured over its flat blocks. Works for
+any denoiser, also one that leaves noise of another colour than white (the probe is that of Ramani, Blu and
+Unser, "Monte-Carlo SURE", IEEE TIP 17(9), 2008, with the response in place of its divergence).
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from synthnoise.rng import Rng, Stream
 PROBE = 0.1
 """Standard deviation of the added noise, in that of the noise there is: 0.5 % more in all."""
 BLOCK = 16
+FLAT = 1.0
+"""Variance of a restored block, in that of the noise, up to which it counts as flat."""
+FEWEST = 0.1
+"""Share of the blocks that count at least: the flattest."""
 EDGE = 128
 """Pixels of a plane along the edge of a probed square."""
 
@@ -36,7 +40,11 @@ def squares(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 def transmitted(
     restore: Restore, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]
 ) -> list[float]:
-    """Return the ratio of noise out to noise in, standard deviations, per block of planes [1, C, H, W]."""
+    """Return the ratio of noise out to noise in, standard deviations, per flat block of planes [1, C, H, W].
+
+    A block is flat where the restored planes vary less than the noise did; where there are few, the
+    flattest count.
+    """
     s, o = (noisy.new_tensor(values)[:, None, None] for values in (shot, read))
     restored = restore(noisy)
     deviation = PROBE * (s * restored.clamp_min(0) + o).sqrt()
@@ -45,4 +53,10 @@ def transmitted(
     )
     response = (restore(noisy + deviation * unit) - restored) / deviation
     edge = min(BLOCK, *noisy.shape[-2:])
-    return [float(share) for share in nn.functional.avg_pool2d(response**2, edge).mean(1).sqrt().ravel()]
+    mean, square, noise = (
+        nn.functional.avg_pool2d(values, edge) for values in (restored, restored**2, deviation**2)
+    )
+    roughness = ((square - mean**2).clamp_min(0) * PROBE**2 / noise.clamp_min(1e-20)).mean(1).ravel()
+    limit = max(FLAT, float(roughness.quantile(FEWEST)))
+    share = nn.functional.avg_pool2d(response**2, edge).mean(1).sqrt().ravel()
+    return [float(value) for value in share[roughness <= limit]]

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from synthnoise.raw.frame import Frame
+from synthnoise.raw.frame import Frame, scaled_levels
 from synthnoise.rng import Rng, Stream
 
 BAND = 128
@@ -30,15 +30,5 @@ def whole_numbers(frame: Frame, scale: int = 1) -> Frame:
         fraction = 0.01 + 0.98 * rng.cropped(top, 0).uniform(Stream.ROUNDING, (1, *band.shape))[0, 0].numpy()
         mosaic[top : top + BAND] = np.clip(np.floor(band + fraction), 0, frame.white * scale)
 
-    def scaled(line: np.ndarray | None) -> np.ndarray | None:
-        return None if line is None else line * scale
-
-    return dataclasses.replace(
-        frame,
-        mosaic=mosaic,
-        black=frame.black * scale,
-        white=frame.white * scale,
-        black_rows=scaled(frame.black_rows),
-        black_columns=scaled(frame.black_columns),
-        bits=None if frame.bits is None else min(frame.bits + (scale - 1).bit_length(), 16),
-    )
+    bits = None if frame.bits is None else min(frame.bits + (scale - 1).bit_length(), 16)
+    return dataclasses.replace(scaled_levels(frame, scale), mosaic=mosaic, bits=bits)

@@ -21,7 +21,7 @@ from synthnoise.raw.camera_files import dng_frame
 from synthnoise.raw.capture import exposure_of
 from synthnoise.raw.dng_decoding import decode
 from synthnoise.raw.dng_tiles import TileGrid
-from synthnoise.raw.frame import Frame
+from synthnoise.raw.frame import Frame, scaled_levels
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.predictors import FLOAT, bytes_of_floats
 from synthnoise.raw.tags import Compression, Tag
@@ -66,16 +66,8 @@ def read_float(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> Fram
 
 def float_frame(tiff: Tiff, image: dng.RawImage, mosaic: NDArray[np.float32], path: Path) -> Frame:
     """Return the frame of a mosaic in DN of :func:`scale` and of the tags of its DNG."""
-    factor = scale(image, str(path))
     frame = dng_frame(tiff, image, mosaic, exposure_of([tiff]), path)
-    return dataclasses.replace(
-        frame,
-        black=frame.black * factor,
-        white=WHITE,
-        black_rows=None if frame.black_rows is None else frame.black_rows * factor,
-        black_columns=None if frame.black_columns is None else frame.black_columns * factor,
-        bits=None,
-    )
+    return dataclasses.replace(scaled_levels(frame, scale(image, str(path))), white=WHITE, bits=None)
 
 
 def scale(image: dng.RawImage, name: str) -> float:

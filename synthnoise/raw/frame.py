@@ -187,3 +187,14 @@ class Frame:
     def active(self) -> Frame:
         """Return the frame of the active area alone."""
         return self.crop(self.area)
+
+
+def scaled_levels(frame: Frame, factor: float) -> Frame:
+    """Return a frame with black and white levels multiplied, for a mosaic that has been."""
+    return dataclasses.replace(
+        frame,
+        black=frame.black * factor,
+        white=frame.white * factor,
+        black_rows=None if frame.black_rows is None else frame.black_rows * factor,
+        black_columns=None if frame.black_columns is None else frame.black_columns * factor,
+    )

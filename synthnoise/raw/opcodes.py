@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthnoise.errors import InputError
 
+FIX_BAD_PIXELS_CONSTANT = 4
 MAP_POLYNOMIAL = 8
 HIGHEST_DEGREE = 8
 HEADER = struct.Struct(">4I")
@@ -80,6 +81,17 @@ def companding(data: bytes, size: tuple[int, int], planes: int, name: str) -> Co
         raise InputError(f"{name}: its OpcodeList2 is damaged") from None
     remaining = struct.pack(">I", len(kept)) + b"".join(kept) if kept else b""
     return Companding(tuple(polynomials), remaining)
+
+
+def opcodes_in(data: bytes) -> set[int]:
+    """Return the numbers of the opcodes in a list, as far as it can be read."""
+    found: set[int] = set()
+    position = 4
+    while position + HEADER.size <= len(data):
+        code, _, _, length = HEADER.unpack_from(data, position)
+        found.add(code)
+        position += HEADER.size + length
+    return found
 
 
 def _polynomial(data: bytes, size: tuple[int, int], planes: int) -> list[tuple[int, tuple[float, ...]]]:

@@ -29,14 +29,15 @@ from synthnoise.raw.dng_fields import (
 )
 from synthnoise.raw.dng_tiles import TileGrid, encode_tiles
 from synthnoise.raw.float_dng import encode_float_tiles, float_frame, float_tile_fields, scale
-from synthnoise.raw.frame import Frame
+from synthnoise.raw.frame import Frame, scaled_levels
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.linear_dng import COLOURS, LINEAR_WHITE, companding_of, rewritten_linear
+from synthnoise.raw.opcodes import FIX_BAD_PIXELS_CONSTANT, opcodes_in
 from synthnoise.raw.preview import jpeg, render_preview, resize
 from synthnoise.raw.tags import Compression, Subfile, Tag
 from synthnoise.raw.tiff import Directory, Tiff
 from synthnoise.raw.tiff_changes import Change, Changes, Space, write_directories
-from synthnoise.raw.tiff_layout import Values
+from synthnoise.raw.tiff_layout import Field, Values
 
 SEGMENT_TAGS = (
     Tag.STRIP_OFFSETS,
@@ -93,6 +94,7 @@ def rewrite_dng(
     target: Path | str,
     mosaic: NDArray[Any],
     *,
+    white: float | None = None,
     noise_profile: NoisePairs | None = None,
     noise_reduction: float | None = None,
     overwrite: bool = False,
@@ -111,6 +113,9 @@ def rewrite_dng(
     mosaic
         uint16 (float32 for a DNG of floating-point numbers), linear DN, of the same shape and unit as
         ``read_frame(source, demosaiced=True).mosaic``.
+    white
+        White level of ``mosaic``, where it counts in fractions of the source's DN: a whole multiple of the
+        source's. All levels are stated anew then.
     noise_profile
         (S, O) of the noise that is left, once or per colour plane; None keeps what is there.
     noise_reduction
@@ -145,6 +150,8 @@ def rewrite_dng(
             frame = float_frame(tiff, image, mosaic, source)
         else:
             frame = dng_frame(tiff, image, mosaic, exposure_of([tiff]), source)
+        factor = _level_factor(frame, white)
+        frame = scaled_levels(frame, factor)
         previews = [d for d in tiff.all_directories() if d is not image.directory and _is_preview(d)]
         changes = Changes(Values(tiff.order))
         with atomic_write(target, overwrite=overwrite) as output:
@@ -152,10 +159,50 @@ def rewrite_dng(
             file.seek(0)
             _copy(file, output, space.end)
             _replace_mosaic(changes, image, mosaic, output, space)
+            if factor > 1:
+                changes.to(image.directory).put.update(_level_fields(changes.values, image, factor))
             _replace_previews(changes, previews, frame, output, space, limits)
             _note_noise(changes, tiff, image, noise_profile, noise_reduction)
             write_directories(changes, tiff, output, space)
             output.truncate(space.end)
+
+
+def levels_may_be_scaled(path: Path | str) -> bool:
+    """Return whether the levels of a file can be multiplied: no opcode of a DNG counts in its DN."""
+    with Path(path).open("rb") as file:
+        try:
+            tiff = Tiff(file, str(path))
+            data = reading.raw_directory(tiff).data(Tag.OPCODE_LIST_1) if reading.is_dng(tiff) else b""
+        except InputError:
+            return True
+    return FIX_BAD_PIXELS_CONSTANT not in opcodes_in(data)
+
+
+def _level_factor(frame: Frame, white: float | None) -> int:
+    factor = 1.0 if white is None else white / frame.white
+    if factor < 1 or factor != round(factor):
+        raise UsageError(f"white level {white:g} is no whole multiple of {frame.white:g}")
+    return round(factor)
+
+
+def _level_fields(values: Values, image: reading.RawImage, factor: int) -> dict[int, Field]:
+    """Return the levels that a raw directory states, multiplied; those that it leaves out are 0."""
+    directory, fields = image.directory, {}
+    fields[Tag.WHITE_LEVEL] = values.long(
+        *(round(factor * level) for level in directory.numbers(Tag.WHITE_LEVEL) or (_white(image),))
+    )
+    black = [factor * level for level in directory.numbers(Tag.BLACK_LEVEL)]
+    if black:
+        whole = all(level == int(level) for level in black)
+        fields[Tag.BLACK_LEVEL] = values.long(*map(int, black)) if whole else values.rational(*black)
+    for tag in (Tag.BLACK_LEVEL_DELTA_V, Tag.BLACK_LEVEL_DELTA_H):
+        if levels := directory.numbers(tag):
+            fields[tag] = values.srational(*(factor * level for level in levels))
+    return {int(tag): item for tag, item in fields.items()}
+
+
+def _white(image: reading.RawImage) -> float:
+    return reading.white_level(image, image.directory.tiff.name)
 
 
 def _rewritable(tiff: Tiff, limits: ReadLimits) -> tuple[reading.RawImage, list[tuple[int, int]]]:
