@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import signal
 import threading
@@ -18,6 +19,7 @@ from synthnoise.denoisers.weights import load_weights
 from synthnoise.errors import InputError, OutputExistsError, PluginError, SynthnoiseError, UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.plugins import default_plugins
+from synthnoise.profiles.store import load_profile
 from synthnoise.training import TrainingInterrupted, train
 from synthnoise.training.budget import Budget, learning_rate
 from synthnoise.training.checkpoint import checkpoint_path
@@ -326,6 +328,22 @@ def test_targets_are_what_the_unbiased_inverse_undoes() -> None:
     residual = example.noisy - example.clean
     assert abs(float(residual.mean())) < 5 * float(residual.std()) / residual.numel() ** 0.5
     assert examples.psnr(example.clean, example) > 60
+
+
+def test_without_an_iso_pairs_are_of_all_the_profile() -> None:
+    profile = load_profile("sony-ilce-7m4")
+    settings = plan_of(
+        RAW | {"noise_options": {}, "ratio": (1.0, 1.0), "crop": 8, "profile": "sony-ilce-7m4"}
+    )
+    plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **settings)
+    assert len(profile.isos) > 4
+    kinds = []
+    for iso in (None, max(profile.isos)):
+        examples = Examples(dataclasses.replace(plan, iso=iso), torch.device("cpu"), default_plugins())
+        kinds.append(examples.draw(0, 24).pair.noise_profile[:, 0, 1].unique().numel())
+    # Twenty-four draws of five or more that show three at most have a chance below 1e-4.
+    assert kinds[0] > 3
+    assert kinds[1] == 1
 
 
 def test_the_noise_of_an_example_has_the_sigma_it_is_given() -> None:

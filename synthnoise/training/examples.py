@@ -17,6 +17,7 @@ from synthnoise import options
 from synthnoise.errors import UsageError
 from synthnoise.plugins import Plugins
 from synthnoise.profiles.arrangement import rearranged
+from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.rng import Rng
 from synthnoise.specs import DenoiserSpec
@@ -190,11 +191,18 @@ def _camera(plan: TrainingPlan, plugins: Plugins) -> PairCamera:
         plan.noise,
         plan.noise_options,
         profile=profile,
-        isos=() if plan.iso is None else (plan.iso,),
+        isos=_isos(plan, profile),
         ratio=1.0 if rendered else plan.ratio,
         rounded=profile is not None and not rendered,
         plugins=plugins,
     )
+
+
+def _isos(plan: TrainingPlan, profile: CameraProfile | None) -> tuple[float, ...]:
+    """Return the ISO of the plan, or all of the profile; none where nothing is said."""
+    if plan.iso is not None:
+        return (plan.iso,)
+    return tuple(sorted(profile.isos)) if profile is not None else ()
 
 
 def _shape(cfa: Cfa) -> tuple[int, int]:

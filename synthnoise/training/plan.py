@@ -28,7 +28,7 @@ class TrainingPlan:
     image_options, noise_options, denoiser_options
         Theirs, as text or values.
     profile, iso
-        Camera profile (name or folder) and ISO for the noise model, or None.
+        Camera profile (name or folder) and ISO for the noise model, or None; no ISO is all of the profile.
     budget
         Steps or minutes.
     ratio

@@ -112,10 +112,12 @@ class Ranks:
         """Return the values of every process, in order of their ranks."""
         if self.count == 1:
             return [list(values)]
-        own = torch.tensor(values, dtype=torch.float64, device=self.device)
-        gathered = self._fabric.all_gather(own)
-        assert isinstance(gathered, Tensor)
-        return [[float(value) for value in row] for row in gathered]
+        table = torch.zeros(self.count, len(values), dtype=torch.float64, device=self.device)
+        table[self.rank] = torch.tensor(values, dtype=torch.float64)
+        # Rows of zeros leave those of others what they are.
+        summed = self._fabric.all_reduce(table, reduce_op="sum")
+        assert isinstance(summed, Tensor)
+        return [[float(value) for value in row] for row in summed]
 
     def wait(self) -> None:
         """Return when all processes have come here."""

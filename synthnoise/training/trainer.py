@@ -72,7 +72,8 @@ def train(
         Names of the models; ``*_options`` are theirs. No noise is that which suits the profile
         (:mod:`synthnoise.noise.default_model`), no denoiser that of ``start``, or else dncnn.
     profile, iso
-        Camera profile (name or folder) and ISO for the noise model; None leaves it to its options.
+        Camera profile (name or folder) and ISO for the noise model; without ISO every pair draws one of the
+        profile's, without profile the options of the noise model say it.
     ratio
         Least and greatest underexposure of RAW pairs, drawn log-uniformly: the dynamic range it is for.
     steps, minutes

@@ -1,0 +1,148 @@
+"""What weights that know any camera are worth to one: fine-tuned beside trained from nothing, by steps.
+
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py [--start raw] [--profile virtual-hard] [--steps 120]
+        [--rates 1e-3 3e-4 1e-4] [--plot fine-tuning.png]
+
+Trains the network of the weights on vibrant leaves with the noise of a profile, from the weights at each rate
+and from random values, and prints PSNR on the same fresh pairs of that camera, and CPU seconds. If it is the
+profile of a virtual camera, all then denoise scenes that it shot. --plot draws the curves (needs
+synthnoise[plots]).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import os
+import platform
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from synthnoise.denoisers.weights import load_weights
+from synthnoise.evaluation.denoiser import evaluate_denoisers
+from synthnoise.figures import new_figure, save_figure
+from synthnoise.noise.default_model import default_noise_model
+from synthnoise.output import layout
+from synthnoise.plugins import default_plugins
+from synthnoise.training import train
+from synthnoise.training.budget import Budget
+from synthnoise.training.examples import Examples
+from synthnoise.training.plan import TrainingPlan
+from synthnoise.training.start import read_start
+from synthnoise.training.validation import Validation
+
+IMAGES: dict[str, Any] = {"images": "vibrant-leaves", "scene": 384, "cuts": 16}
+VIRTUAL, RATIOS = "virtual-", (1.0, 30.0)
+SETTINGS: dict[str, Any] = IMAGES | {"ratio": (1.0, 100.0), "batch": 8, "crop": 48, "loss": "l1"}
+
+
+@dataclass(frozen=True)
+class Course:
+    """A run: what it is called, (step, PSNR in dB) of its reports, and its CPU seconds."""
+
+    label: str
+    weights: Path
+    points: list[tuple[int, float]]
+    seconds: float
+
+
+def course(label: str, output: Path, **settings: Any) -> Course:
+    """Return how a run went."""
+    started = time.process_time()
+    summary = train(output=output, device="cpu", overwrite=True, **SETTINGS, **settings)
+    with summary.log.open(newline="") as file:
+        points = [(int(row["step"]), float(row["psnr"])) for row in csv.DictReader(file)]
+    return Course(label, output, points, time.process_time() - started)
+
+
+def before(start: str, profile: str) -> dict[str, float]:
+    """Return the figures of the weights as they are, on the same pairs."""
+    plugins = default_plugins()
+    begun = read_start(start, plugins)
+    plan = TrainingPlan(
+        noise=default_noise_model(profile),
+        denoiser=begun.record.denoiser,
+        denoiser_options=begun.record.options,
+        profile=profile,
+        budget=Budget(steps=1),
+        **SETTINGS,
+    )
+    examples = Examples(plan, torch.device("cpu"), plugins, start=begun)
+    return Validation(examples, None, plugins).figures(begun.network.eval())
+
+
+def draw(path: Path, courses: list[Course], known: float, noisy: float, title: str) -> None:
+    """Draw PSNR against steps."""
+    figure = new_figure(900, 560)
+    axes = figure.subplots()
+    axes.axhline(known, color="0.4", linestyle="--", label=f"the weights as they are ({known:.2f} dB)")
+    axes.axhline(noisy, color="0.4", linestyle=":", label=f"noisy ({noisy:.2f} dB)")
+    for one in courses:
+        steps, values = zip(*one.points, strict=True)
+        axes.plot(steps, values, marker=".", label=one.label)
+    axes.set_title(title)
+    axes.set_xlabel("steps")
+    axes.set_ylabel("PSNR on fresh pairs of the camera (dB)")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    save_figure(figure, path, overwrite=True)
+
+
+def main() -> None:
+    """Train, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--start", default="raw")
+    parser.add_argument("--profile", default="virtual-hard")
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 3e-4, 1e-4])
+    parser.add_argument("--plot", type=Path)
+    arguments = parser.parse_args()
+    print(
+        f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores,"
+        f" Python {platform.python_version()}"
+    )
+    figures = before(arguments.start, arguments.profile)
+    record = read_start(arguments.start, default_plugins()).record
+    camera = {"profile": arguments.profile, "steps": arguments.steps}
+    with tempfile.TemporaryDirectory() as folder:
+        courses = []
+        for rate in arguments.rates:
+            output = Path(folder) / f"from-{rate:g}.safetensors"
+            label = f"fine-tuned at {rate:g}"
+            courses.append(course(label, output, start=arguments.start, lr=rate, **camera))
+        output = Path(folder) / "from-nothing.safetensors"
+        network = {"denoiser": record.denoiser, "denoiser_options": record.options}
+        courses.append(course("from nothing at 0.001", output, **network, **camera))
+        parameters = sum(p.numel() for p in load_weights(output)[0].parameters())
+        report(arguments, figures, courses, f"{record.denoiser}, {parameters} parameters")
+    if arguments.plot:
+        title = f"{record.denoiser} for {arguments.profile}"
+        draw(arguments.plot, courses, figures["psnr"], figures["noisy_psnr"], title)
+
+
+def report(
+    arguments: argparse.Namespace, figures: dict[str, float], courses: list[Course], network: str
+) -> None:
+    """Print what was reached, on pairs and on scenes of the virtual camera."""
+    print(f"{network}, {arguments.profile}, {arguments.steps} steps")
+    rows = [["noisy", f"{figures['noisy_psnr']:.2f}", ""], ["as they are", f"{figures['psnr']:.2f}", "0"]]
+    rows += [[one.label, f"{one.points[-1][1]:.2f}", f"{one.seconds:.0f}"] for one in courses]
+    print(*layout(("", "PSNR dB", "CPU-s"), rows), sep="\n")
+    if arguments.profile.startswith(VIRTUAL):
+        table = evaluate_denoisers(
+            [arguments.start, *(str(one.weights) for one in courses)],
+            sensors=[arguments.profile.removeprefix(VIRTUAL)],
+            ratios=RATIOS,
+            device="cpu",
+        )
+        print(table.title, *layout(table.columns, table.rows), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
