@@ -81,7 +81,9 @@ def main() -> None:
     parser.add_argument("--sensors", nargs="*", default=SENSORS_JUDGED)
     parser.add_argument("--models", nargs="+", default=None, help="default: all built in for RAW")
     parser.add_argument("--frames", type=int, default=4, help="reference frames of a virtual camera")
-    parser.add_argument("--drawn", type=int, default=16, help="frames of a model against one of the CCD")
+    parser.add_argument(
+        "--drawn", type=int, default=16, help="frames of a model against one of the CCD; 0: no CCD"
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{datetime.date.today()}, {platform.machine()}, {platform.system()}, torch {torch.__version__}")
@@ -89,7 +91,8 @@ def main() -> None:
     records = default_plugins().records("noise_models")
     models = chosen.models or [r.name for r in records if r.source == "builtin" and r.domain == "raw"]
     judge_sensors(chosen.sensors, models, chosen.frames)
-    judge_ccd(models, chosen.drawn)
+    if chosen.drawn:
+        judge_ccd(models, chosen.drawn)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,11 @@ from synthnoise.calibration.quantities import dark_quantities, root
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 from synthnoise.profiles.stated import stated_noise
 
-MOST_LISTED = 1500
-"""Hot pixels that a profile lists, the hottest: more would take it beyond 100 kB."""
+MOST_LISTED = 3000
+"""Hot pixels that a profile lists, the hottest: more would take it beyond 100 kB. The rest are a law."""
+
+ROUNDED = ("marginal", "pixel_quantiles", "shading", "shading_detail", "local_deviation", "row_modes")
+"""Arrays kept to the eleven bits of half precision, which halves them: 2e-4 of a value is within its error."""
 
 LARGEST_SHADING = 16_000
 """Bytes of the shading of all positions."""
@@ -62,7 +65,7 @@ def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
         hot_pixel_fraction_se=math.sqrt(dark.hot_pixels) / (dark.pixels * len(planes)),
         quantities=dark_quantities(dark) | one.measured.quantities,
         exposure_time=one.exposure_time,
-        arrays=_arrays(dark, profile, whole=one.role == "dark") | one.measured.arrays,
+        arrays=_rounded(_arrays(dark, profile, whole=one.role == "dark") | one.measured.arrays),
         diagnostics=_diagnostics(dark, gain, check, one.warnings),
     )
 
@@ -150,6 +153,17 @@ def _arrays(dark: DarkNoise, profile: CameraProfile, *, whole: bool) -> dict[str
         hottest = np.argsort(-np.abs(hot[:, 2]), kind="stable")[:MOST_LISTED]
         arrays["hot_pixels"] = hot[np.sort(hottest)]
     return arrays
+
+
+def _rounded(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return arrays with those of ``ROUNDED`` to half precision, as float32, unless beyond its range."""
+    largest = float(np.finfo(np.float16).max)
+    return {
+        name: array.astype(np.float16).astype(np.float32)
+        if name in ROUNDED and np.abs(array).max(initial=0) <= largest
+        else array
+        for name, array in arrays.items()
+    }
 
 
 def _coarser(grids: NDArray[np.float32]) -> NDArray[np.float32]:

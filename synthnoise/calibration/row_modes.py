@@ -25,7 +25,8 @@ NARROWEST = 2 * BLOCK
 SIGNIFICANT = 1.5
 """Times the largest eigenvalue that chance gives (E. Wigner's semicircle), from which a shape counts."""
 
-MOST_MODES = 7
+MOST_STRENGTHS = 8
+"""Shapes times row phases, all of whose cross-spectra a profile keeps."""
 
 
 def row_modes(planes: NDArray[np.float32], phases: int) -> NDArray[np.float32]:
@@ -49,7 +50,7 @@ def row_modes(planes: NDArray[np.float32], phases: int) -> NDArray[np.float32]:
     values, vectors = np.linalg.eigh(covariance)
     spread = np.sqrt(np.prod([np.var(half, axis=1).mean() for half in (first, second)]))
     chance = 2 * float(spread) * np.sqrt(segments / (2 * rows))
-    found = np.flatnonzero(values > SIGNIFICANT * chance)[::-1][:MOST_MODES]
+    found = np.flatnonzero(values > SIGNIFICANT * chance)[::-1][: MOST_STRENGTHS // phases]
     return np.asarray(vectors[:, found].T * np.sqrt(segments), np.float32)
 
 

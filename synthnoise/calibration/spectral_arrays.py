@@ -46,6 +46,7 @@ DETAIL_CELL = 16
 """Packed pixels of a cell of it."""
 
 LARGEST_DETAIL = (32, 48)
+"""Cells of each of four planes; more planes have fewer, so that a profile stays small."""
 
 DETAIL_ROUNDS = 5
 """Times that smoothing is made up for."""
@@ -197,11 +198,13 @@ def _shading_detail(frame: Frame, dark: DarkNoise) -> NDArray[np.float32]:
     that stand out to neighbours that hardly do.
     """
     details = []
+    fewer = max(1.0, math.sqrt(len(dark.planes) / 4))
+    most = int(LARGEST_DETAIL[0] / fewer), int(LARGEST_DETAIL[1] / fewer)
     for plane in _residuals(frame, dark, None):
         shape, total = (plane.shape[0], plane.shape[1]), np.zeros(1, np.float32)
         deviation, glowing = float(robust_deviation(plane)), None
         for _ in range(DETAIL_ROUNDS):
-            grid = coarse_grid(plane, DETAIL_CELL, LARGEST_DETAIL)
+            grid = coarse_grid(plane, DETAIL_CELL, most)
             grid = grid - np.median(grid, axis=1, keepdims=True)
             grid -= np.median(grid, axis=0)
             if glowing is None:

@@ -40,6 +40,10 @@ KNOWN: dict[str, tuple[type[np.generic], int]] = {
 """Type and number of axes of each array (:class:`synthnoise.profiles.schema.IsoNoise`)."""
 
 
+NARROWER: dict[type[np.generic], type[np.generic]] = {np.float32: np.float16, np.int32: np.int16}
+"""Types that arrays are stored in where these hold every value exactly."""
+
+
 def encode_arrays(arrays: dict[str, NDArray[Any]]) -> bytes:
     """Return arrays as the bytes of a safetensors file.
 
@@ -53,7 +57,19 @@ def encode_arrays(arrays: dict[str, NDArray[Any]]) -> bytes:
     for name, array in arrays.items():
         if problem := _problem(name, array):
             raise UsageError(f"array {name}: {problem}")
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return save({name: np.ascontiguousarray(_narrowed(array)) for name, array in arrays.items()})
+
+
+def _narrowed(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in half the bytes, if that loses nothing."""
+    narrower = NARROWER.get(array.dtype.type)
+    if narrower is None:
+        return array
+    limits: Any = np.finfo(narrower) if np.issubdtype(narrower, np.floating) else np.iinfo(narrower)
+    if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
+        return array
+    short = array.astype(narrower)
+    return short if np.array_equal(short, array) else array
 
 
 def read_arrays(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
@@ -79,7 +95,10 @@ def read_arrays(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a safetensors file: {error}") from error
     for name, array in arrays.items():
-        if problem := _problem(name, array):
+        dtype = KNOWN[name][0] if name in KNOWN else array.dtype.type
+        if NARROWER.get(dtype) is array.dtype.type:
+            arrays[name] = array.astype(dtype)
+        if problem := _problem(name, arrays[name]):
             raise InputError(f"{path}: array {name}: {problem}")
     return arrays
 
