@@ -1,4 +1,4 @@
-"""``synthnoise export``: trained weights become one ONNX file."""
+"""``synthnoise export``: trained weights become one ONNX file, or a package for darktable."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 
 from synthnoise.cli.parameters import Json, OutputPath, Overwrite, parse_size
+from synthnoise.errors import UsageError
 from synthnoise.output import Output
 
 
 def export(
     context: typer.Context,
-    weights: Annotated[Path, typer.Argument(help="Weights from synthnoise train (.safetensors).")],
+    weights: Annotated[
+        Path,
+        typer.Argument(help="Weights from synthnoise train (.safetensors), or the name of bundled ones."),
+    ],
     output: OutputPath = None,
     static: Annotated[
         str | None,
@@ -22,17 +26,29 @@ def export(
     half: Annotated[
         bool, typer.Option("--half", help="Half precision inside (fp16): half the file, for accelerators.")
     ] = False,
+    sigma: Annotated[
+        float | None, typer.Option("--sigma", help="Noise level of a .dtmodel, of 255; default: 15.")
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Write a denoiser as ONNX, checked against torch, with all that is needed to run it inside."""
-    from synthnoise.export import export_onnx
+    """Write a denoiser as ONNX, checked against torch, with all that is needed to run it inside.
 
-    summary = export_onnx(
-        weights,
-        output or weights.with_suffix(".onnx"),
-        static=None if static is None else parse_size(static),
-        half=half,
-        overwrite=overwrite,
-    )
+    A name that ends in .dtmodel becomes a package for darktable, for networks for pictures.
+    """
+    from synthnoise.denoisers.bundled import bundled_weights
+    from synthnoise.export import export_darktable, export_onnx
+
+    target = output or weights.with_suffix(".onnx")
+    weights = bundled_weights(str(weights)) or weights
+    size = None if static is None else parse_size(static)
+    if target.suffix == ".dtmodel":
+        if half:
+            raise UsageError("darktable's packages are not made in half precision", hint="leave out --half")
+        level = 15.0 if sigma is None else sigma
+        summary = export_darktable(weights, target, sigma=level, static=size, overwrite=overwrite)
+    else:
+        if sigma is not None:
+            raise UsageError(f"{target}: takes the noise level as an input", hint="--sigma is for .dtmodel")
+        summary = export_onnx(weights, target, static=size, half=half, overwrite=overwrite)
     Output(json_mode=json, quiet=context.obj["quiet"]).result(summary.as_dict(), summary.lines())

@@ -1,0 +1,81 @@
+"""Packages for darktable: what its documentation asks for, and what the network computes."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from networks import stirred
+
+from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
+from synthnoise.errors import OutputExistsError, UsageError
+from synthnoise.export import export_darktable
+
+VALUES = {"widths": [4, 8], "blocks": 1}
+
+
+def weights(folder: Path, **changes: object) -> Path:
+    facts = {"domain": "srgb", "channels": 3, "multiple_of": 4, "halo": 20, "noise_range": (0.0, 0.2)}
+    record = WeightsRecord(denoiser="u-dru", options=VALUES, **(facts | changes))  # type: ignore[arg-type]
+    save_weights(folder / "net.safetensors", stirred(VALUES, denoiser="u-dru"), record, overwrite=True)
+    return folder / "net.safetensors"
+
+
+def test_a_package_holds_a_model_of_one_input_that_knows_its_noise(tmp_path: Path) -> None:
+    source = weights(tmp_path)
+    export_darktable(source, tmp_path / "mine.dtmodel", sigma=20, static=(62, 62))
+    with zipfile.ZipFile(tmp_path / "mine.dtmodel") as package:
+        assert package.namelist() == ["denoise-mine/config.json", "denoise-mine/model.onnx"]
+        facts = json.loads(package.read("denoise-mine/config.json"))
+        model = package.read("denoise-mine/model.onnx")
+    assert facts["id"] == "denoise-mine"
+    assert (facts["task"], facts["backend"], facts["num_inputs"], facts["type"]) == (
+        "denoise",
+        "onnx",
+        1,
+        "single",
+    )
+    assert facts["attributes"] == {"input_sizes": [62]}
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    assert [(i.name, i.shape) for i in session.get_inputs()] == [("input", [1, 3, 62, 62])]
+    assert [(o.name, o.shape) for o in session.get_outputs()] == [("output", [1, 3, 62, 62])]
+    noisy = np.random.default_rng(0).random((1, 3, 62, 62), dtype=np.float32)
+    (found,) = session.run(None, {"input": noisy})
+    padded = torch.from_numpy(np.pad(noisy, ((0, 0), (0, 0), (0, 2), (0, 2)), mode="edge"))
+    with torch.no_grad():
+        expected = load_weights(source)[0](padded, torch.full((1, 1, 64, 64), 20 / 255))[
+            ..., :62, :62
+        ].numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_same_weights_same_bytes_and_nothing_of_the_machine(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        export_darktable(weights(tmp_path), tmp_path / name / "net.dtmodel", static=(32, 32))
+    first, second = ((tmp_path / name / "net.dtmodel").read_bytes() for name in ("a", "b"))
+    assert first == second
+    with zipfile.ZipFile(io.BytesIO(first)) as package:
+        assert str(tmp_path).encode() not in b"".join(package.read(name) for name in package.namelist())
+
+
+def test_what_darktable_cannot_run_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "net.dtmodel"
+    with pytest.raises(UsageError, match="not told the noise"):
+        export_darktable(weights(tmp_path, domain="bayer", stabilised=True), target)
+    with pytest.raises(UsageError, match="whole picture"):
+        export_darktable(weights(tmp_path, global_context=True), target)
+    with pytest.raises(UsageError, match="square"):
+        export_darktable(weights(tmp_path), target, static=(32, 64))
+    with pytest.raises(UsageError, match="no noise"):
+        export_darktable(weights(tmp_path), target, sigma=0)
+    target.write_bytes(b"mine")
+    with pytest.raises(OutputExistsError):
+        export_darktable(weights(tmp_path), target)
+    assert target.read_bytes() == b"mine"

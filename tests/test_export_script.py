@@ -1,0 +1,81 @@
+"""The script in the documentation runs an exported file as synthnoise does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from networks import stirred
+
+from synthnoise.denoisers.weights import WeightsRecord, save_weights
+from synthnoise.denoising import Denoiser, Settings
+from synthnoise.export import export_onnx
+from synthnoise.noise.stabilise import Stabiliser
+
+PAGE = Path(__file__).parents[1] / "docs" / "export.md"
+SHOT, READ = 2e-3, 1e-5
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (text,) = (block for block in found if "run_network" in block)
+    assert text.count("\n") <= 60
+    imports = re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE)
+    assert set(imports) == {"json", "sys", "numpy", "onnxruntime"}
+    path = tmp_path_factory.mktemp("script") / "run_network.py"
+    # Tiles as small as the network's context show whether they are laid rightly.
+    path.write_text(text.replace("TILE = 512", "TILE = 32"))
+    return path
+
+
+@pytest.mark.parametrize(("channels", "stabilised"), [(4, True), (3, False)])
+def test_the_script_computes_what_denoise_does(
+    script: Path, tmp_path: Path, channels: int, stabilised: bool
+) -> None:
+    values: dict[str, Any] = {"channels": channels, "widths": [4, 8], "blocks": 1, "residual": True}
+    record = WeightsRecord(
+        denoiser="drunet",
+        options=values,
+        domain="bayer" if stabilised else "srgb",
+        channels=channels,
+        stabilised=stabilised,
+        multiple_of=2,
+        halo=20,
+        noise_range=(1.0, 1.0),
+    )
+    save_weights(tmp_path / "net.safetensors", stirred(values, denoiser="drunet"), record)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx")
+    noisy = torch.rand(1, channels, 75, 90, generator=torch.Generator().manual_seed(3))
+    noisy[..., :20] *= 0.01  # deep shadows, some of them below black
+    noisy[..., :10] -= 0.01
+    shot = SHOT if stabilised else 0.0
+    np.save(tmp_path / "noisy.npy", noisy[0].numpy())
+    arguments = ["net.onnx", "noisy.npy", "denoised.npy", str(shot), str(READ)]
+    subprocess.run([sys.executable, str(script), *arguments], cwd=tmp_path, check=True)
+    found = torch.from_numpy(np.load(tmp_path / "denoised.npy"))[None]
+
+    denoiser = Denoiser(Settings(denoiser=str(tmp_path / "net.onnx"), device="cpu"))
+    noise = (shot,) * channels, (READ,) * channels
+    if stabilised:
+        # The script's inverse is the algebraic one: what the network gave is compared.
+        stabiliser = Stabiliser(*noise)
+        flat = stabiliser.forward(noisy)
+        expected = denoiser.network(*_padded(flat))[..., :75, :]
+        found = stabiliser.forward(found)
+    else:
+        expected = denoiser.restore(noisy, *noise)
+    changed = float((found - (flat if stabilised else noisy)).abs().max())
+    assert changed > 0.01
+    assert float((found - expected).abs().max()) < 1e-2 * changed
+
+
+def _padded(flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    flat = torch.nn.functional.pad(flat, (0, 0, 0, 1), mode="replicate")
+    return flat, torch.ones_like(flat[:, :1])
