@@ -276,8 +276,7 @@ def _fit_below(cut: float, table: DetailTable, rough: float, darks: int, *, floo
         return None
     assert lines[1] is not None
     down = math.hypot(max(0.0, likely.gain - more.gain), texture.unseen)
-    # Film grain may be finer than any texture that fineness was learnt from: up to twice as fine.
-    down = max(down, texture.amount) + GRAIN * _level(lines[1])
+    down += GRAIN * _level(lines[1])
     return _Fit(places, lines[1], likely, texture, down, max(0.0, less.gain - likely.gain))
 
 
@@ -300,11 +299,12 @@ def _choose_cut(table: DetailTable, rough: float, darks: int, drift: float, *, f
     best = min(fits, key=lambda fit: fit.doubt, default=None)
     if best is None:
         return unmeasured("the noisy frame has too few flat, lit, unsaturated places")
-    if best.posterior.low <= 0:
-        return unmeasured("the noisy frame is too dark: its noise is hardly more than that of the dark frame")
     as_sure = [fit.interval(drift) for fit in fits if fit.doubt <= AS_SURE * best.doubt]
     interval = min(low for low, _ in as_sure), max(high for _, high in as_sure)
-    return _estimate(best, interval, drift, darks, floor=floor)
+    estimate = _estimate(best, interval, drift, darks, floor=floor)
+    if estimate.regime == "low-light" and interval[0] <= 0:
+        return unmeasured("the noisy frame is too dark: its noise is hardly more than that of the dark frame")
+    return estimate
 
 
 def _estimate(

@@ -44,16 +44,22 @@ def _gain_lines(gain: GainEstimate) -> list[str]:
             f" {gain.places:,} blocks of pairs of flats"
         ]
     down, up = gain.gain - low, high - gain.gain
+    sure = f"95 % sure between {low:.4g} and {high:.4g} (-{down / gain.gain:.1%} +{up / gain.gain:.1%})"
     lines = [
-        f"  gain {gain.gain:.4g} DN/e-, 95 % sure between {low:.4g} and {high:.4g}"
-        f" (-{down / gain.gain:.1%} +{up / gain.gain:.1%})",
+        f"  gain {gain.gain:.4g} DN/e-, {sure if low > 0 else f'95 % sure that it is at most {high:.4g}'}",
         f"  from {gain.places:,} flat places, mostly around {gain.level:.0f} DN"
         f" = {gain.level / gain.gain:.3g} e- (SNR {gain.snr:.3g})",
     ]
     if gain.regime == "high-snr":
-        lines.append("  the image is so clean that fine texture may pass for noise: the gain may be lower")
+        lines.append(
+            "  the image is so clean that grain and fine texture may pass for noise: the gain may be lower;"
+            " a photograph with less light would be surer"
+        )
     if gain.regime == "textured":
-        lines.append("  the image has hardly a flat place, so texture passes for noise: the gain is too high")
+        lines.append(
+            "  the image has hardly a flat place; texture was estimated and taken out;"
+            " a photograph with even areas, or two --flat frames of one scene, would be surer"
+        )
     if gain.regime == "low-light":
         lines.append("  the image is so dark that the gain rests on a small difference to the dark frame")
     return lines
