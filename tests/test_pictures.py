@@ -254,6 +254,22 @@ def test_transparency_has_no_place_in_a_jpeg(tmp_path):
     assert not list(tmp_path.glob("*.jpg"))
 
 
+def test_a_preview_shows_a_picture_before_and_after_upright(tmp_path):
+    shot, clean = noisy((200, 700))
+    Image.fromarray(shot).save(tmp_path / "a.png", exif=exif(), icc_profile=SRGB)
+    (outcome,) = denoise_files([tmp_path / "a.png"], preview=True)
+    assert outcome.error is None
+    with Image.open(outcome.output) as image:
+        assert image.info["icc_profile"] == SRGB
+        result = np.asarray(image)
+    # Orientation 6: turned to the right.
+    assert result.shape == (640, 2 * 200 + 4, 3)
+    truth = np.rot90(clean[:, 30:670], -1)
+    before, after = result[:, :200], result[:, 204:]
+    assert np.array_equal(before, np.rot90(shot[:, 30:670], -1))
+    assert rms_error(after, truth) < 0.7 * rms_error(before, truth)
+
+
 def test_grey_goes_through_a_network_for_colours(tmp_path):
     shot, clean = noisy((128, 128), channels=1)
     Image.fromarray(shot[..., 0]).save(tmp_path / "a.png")

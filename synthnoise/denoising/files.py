@@ -16,7 +16,7 @@ from synthnoise.denoising.dark_pattern import MeanDark, average_darks, subtract_
 from synthnoise.denoising.denoise import denoise_frame
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.pictures import denoise_picture
-from synthnoise.denoising.preview import preview
+from synthnoise.denoising.preview import preview, preview_picture
 from synthnoise.denoising.raw_outputs import RawOutput
 from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
@@ -199,11 +199,9 @@ def _denoise_file(
         raise OutputExistsError(target, hint="--on-existing skip or overwrite, or -o elsewhere")
     overwrite = batch.on_existing == "overwrite"
     if batch.is_picture(path):
-        if batch.preview:
-            raise UsageError(f"{path}: previews are of RAW files", hint="denoise the picture itself")
         if dark is not None:
             raise UsageError(f"{path}: is a picture, and dark frames are for RAW files")
-        return _denoise_picture_file(path, target, settings, overwrite, progress)
+        return _denoise_picture_file(path, target, settings, batch, progress)
     frame = read_frame(path, geometry=batch.geometry, demosaiced=True, sandbox=batch.sandbox)
     output = RawOutput(
         format=batch.format or "dng", bits=batch.bits, strength=settings.strength, overwrite=overwrite
@@ -237,12 +235,15 @@ def _denoise_file(
 
 
 def _denoise_picture_file(
-    path: Path, target: Path, settings: Settings, overwrite: bool, progress: Progress
+    path: Path, target: Path, settings: Settings, batch: Batch, progress: Progress
 ) -> FileOutcome:
     picture = read_picture(path)
     denoiser = Denoiser(settings)
-    restored, sigma = denoise_picture(picture, denoiser, tile=settings.tile, progress=progress)
-    write_picture(target, restored, overwrite=overwrite)
+    if batch.preview:
+        restored, sigma = preview_picture(picture, denoiser)
+    else:
+        restored, sigma = denoise_picture(picture, denoiser, tile=settings.tile, progress=progress)
+    write_picture(target, restored, overwrite=batch.on_existing == "overwrite")
     level = float(np.mean(sigma) * 255)
     return FileOutcome(
         path,

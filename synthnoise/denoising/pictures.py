@@ -81,15 +81,20 @@ def _block_means(values: NDArray[Any], columns: int) -> NDArray[np.float64]:
 
 
 def denoise_picture(
-    picture: Picture, denoiser: Denoiser, *, tile: int | None = None, progress: Progress = SILENT
+    picture: Picture,
+    denoiser: Denoiser,
+    *,
+    sigma: NDArray[np.float64] | None = None,
+    tile: int | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[Picture, NDArray[np.float64]]:
-    """Return a picture without its noise, and the sigma found, [C] in [0, 1].
+    """Return a picture without its noise, and the sigma found, [C] in [0, 1], unless it is given.
 
     Black, white and transparent pixels stay as they are, and so do alpha and all that is carried.
     """
     pixels, opaque = picture.pixels, picture.opaque
     largest = np.iinfo(pixels.dtype).max
-    sigma = estimate_sigma(pixels, largest, opaque)
+    sigma = estimate_sigma(pixels, largest, opaque) if sigma is None else sigma
     read = tuple(float(s) ** 2 for s in sigma)
     output = pixels.copy()
     edge = NETWORK_TILE if denoiser.record.trainable else DEFAULT_TILE

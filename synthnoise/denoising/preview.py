@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
-from synthnoise.denoising.denoiser import Settings
+from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.noise_source import find_noise
+from synthnoise.denoising.pictures import denoise_picture, estimate_sigma
 from synthnoise.profiles.store import load_profile
 from synthnoise.raw.develop import metered_tone, oriented, render
+from synthnoise.raw.exif import orientation_in
 from synthnoise.raw.frame import Frame
+from synthnoise.raw.picture import Picture
 from synthnoise.raw.preview import picture_area
 
 EDGE = 640
-"""Pixels of the sensor along the edge of each half."""
+"""Pixels along the edge of each half."""
 GAP = 4
 WHITE = 255
 
@@ -37,6 +40,27 @@ def preview(frame: Frame, settings: Settings) -> tuple[NDArray[np.uint8], Denois
     before, after = (oriented(render(f, tone=tone), frame.orientation) for f in (part, result.frame))
     gap = np.full((len(before), GAP, 3), WHITE, np.uint8)
     return np.concatenate([before, gap, after], 1), dataclasses.replace(result, noise=noise)
+
+
+def preview_picture(picture: Picture, denoiser: Denoiser) -> tuple[Picture, NDArray[np.float64]]:
+    """Return the middle of a picture as it is and denoised, upright, and the sigma of the whole picture."""
+    largest = np.iinfo(picture.pixels.dtype).max
+    sigma = estimate_sigma(picture.pixels, largest, picture.opaque)
+    height, width = picture.pixels.shape[:2]
+    top, left = max(height - EDGE, 0) // 2, max(width - EDGE, 0) // 2
+    area = (slice(top, top + EDGE), slice(left, left + EDGE))
+    part = dataclasses.replace(picture, pixels=picture.pixels[area], extra=picture.extra[area])
+    restored, _ = denoise_picture(part, denoiser, sigma=sigma)
+    turn = orientation_in(picture.exif)
+    before, after = (oriented(half.pixels, turn) for half in (part, restored))
+    gap = np.full((len(before), GAP, before.shape[2]), largest, before.dtype)
+    pixels = np.concatenate([before, gap, after], 1)
+    return (
+        Picture(
+            pixels=pixels, extra=pixels[..., :0], container="preview", icc=picture.icc, path=picture.path
+        ),
+        sigma,
+    )
 
 
 def _middle(frame: Frame) -> Frame:

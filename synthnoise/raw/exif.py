@@ -5,14 +5,17 @@ JPEG and PNG hold such a block as it is; a TIFF begins with it.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from synthnoise.errors import InputError
 from synthnoise.files import printable
 from synthnoise.raw.containers import open_container
 from synthnoise.raw.dng_fields import SOFTWARE, exif_fields
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.inheritance import Inheritance, MakerNote, copied, inherit
 from synthnoise.raw.tags import Tag
+from synthnoise.raw.tiff import Tiff
 from synthnoise.raw.tiff_layout import Field, Plan, Values, lay_out
 
 ROOT_TAGS = (
@@ -58,6 +61,17 @@ def exif_of_frame(frame: Frame, size: tuple[int, int]) -> bytes:
         Tag.PIXEL_Y_DIMENSION: values.long(size[0]),
     }
     return _block(inheritance, root, exif)
+
+
+def orientation_in(block: bytes) -> int:
+    """Return the orientation 1..8 that an EXIF block states; 1 where it does not, or is damaged."""
+    if not block:
+        return UPRIGHT
+    try:
+        stated = Tiff(io.BytesIO(block), "EXIF").directories[0].integer(Tag.ORIENTATION, UPRIGHT)
+    except InputError:
+        return UPRIGHT
+    return stated if UPRIGHT <= stated <= 8 else UPRIGHT
 
 
 def _root_of(source: Path) -> dict[int, Field]:
