@@ -10,6 +10,7 @@ import torch
 from sampling import assert_variance
 
 from synthnoise import SyntheticDataset
+from synthnoise.denoisers.weights import load_weights
 from synthnoise.errors import InputError, UsageError
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.noise.spectral import Spectral
@@ -19,6 +20,7 @@ from synthnoise.rng import Rng
 from synthnoise.stream.dataset import Request
 from synthnoise.stream.noising import Settings, add_noise_files
 from synthnoise.stream.pictures import read_picture, write_picture
+from synthnoise.training import train
 
 RGB = ((0, 1, 2),)
 
@@ -123,3 +125,16 @@ def test_pictures_get_noise_from_a_calibrated_profile(tmp_path):
     noisy = read_picture(tmp_path / "noisy.npy")
     assert noisy.std() > 0.01
     assert np.array_equal(noisy, read_picture(tmp_path / "again.npy"))
+
+
+def test_training_means_the_same_model(tmp_path):
+    small = {
+        "denoiser_options": {"depth": 3, "width": 4},
+        "crop": 16,
+        "batch": 1,
+        "steps": 1,
+        "device": "cpu",
+    }
+    train(output=tmp_path / "w.safetensors", profile="virtual-mild", **small)
+    _, record = load_weights(tmp_path / "w.safetensors")
+    assert record.recipe["noise"] == "spectral"
