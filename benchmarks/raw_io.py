@@ -1,10 +1,10 @@
 """What reading, writing, rewriting and developing a RAW file cost, in CPU seconds and memory.
 
 Pixels are those of a given mosaic, repeated up to size, or a synthetic scene with shot noise. CPU seconds are
-of all threads together, the best of three; memory is the peak of a process of its own, interpreter,
+of all threads together, the best of a few; memory is the peak of a process of its own, interpreter,
 libraries (the first line) and reading the input included.
 
-    OMP_NUM_THREADS=1 python benchmarks/raw_io.py [--megapixels 24] [FILE.dng]
+    OMP_NUM_THREADS=1 python benchmarks/raw_io.py [--megapixels 24] [--only "read DNG" ...] [FILE.dng]
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ def megabytes() -> float:
     return int(line.split()[1]) / 1024
 
 
-def measure(name: str, folder: Path, queue: multiprocessing.Queue[tuple[float, float]]) -> None:
+def measure(name: str, rounds: int, folder: Path, queue: multiprocessing.Queue[tuple[float, float]]) -> None:
     """Put CPU seconds (best of a few) and peak megabytes of one operation into a queue."""
     call = SETUPS[name](folder)
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         started = time.process_time()
         call()
         best = min(best, time.process_time() - started)
@@ -117,6 +117,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--megapixels", type=float, default=24.0)
+    parser.add_argument("--only", nargs="+", choices=list(SETUPS), default=list(SETUPS), metavar="OPERATION")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
     height, width = size_of(arguments.megapixels)
     frame = synthetic(height, width)
@@ -132,9 +134,9 @@ def main() -> None:
         stored = (folder / "source.dng").stat().st_size
         print(f"file: {stored / 1e6:.1f} MB of {frame.mosaic.nbytes / 1e6:.1f} MB")
         print(f"{'operation':20} {'CPU s':>8} {'MB':>8}")
-        for operation in SETUPS:
+        for operation in arguments.only:
             queue: multiprocessing.Queue[tuple[float, float]] = context.Queue()
-            process = context.Process(target=measure, args=(operation, folder, queue))
+            process = context.Process(target=measure, args=(operation, arguments.rounds, folder, queue))
             process.start()
             seconds, memory = queue.get()
             process.join()
