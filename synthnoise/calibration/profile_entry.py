@@ -15,14 +15,15 @@ from synthnoise.calibration.gain import GainEstimate
 from synthnoise.calibration.holdout import HoldOut
 from synthnoise.calibration.one_iso import IsoCalibration, Measured
 from synthnoise.calibration.quantities import dark_quantities, root
+from synthnoise.profiles.arrays import encode_arrays
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 from synthnoise.profiles.stated import stated_noise
 
-MOST_LISTED = 3000
-"""Hot pixels that a profile lists, the hottest: more would take it beyond 100 kB. The rest are a law."""
+LARGEST_FILE = 100_000
+"""Bytes of all arrays. Hot pixels are listed, the hottest first, as far as there is room."""
 
 ROUNDED = ("marginal", "pixel_quantiles", "shading", "shading_detail", "local_deviation", "row_modes")
-"""Arrays kept to the eleven bits of half precision, which halves them: 2e-4 of a value is within its error."""
+"""Arrays kept to the eleven bits of half precision, which halves them: 2e-4 of a value, within its error."""
 
 LARGEST_SHADING = 16_000
 """Bytes of the shading of all positions."""
@@ -65,7 +66,7 @@ def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
         hot_pixel_fraction_se=math.sqrt(dark.hot_pixels) / (dark.pixels * len(planes)),
         quantities=dark_quantities(dark) | one.measured.quantities,
         exposure_time=one.exposure_time,
-        arrays=_rounded(_arrays(dark, profile, whole=one.role == "dark") | one.measured.arrays),
+        arrays=_fitting(_rounded(_arrays(dark, profile, whole=one.role == "dark") | one.measured.arrays)),
         diagnostics=_diagnostics(dark, gain, check, one.warnings),
     )
 
@@ -150,8 +151,7 @@ def _arrays(dark: DarkNoise, profile: CameraProfile, *, whole: bool) -> dict[str
                 for position, plane in enumerate(dark.planes)
             ]
         ).astype(np.int32)
-        hottest = np.argsort(-np.abs(hot[:, 2]), kind="stable")[:MOST_LISTED]
-        arrays["hot_pixels"] = hot[np.sort(hottest)]
+        arrays["hot_pixels"] = hot
     return arrays
 
 
@@ -164,6 +164,17 @@ def _rounded(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         else array
         for name, array in arrays.items()
     }
+
+
+def _fitting(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return arrays with as many of the hottest pixels as a profile has room for, in their order."""
+    hot = arrays.get("hot_pixels")
+    if hot is None:
+        return arrays
+    room = LARGEST_FILE - len(encode_arrays(arrays | {"hot_pixels": hot[:0]}))
+    each = max(len(encode_arrays({"hot_pixels": hot})) // max(len(hot), 1), 1)
+    hottest = np.argsort(-np.abs(hot[:, 2]), kind="stable")[: max(room, 0) // each]
+    return arrays | {"hot_pixels": hot[np.sort(hottest)]}
 
 
 def _coarser(grids: NDArray[np.float32]) -> NDArray[np.float32]:
