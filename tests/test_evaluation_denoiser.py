@@ -101,3 +101,26 @@ def test_every_nth_image_by_name_is_taken(pictures: Path) -> None:
     first = evaluate_denoisers(["wiener"], folder=pictures, sigmas=[25], every=2, device="cpu")
     assert (both.title, first.title) == ("2 images of pictures0", "1 images of pictures0")
     assert both.column("PSNR dB") != first.column("PSNR dB")
+
+
+def test_each_image_has_its_rows_and_their_mean_is_that_of_the_set(pictures: Path) -> None:
+    table = evaluate_denoisers(["wiener"], folder=pictures, sigmas=[15], per_image=True, device="cpu")
+    assert table.column("on") == ["sigma 15"] * 2 + ["sigma 15, 0.png"] * 2 + ["sigma 15, 1.png"] * 2
+    values = [float(value) for value in table.column("PSNR dB")]
+    assert values[1] == pytest.approx((values[3] + values[5]) / 2)
+
+
+def test_cameras_and_ratios_can_be_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    import json
+
+    from synthnoise.cli.main import app
+
+    arguments = ["evaluate", "denoiser", "wiener", "--camera", "mild,hard", "--ratios", "100", "--json"]
+    app(arguments, standalone_mode=False)
+    rows = json.loads(capsys.readouterr().out)["denoisers"]
+    assert [row["on"] for row in rows if row["denoiser"] == "wiener"] == [
+        "mild x100",
+        "hard x100",
+    ]
+    with pytest.raises(UsageError, match="not numbers"):
+        app([*arguments[:-2], "100,many"], standalone_mode=False)

@@ -17,6 +17,7 @@ from synthnoise.cli.parameters import (
     parse_geometry,
     parse_size,
 )
+from synthnoise.errors import UsageError
 from synthnoise.options import parse_pairs
 from synthnoise.output import Output
 
@@ -116,26 +117,86 @@ def denoiser(
         list[float] | None, typer.Option("--sigma", help="Noise level of 255; repeatable.")
     ] = None,
     every: Annotated[int, typer.Option("--every", min=1, help="Every Nth image, sorted by name.")] = 1,
-    sensor: Annotated[list[str] | None, typer.Option("--sensor", help="Virtual camera; repeatable.")] = None,
-    ratio: Annotated[list[float] | None, typer.Option("--ratio", help="Underexposure; repeatable.")] = None,
+    per_image: Annotated[bool, typer.Option("--per-image", help="A row for each image, too.")] = False,
+    sensor: Annotated[
+        list[str] | None,
+        typer.Option("--sensor", "--camera", help="Virtual cameras: mild,hard; repeatable."),
+    ] = None,
+    ratio: Annotated[
+        list[str] | None,
+        typer.Option("--ratio", "--ratios", help="Underexposures: 100,300; repeatable."),
+    ] = None,
+    invariance: Annotated[
+        bool,
+        typer.Option("--invariance", help="Differences from the first denoiser on turned and scaled images."),
+    ] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="PNG to draw --invariance in.")] = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """PSNR and SSIM of denoisers side by side, with CPU seconds per megapixel."""
+    names = denoisers or ["patch-dct"]
+    out = Output(json_mode=json)
+    if invariance:
+        if folder is None:
+            raise UsageError("--invariance needs images to turn", hint="--folder DIR")
+        _invariance(out, names, folder, (sigma or [25.0])[0], every, seed, device, plot, overwrite)
+        return
+    if plot is not None:
+        raise UsageError("--plot draws --invariance", hint="give both")
     from synthnoise.evaluation.denoiser import evaluate_denoisers
 
-    out = Output(json_mode=json)
     with out.progress() as progress:
         table = evaluate_denoisers(
-            denoisers or ["patch-dct"],
+            names,
             folder=folder,
             sigmas=sigma,
             every=every,
-            sensors=sensor,
-            ratios=ratio,
+            per_image=per_image,
+            sensors=_listed(sensor),
+            ratios=_numbers(_listed(ratio)),
             seed=seed,
             device=device,
             progress=progress,
         )
     out.table(table.title, table.columns, table.rows, key="denoisers")
+
+
+def _invariance(
+    out: Output,
+    names: list[str],
+    folder: Path,
+    sigma: float,
+    every: int,
+    seed: int,
+    device: str,
+    plot: Path | None,
+    overwrite: bool,
+) -> None:
+    from synthnoise.evaluation.image_plot import check_plot
+    from synthnoise.evaluation.invariance import evaluate_invariance, plot_invariance
+
+    if plot is not None:
+        check_plot(plot, overwrite=overwrite)
+    with out.progress() as progress:
+        table = evaluate_invariance(
+            names, folder, sigma=sigma, every=every, seed=seed, device=device, progress=progress
+        )
+    if plot is not None:
+        plot_invariance(table, plot, overwrite=overwrite)
+    shown = table.with_errors() if out.json_mode else table.as_text()
+    out.table(shown.title, shown.columns, shown.rows, key="invariance")
+
+
+def _listed(values: list[str] | None) -> list[str] | None:
+    """Return the parts of comma-separated values."""
+    return [part for value in values for part in value.split(",")] if values else None
+
+
+def _numbers(values: list[str] | None) -> list[float] | None:
+    try:
+        return None if values is None else [float(value) for value in values]
+    except ValueError as error:
+        raise UsageError(f"--ratio {','.join(values or [])}: not numbers", hint="such as 100,300") from error

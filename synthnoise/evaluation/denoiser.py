@@ -61,6 +61,7 @@ def evaluate_denoisers(
     sensors: Sequence[str] | None = None,
     ratios: Sequence[float] | None = None,
     every: int = 1,
+    per_image: bool = False,
     seed: int = 0,
     device: str = "auto",
     progress: Progress = SILENT,
@@ -80,6 +81,8 @@ def evaluate_denoisers(
         Noise levels for images, of 255.
     every
         Take every Nth image of the folder, sorted by name.
+    per_image
+        Give a row for each image, too.
     sensors, ratios
         Virtual cameras and their underexposures.
 
@@ -95,8 +98,8 @@ def evaluate_denoisers(
             "images have no sensor and no ratio", hint="give a folder and sigmas, or sensors and ratios"
         )
     if folder is not None:
-        paths = _image_files(Path(folder))[::every]
-        return _on_images(denoisers, paths, sigmas or DEFAULT_SIGMAS, seed, device, progress)
+        paths = image_files(Path(folder))[::every]
+        return _on_images(denoisers, paths, sigmas or DEFAULT_SIGMAS, per_image, seed, device, progress)
     return _on_cameras(
         denoisers, sensors or DEFAULT_SENSORS, ratios or DEFAULT_RATIOS, seed, device, progress
     )
@@ -106,27 +109,34 @@ def _on_images(
     denoisers: Sequence[str],
     paths: Sequence[Path],
     sigmas: Sequence[float],
+    per_image: bool,
     seed: int,
     device: str,
     progress: Progress,
 ) -> Table:
     ready = {name: Denoiser(Settings(denoiser=name, device=device)) for name in denoisers}
     for denoiser in ready.values():
-        _denoise_tiled(denoiser, torch.full((1, 3, _WARM_UP, _WARM_UP), 0.5), 0.1)
+        denoise_tiled(denoiser, torch.full((1, 3, _WARM_UP, _WARM_UP), 0.5), 0.1)
     rows = []
     progress.start("denoisers", total=len(sigmas) * (1 + len(ready)) * len(paths))
     for level in sigmas:
         scores: dict[str, list[Score]] = {NOISY: [], **{name: [] for name in ready}}
         for path in paths:
-            clean = _read_clean(path)
+            clean = read_clean(path)
             noise = np.random.default_rng(seed).standard_normal(clean.shape) * (level / 255)
             noisy = torch.from_numpy((clean + noise).transpose(2, 0, 1)[None]).float()
             target = torch.from_numpy(clean.transpose(2, 0, 1)[None])
             scores[NOISY].append(_score(noisy.clone, target))
             for name, denoiser in ready.items():
-                scores[name].append(_score(partial(_denoise_tiled, denoiser, noisy, level / 255), target))
+                scores[name].append(_score(partial(denoise_tiled, denoiser, noisy, level / 255), target))
             progress.advance(1 + len(ready))
         rows += [_row(name, f"sigma {level:g}", found) for name, found in scores.items()]
+        if per_image:
+            rows += [
+                _row(name, f"sigma {level:g}, {path.name}", [found[number]])
+                for number, path in enumerate(paths)
+                for name, found in scores.items()
+            ]
     return Table(title=f"{len(paths)} images of {paths[0].parent.name}", columns=COLUMNS, rows=tuple(rows))
 
 
@@ -175,7 +185,7 @@ def _score(run: Callable[[], Tensor], clean: Tensor, *, pixels: int | None = Non
     )
 
 
-def _denoise_tiled(denoiser: Denoiser, noisy: Tensor, sigma: float) -> Tensor:
+def denoise_tiled(denoiser: Denoiser, noisy: Tensor, sigma: float) -> Tensor:
     """Return an image [1, C, H, W] denoised of white noise, tile by tile."""
     channels = noisy.shape[1]
     denoised = torch.empty_like(noisy)
@@ -187,7 +197,14 @@ def _denoise_tiled(denoiser: Denoiser, noisy: Tensor, sigma: float) -> Tensor:
     return denoised
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder, sorted by name.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
     found = (
         sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
     )
@@ -196,7 +213,8 @@ def _image_files(folder: Path) -> list[Path]:
     return found
 
 
-def _read_clean(path: Path) -> NDArray[np.float64]:
+def read_clean(path: Path) -> NDArray[np.float64]:
+    """Return an image [H, W, 3] in [0, 1]."""
     pixels = read_image(path)
     largest = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
     return pixels / np.float64(largest)
