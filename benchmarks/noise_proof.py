@@ -9,7 +9,8 @@ what lies above white after the digital gain is cut off. PSNR is over the four p
 images clipped to [0, 1]; differences to the oracle are paired, frame by frame, and their standard errors are
 over frames and seeds.
 
-Every finished cell is a file in --state, so a run that was stopped goes on; several may share the folder.
+Every finished cell is a file in --state, so a run that was stopped goes on; several may share the folder. The
+files know the schedule, not the code: after a change of models, take a new folder.
 
     OMP_NUM_THREADS=1 python benchmarks/noise_proof.py
     OMP_NUM_THREADS=1 python benchmarks/noise_proof.py --sensors hard --models spectral --seeds 2
