@@ -270,6 +270,19 @@ def test_a_preview_shows_a_picture_before_and_after_upright(tmp_path):
     assert rms_error(after, truth) < 0.7 * rms_error(before, truth)
 
 
+def test_burnt_areas_stay_burnt_and_noise_on_bright_walls_goes(tmp_path):
+    level = np.full((128, 256, 3), 246.0)
+    level[:, :96], level[:, 224:] = 300, 120
+    shot = np.clip(np.rint(level + np.random.default_rng(4).normal(0, 8, level.shape)), 0, 255)
+    Image.fromarray(shot.astype(np.uint8)).save(tmp_path / "a.png")
+    (outcome,) = denoise_files([tmp_path / "a.png"])
+    with Image.open(outcome.output) as image:
+        result = np.asarray(image).astype(float)
+    assert (result[:, :92] == 255).all()
+    wall = np.s_[8:-8, 108:212]
+    assert result[wall].std() < 0.4 * shot[wall].std()
+
+
 def test_grey_goes_through_a_network_for_colours(tmp_path):
     shot, clean = noisy((128, 128), channels=1)
     Image.fromarray(shot[..., 0]).save(tmp_path / "a.png")

@@ -37,8 +37,8 @@ def estimate_sigma(
 
     Median over the flattest tenth of the blocks of the energy of diagonal second differences, which
     vanish on ramps and straight edges; corrected for choosing the lowest by the median over all
-    where the picture is flat throughout. Blocks that are clipped or transparent show no noise, and are
-    looked at only where there are no others.
+    where the picture is flat throughout. Blocks that are clipped or transparent show no noise; where
+    there are no others, the least clipped have to do.
     """
     rows, columns = (picture.shape[0] - 1) // BLOCK, (picture.shape[1] - 1) // BLOCK
     if not rows or not columns:
@@ -52,7 +52,7 @@ def estimate_sigma(
     scatter = 1 - 1.645 * np.sqrt(2 * 2.25 / BLOCK**2)
     sigma = np.empty(picture.shape[2])
     for channel, (values, share) in enumerate(zip(energy.T, hidden.T, strict=True)):
-        shown = values[share <= CLIPPED] if (share <= CLIPPED).any() else values
+        shown = values[share <= max(CLIPPED, float(np.quantile(share, FLATTEST)))]
         sigma[channel] = np.sqrt(np.quantile(shown, FLATTEST / 2) / scatter)
     return np.maximum(sigma, LEAST_SIGMA)
 
@@ -90,7 +90,7 @@ def denoise_picture(
 ) -> tuple[Picture, NDArray[np.float64]]:
     """Return a picture without its noise, and the sigma found, [C] in [0, 1], unless it is given.
 
-    Black, white and transparent pixels stay as they are, and so do alpha and all that is carried.
+    Black and white areas and transparent pixels stay as they are, and so do alpha and all that is carried.
     """
     pixels, opaque = picture.pixels, picture.opaque
     largest = np.iinfo(pixels.dtype).max
@@ -102,18 +102,30 @@ def denoise_picture(
     progress.start("denoising", len(grid))
     for part in grid:
         top, left, bottom, right = part.outer
-        planes = pixels[top:bottom, left:right].transpose(2, 0, 1).astype(np.float32) / largest
-        restored = _restored(denoiser, torch.from_numpy(planes), read)
+        planes = torch.from_numpy(
+            pixels[top:bottom, left:right].transpose(2, 0, 1).astype(np.float32) / np.float32(largest)
+        )
+        restored = _restored(denoiser, planes, read)
         kept = restored[(slice(None), *part.kept)].transpose(1, 2, 0)
         area = (slice(part.inner[0], part.inner[2]), slice(part.inner[1], part.inner[3]))
         source = pixels[area]
         level = np.rint(np.clip(kept, 0, 1) * largest).astype(pixels.dtype)
-        still = (source == 0) | (source == largest)
+        still = _clipped(planes)[(slice(None), *part.kept)].transpose(1, 2, 0)
         if opaque is not None:
             still |= ~opaque[area][..., None]
         output[area] = np.where(still, source, level)
         progress.advance()
     return dataclasses.replace(picture, pixels=output), sigma
+
+
+def _clipped(planes: torch.Tensor) -> NDArray[np.bool_]:
+    """Return where planes [C, H, W] are black or white, as most pixels around are too: not by noise alone."""
+    kept = torch.zeros_like(planes, dtype=torch.bool)
+    for value in (0.0, 1.0):
+        here = planes == value
+        share = torch.nn.functional.avg_pool2d(here.float()[None], 3, 1, 1, count_include_pad=False)[0]
+        kept |= here & (share > 0.5)
+    return kept.numpy()
 
 
 def _restored(denoiser: Denoiser, planes: torch.Tensor, read: tuple[float, ...]) -> NDArray[np.float32]:
