@@ -8,7 +8,8 @@ with K in DN per electron. The dark frame supplies the last term, read noise of 
 choice of flat places makes the second small (:mod:`synthnoise.calibration.detail`). What is left of it grows
 with the square of the level, as does the noise of unequal pixels (PRNU): a line through the origin with a
 square term, V = K x + q x^2 with q >= 0, keeps both out of K as far as the range of levels in the picture
-allows. How far that is, is part of the interval.
+allows. Texture that the colour planes share is taken out before (:mod:`synthnoise.calibration.texture`). How
+far all that goes, is part of the interval.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class GainEstimate:
     gain, standard_error
         DN per electron; NaN where it could not be measured.
     interval
-        95 % interval. It reaches further down than up where texture may have passed for shot noise, which
-        can only raise the gain.
+        95 % interval. It reaches further down than up where texture may have passed for shot noise; where it
+        begins at 0, the gain is at most its end.
     regime
         ``textured`` where the picture has hardly a flat place, ``high-snr`` where fine texture may weigh,
         ``low-light`` where nearly all noise is that of the dark.
