@@ -66,7 +66,8 @@ def test_the_weights_file_says_what_it_is_and_where_it_began(first: Path, tmp_pa
     for name in ("denoiser", "options", "domain", "channels", "stabilised", "sigma_planes"):
         assert getattr(record, name) == getattr(begun, name), name
     assert (record.multiple_of, record.global_context) == (begun.multiple_of, begun.global_context)
-    assert (record.steps, record.seed) == (3, 7)
+    assert (record.steps, record.seed, record.recipe["lr"]) == (3, 7, 2e-4)
+    assert begun.recipe["lr"] == 5e-3
     assert (record.recipe["start"], record.recipe["start_sha256"]) == (first.name, content_hash(before))
     assert str(first.parent) not in record.as_json()
     assert content_hash(after) != content_hash(before)

@@ -15,6 +15,7 @@ from synthnoise.plugins import Loaded, default_plugins
 
 REQUIRED = (
     "torch",
+    "lightning-fabric",
     "numpy",
     "scipy",
     "numba",

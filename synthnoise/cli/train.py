@@ -86,7 +86,9 @@ def train(
     loss: Annotated[
         str, typer.Option("--loss", help="mse (in noise variances), l1, ssim or noise-residual.")
     ] = "mse",
-    rate: Annotated[float, typer.Option("--lr", help="Highest learning rate.")] = 1e-3,
+    rate: Annotated[
+        float | None, typer.Option("--lr", help="Highest learning rate: 0.001, or 0.0002 from --start.")
+    ] = None,
     average: Annotated[
         float, typer.Option("--average", help="Decay of the average of the weights; 0: none.")
     ] = 0.999,

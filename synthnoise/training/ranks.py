@@ -6,8 +6,11 @@ which pairs a step sees depends on the seed and the step alone, not on how many 
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -56,9 +59,7 @@ class Ranks:
         local, nodes = _share_of_torchrun(devices)
         _check(device, local, precision)
         mixed = None if precision == "32" else _MixedPrecision(precision, device=device.type)
-        with warnings.catch_warnings():
-            # That there is a GPU which is not used is the user's choice.
-            warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning_fabric\..*")
+        with _quiet():
             self._fabric = Fabric(
                 accelerator=device.type,
                 devices=local if device.index is None else [device.index],
@@ -132,6 +133,20 @@ class Ranks:
     def scaler(self, values: dict[str, float]) -> None:
         if self._mixed and values:
             self._mixed.load_state_dict(values)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Fabric from reporting that processes start, or that there is a GPU which was not chosen."""
+    logger = logging.getLogger("lightning_fabric")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning_fabric\..*")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def is_first_process() -> bool:

@@ -22,6 +22,9 @@ from synthnoise.training.start import read_start
 DENOISER = "dncnn"
 """What is trained when nothing else is said."""
 
+RATE, RATE_FROM_WEIGHTS = 1e-3, 2e-4
+"""Highest learning rates when nothing else is said: the first one undoes some of what weights have learnt."""
+
 
 def train(
     *,
@@ -42,7 +45,7 @@ def train(
     scene: int | None = None,
     cuts: int = 1,
     loss: LossName = "mse",
-    lr: float = 1e-3,
+    lr: float | None = None,
     average: float = 0.999,
     precision: PrecisionName = "32",
     seed: int = 0,
@@ -89,7 +92,7 @@ def train(
         ``mse`` in noise variances; ``l1``, the mean absolute error in the unit of the network's input;
         ``ssim`` or ``noise-residual`` (:mod:`synthnoise.training.losses`).
     lr
-        Highest learning rate.
+        Highest learning rate; None is 1e-3, or 2e-4 from ``start``.
     average
         Decay of the exponential average of the weights, which is what is written; 0 writes the last ones.
     precision
@@ -144,7 +147,7 @@ def train(
         scene=scene,
         cuts=cuts,
         loss=loss,
-        lr=lr,
+        lr=lr if lr is not None else RATE_FROM_WEIGHTS if begun else RATE,
         average=average,
         precision=precision,
         seed=seed,
