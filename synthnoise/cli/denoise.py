@@ -33,7 +33,7 @@ def denoise(
     context: typer.Context,
     inputs: Inputs,
     output: OutputOrOption = None,
-    denoiser: DenoiserName = "patch-dct",
+    denoiser: DenoiserName = "auto",
     profile: Profile = None,
     iso: Iso = None,
     strength: Annotated[

@@ -56,7 +56,8 @@ DenoiserName = Annotated[
     typer.Option(
         "--denoiser",
         "-d",
-        help="Denoiser or bundled weights (rgb) by name, or a .safetensors or .onnx file.",
+        help="Denoiser or bundled weights (raw, rgb) by name, or a .safetensors or .onnx file; auto is raw"
+        " on Bayer mosaics, patch-dct on all else.",
         autocompletion=complete_denoisers,
     ),
 ]

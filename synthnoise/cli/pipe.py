@@ -101,7 +101,7 @@ def noise_stage(
 @stages.command("denoise")
 def denoise_stage(
     context: typer.Context,
-    denoiser: DenoiserName = "patch-dct",
+    denoiser: DenoiserName = "auto",
     output: OutputOrOption = None,
     strength: Annotated[
         float, typer.Option("--strength", min=0.0, max=1.0, help="0 leaves the noise.")

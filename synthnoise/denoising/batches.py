@@ -13,6 +13,8 @@ from synthnoise.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+BAYER_PLANES = 4
+
 
 def denoise_stream(
     batches: Iterable[tuple[list[int], dict[str, Tensor]]], settings: Settings
@@ -27,7 +29,7 @@ def denoise_stream(
     InputError
         A batch has no such fields: noise has to be added before it can be taken away.
     """
-    denoiser = Denoiser(settings)
+    denoiser: Denoiser | None = None
     for indices, fields in batches:
         missing = [name for name in ("noisy", "noise_profile") if name not in fields]
         if missing:
@@ -35,6 +37,8 @@ def denoise_stream(
                 f"the stream has no {' and '.join(missing)}",
                 hint="let it pass through synthnoise noise first",
             )
+        if denoiser is None:
+            denoiser = Denoiser(settings, bayer=fields["noisy"].shape[1] == BAYER_PLANES)
         restored = []
         for noisy, profile in zip(fields["noisy"], fields["noise_profile"], strict=True):
             shot, read = profile.T.tolist()

@@ -48,6 +48,8 @@ class DenoiseResult:
         What was taken out, and how that was known.
     residual
         Standard deviation of what is left of the noise in the median place, relative to what it was.
+    denoiser
+        What took it out.
     remarks
         What the user should know of where the denoiser ran.
     """
@@ -55,6 +57,7 @@ class DenoiseResult:
     frame: Frame
     noise: FrameNoise
     residual: float
+    denoiser: str
     remarks: tuple[str, ...] = ()
 
     @property
@@ -98,6 +101,7 @@ def denoise_frame(
         colours=None if ordinary else source.colours,
         period=source.period,
         neutral=frame.as_shot_neutral,
+        bayer=frame.is_bayer,
     )
     profile = settings.profile
     if isinstance(profile, str | Path):
@@ -123,6 +127,7 @@ def denoise_frame(
         dataclasses.replace(frame, mosaic=mosaic),
         noise,
         min(float(np.median(left_over)), 1.0),
+        denoiser.name,
         denoiser.remarks,
     )
     return dataclasses.replace(

@@ -23,6 +23,10 @@ from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
 
+AUTO = "auto"
+"""Stands for the best of ours for what there is to denoise: of the two that follow."""
+NETWORK, CLASSICAL = "raw", "patch-dct"
+
 LEVEL_BLOCK = 8
 """Repeats along the edge of a block whose mean is kept, where a repeat is larger than 2x2."""
 INTERPOLATION = 2
@@ -36,9 +40,10 @@ class Settings:
     Attributes
     ----------
     denoiser
-        Name of a classical denoiser or of bundled weights, or a file of weights (.safetensors or .onnx).
+        Name of a classical denoiser or of bundled weights, or a file of weights (.safetensors or .onnx);
+        ``auto`` is the bundled network on Bayer mosaics, unless options are given, and on all else patch-dct.
     options
-        Its options.
+        Of a classical denoiser.
     profile, iso
         Camera profile (or its name or folder) and ISO, instead of what the file says of its noise.
     strength
@@ -51,7 +56,7 @@ class Settings:
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     """
 
-    denoiser: str = "patch-dct"
+    denoiser: str = AUTO
     options: Mapping[str, Any] = field(default_factory=dict)
     profile: CameraProfile | str | Path | None = None
     iso: float | None = None
@@ -66,6 +71,12 @@ class Settings:
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} {getattr(self, name):g} is not between 0 and 1")
 
+    def chosen(self, *, bayer: bool) -> str:
+        """Return the denoiser for what is, or is not, a Bayer mosaic."""
+        if self.denoiser != AUTO:
+            return self.denoiser
+        return NETWORK if bayer and not self.options else CLASSICAL
+
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types."""
         return {**dataclasses.asdict(self), "profile": None if self.profile is None else str(self.profile)}
@@ -76,6 +87,8 @@ class Denoiser:
 
     Attributes
     ----------
+    name
+        What it was chosen by.
     record
         What its author, or its weights, say of it.
     context
@@ -94,6 +107,8 @@ class Denoiser:
         other than 2x2.
     neutral
         A neutral grey in the three colours of the planes, which tells colour from brightness.
+    bayer
+        The planes are those of a Bayer mosaic.
 
     Raises
     ------
@@ -108,6 +123,7 @@ class Denoiser:
         colours: tuple[int, ...] | None = None,
         period: tuple[int, int] = (2, 2),
         neutral: tuple[float, ...] | None = None,
+        bayer: bool = False,
     ) -> None:
         self.strengths = Strengths(
             luma=settings.strength * settings.luma,
@@ -115,7 +131,8 @@ class Denoiser:
             colours=colours,
             neutral=neutral or (1.0, 1.0, 1.0),
         )
-        loaded = load_denoiser(settings.denoiser, settings.options, settings.device)
+        self.name = settings.chosen(bayer=bayer)
+        loaded = load_denoiser(self.name, settings.options, settings.device)
         self.record, self.network, self.device = loaded.record, loaded.network, loaded.device
         self.remarks = () if loaded.remark is None else (loaded.remark,)
         self.context = self.record.halo + (REACH if self._repairs else 0)

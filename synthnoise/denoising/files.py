@@ -218,12 +218,13 @@ def _denoise_file(
     percent = 100 * result.residual
     remarks = (
         *([] if subtracted is None else [f"subtracted {subtracted}"]),
-        f"noise level from {result.noise.source}",
+        f"denoised by {result.denoiser}, noise level from {result.noise.source}",
         f"noise left: {percent:.0f} %",
         *result.noise.warnings,
         *result.remarks,
     )
     details = {
+        "denoiser": result.denoiser,
         "noise_source": result.noise.source,
         "noise_profile": result.noise.pairs,
         "residual_noise": result.residual,
@@ -248,8 +249,12 @@ def _denoise_picture_file(
     return FileOutcome(
         path,
         target,
-        details={"noise_source": "estimated", "sigma": [float(s) for s in sigma]},
-        remarks=(f"noise level estimated from the picture: sigma {level:.1f} of 255", *denoiser.remarks),
+        details={
+            "denoiser": denoiser.name,
+            "noise_source": "estimated",
+            "sigma": [float(s) for s in sigma],
+        },
+        remarks=(f"denoised by {denoiser.name}, noise level estimated from the picture: sigma {level:.1f} of 255", *denoiser.remarks),
     )
 
 
