@@ -45,6 +45,10 @@ def describe(path: Path) -> tuple[str, dict[str, Any]]:
         from synthnoise.export import describe_onnx
 
         return "ONNX denoiser", describe_onnx(path)
+    if path.suffix == ".dtmodel":
+        from synthnoise.export import describe_darktable
+
+        return "package for darktable", describe_darktable(path)
     from synthnoise.raw.reading import read_metadata
 
     info = dataclasses.asdict(read_metadata(path))

@@ -1,6 +1,6 @@
 """Networks leave as files that other programs run."""
 
-from synthnoise.export.darktable import export_darktable
+from synthnoise.export.darktable import describe_darktable, export_darktable
 from synthnoise.export.onnx import OnnxSummary, describe_onnx, export_onnx
 
-__all__ = ["OnnxSummary", "describe_onnx", "export_darktable", "export_onnx"]
+__all__ = ["OnnxSummary", "describe_darktable", "describe_onnx", "export_darktable", "export_onnx"]

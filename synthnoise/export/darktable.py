@@ -20,15 +20,17 @@ import torch
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, SIGMA, GraphOptions, onnx_model
 from synthnoise.denoisers.reach import measured
 from synthnoise.denoisers.weights import load_weights
-from synthnoise.errors import MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.export.onnx import TOLERANCE, OnnxSummary, describe
-from synthnoise.files import write_bytes
+from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
 
 SUFFIX = ".dtmodel"
 EDGE = 512
 """Pixels of a tile: one of the sizes that darktable knows."""
 COLOURS = 3
+LARGEST_CONFIGURATION = 1 << 20
+"""Bytes of a config.json that are read."""
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The earliest date that a zip can state, so that the same weights give the same bytes."""
 
@@ -108,6 +110,27 @@ def export_darktable(
         max_error=error,
         checked=((1, height, width),),
     )
+
+
+def describe_darktable(path: Path | str) -> dict[str, Any]:
+    """Return what a package for darktable, of anyone, says of itself.
+
+    Raises
+    ------
+    InputError
+        It is no such package.
+    """
+    path = existing_file(path)
+    try:
+        with zipfile.ZipFile(path) as package:
+            (entry,) = [one for one in package.infolist() if Path(one.filename).name == "config.json"]
+            if entry.file_size > LARGEST_CONFIGURATION:
+                raise ValueError("its config.json is too large")
+            facts = json.loads(package.read(entry))
+            facts["files"] = ", ".join(printable(one) for one in package.namelist())
+    except (zipfile.BadZipFile, ValueError, TypeError, RecursionError, OSError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a package for darktable: {printable(error)}") from error
+    return {printable(key): value for key, value in facts.items()}
 
 
 def _settle(model: Any, sigma: float) -> None:
