@@ -1,7 +1,7 @@
 """What weights that know any camera are worth to one: fine-tuned beside trained from nothing, by steps.
 
     OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py [--start raw] [--profile virtual-hard] [--steps 120]
-        [--rates 2e-4 1e-3] [--plot fine-tuning.png]
+        [--rates 2e-4 1e-3] [--alone] [--plot fine-tuning.png]
 
 Trains the network of the weights on vibrant leaves with the noise of a profile, from the weights at each rate
 and from random values, and prints PSNR on the same fresh pairs of that camera, and CPU seconds. If it is the
@@ -37,9 +37,9 @@ from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.start import read_start
 from synthnoise.training.validation import Validation
 
-IMAGES: dict[str, Any] = {"images": "vibrant-leaves", "scene": 512, "cuts": 24}
-VIRTUAL, RATIOS = "virtual-", (1.0, 30.0)
-SETTINGS: dict[str, Any] = IMAGES | {"ratio": (1.0, 100.0), "batch": 8, "crop": 64, "loss": "l1"}
+IMAGES: dict[str, Any] = {"images": "vibrant-leaves", "scene": 384, "cuts": 16}
+VIRTUAL, RATIOS = "virtual-", (30.0,)
+SETTINGS: dict[str, Any] = IMAGES | {"ratio": (1.0, 100.0), "batch": 8, "crop": 48, "loss": "l1"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ def main() -> None:
     parser.add_argument("--profile", default="virtual-hard")
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--rates", type=float, nargs="+", default=[2e-4, 1e-3])
+    parser.add_argument("--alone", action="store_true", help="leave out the run from random values")
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
     print(
@@ -120,8 +121,9 @@ def main() -> None:
             courses.append(course(label, output, start=arguments.start, lr=rate, **camera))
         output = Path(folder) / "from-nothing.safetensors"
         network = {"denoiser": record.denoiser, "denoiser_options": record.options}
-        courses.append(course("from nothing at 0.001", output, **network, **camera))
-        parameters = sum(p.numel() for p in load_weights(output)[0].parameters())
+        if not arguments.alone:
+            courses.append(course("from nothing at 0.001", output, **network, **camera))
+        parameters = sum(p.numel() for p in load_weights(courses[0].weights)[0].parameters())
         report(arguments, figures, courses, f"{record.denoiser}, {parameters} parameters")
     if arguments.plot:
         title = f"{record.denoiser} for {arguments.profile}"
