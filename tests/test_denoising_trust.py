@@ -114,7 +114,7 @@ def test_tiles_leave_no_seams(name):
 
 
 @pytest.mark.slow
-def test_a_63_megapixel_frame_of_odd_sides(tmp_path):
+def test_a_63_megapixel_frame_of_odd_sides():
     """9000 x 7000, less one: bounded memory, the level kept, no pixel left out."""
     import resource
 
@@ -126,5 +126,5 @@ def test_a_63_megapixel_frame_of_odd_sides(tmp_path):
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert result.mosaic.shape == (6999, 8999)
     assert np.abs(colours(result) / colours(frame) - 1).max() < 1e-3
-    assert result.mosaic.std() < 0.6 * mosaic.std()
+    assert result.mosaic[1::2, ::2].std() < 0.3 * mosaic[1::2, ::2].std()
     assert grown < 900

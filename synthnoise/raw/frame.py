@@ -16,6 +16,7 @@ Rectangle = tuple[int, int, int, int]
 """(top, left, bottom, right) in pixels of the mosaic; bottom and right are exclusive."""
 
 RED, GREEN, BLUE = 0, 1, 2
+SMALLEST_RANGE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,8 @@ class Frame:
             raise InputError(
                 f"{self._where()}black levels {self.black.shape} do not match the CFA {self.cfa.shape}"
             )
-        if not np.all(self.white > self.black):
+        # Less would vanish in single precision.
+        if not np.all(self.white - self.black > SMALLEST_RANGE * max(1.0, abs(self.white))):
             raise InputError(
                 f"{self._where()}white level {self.white:g} is not above black level {self.black.max():g}"
             )
