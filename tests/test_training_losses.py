@@ -111,6 +111,7 @@ def test_noise_residual_counts_taken_detail_more_than_left_noise() -> None:
     assert of("noise-residual", signs, batch) == pytest.approx(error, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ssim", "noise-residual"])
 def test_they_teach_to_denoise(name: LossName, tmp_path: Path) -> None:
     settings = RAW | {"batch": 4, "ratio": (5.0, 20.0), "lr": 5e-3, "device": "cpu"}

@@ -114,6 +114,7 @@ def test_mixed_precision_sees_noise_on_a_high_level(precision: Any) -> None:
     assert float((found - expected).std() / expected.std()) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 def test_mixed_precision_learns_nearly_the_same(tmp_path: Path, precision: Any) -> None:
     settings = RAW | {"steps": 40, "device": "cpu"}

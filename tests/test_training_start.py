@@ -36,7 +36,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network for RAW that has learnt something."""
     output = tmp_path_factory.mktemp("first") / "first.safetensors"
     options = {"depth": 4, "width": 8}
-    train(output=output, steps=80, denoiser_options=options, lr=5e-3, **RAW | {"batch": 4})
+    train(output=output, steps=40, denoiser_options=options, lr=5e-3, **RAW)
     return output
 
 
@@ -56,7 +56,7 @@ def test_training_goes_on_from_the_weights(first: Path, tmp_path: Path) -> None:
         average=0,
         **RAW,
     )
-    assert summary.psnr > fresh.psnr + 1.5
+    assert summary.psnr > fresh.psnr + 1
 
 
 def test_the_weights_file_says_what_it_is_and_where_it_began(first: Path, tmp_path: Path) -> None:
