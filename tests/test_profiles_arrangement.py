@@ -11,7 +11,7 @@ from sampling import assert_variance
 
 from synthnoise import SyntheticDataset
 from synthnoise.denoisers.weights import load_weights
-from synthnoise.errors import InputError, UsageError
+from synthnoise.errors import InputError
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.noise.spectral import Spectral
 from synthnoise.profiles.arrangement import rearranged
@@ -91,9 +91,14 @@ def test_x_trans_profiles_serve_pictures_and_their_own_shifts():
     assert np.array_equal(after["row_cross_spectrum"], before["row_cross_spectrum"][..., rows, :][..., rows])
 
 
-def test_another_large_repeat_is_refused(camera):
-    with pytest.raises(UsageError, match="colour filter array"):
-        rearranged(camera, ((0, 1, 2), (1, 2, 0)))
+def test_a_larger_repeat_keeps_what_is_known_of_each_colour(camera):
+    moved = rearranged(camera, ((0, 1, 2), (1, 2, 0)))
+    noise = moved.isos[6400.0]
+    assert noise.offset == (0.0, 1.0, 3.0, 1.0, 3.0, 0.0)
+    assert noise.arrays == {}
+    planes, stated = sampled(moved, planes=6)
+    for plane, variance in zip(planes, stated, strict=True):
+        assert_variance(plane, variance, detects=0.1)
 
 
 def test_the_model_follows_from_what_the_profile_holds():

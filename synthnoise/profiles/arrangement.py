@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.errors import UsageError
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 
 Cfa = tuple[tuple[int, ...], ...]
@@ -19,6 +18,9 @@ PER_PLANE = ("shading", "shading_detail", "marginal", "pixel_quantiles", "hot_ra
 PER_PAIR = ("pixel_covariance", "fixed_covariance")
 """Arrays [C, C, k, k] of a profile."""
 
+MOST_PLANES = 4
+"""Planes in another order up to which spectra are kept: of more, the matrix would be large and singular."""
+
 PLACED = ("hot_pixels", "waves")
 """Arrays that speak of places and lengths on the mosaic."""
 
@@ -27,20 +29,14 @@ def rearranged(profile: CameraProfile, cfa: Cfa) -> CameraProfile:
     """Return a profile for planes of another CFA repeat.
 
     A repeat that begins at another row or column takes the planes along; the places of single hot pixels are
-    forgotten. Any other order of at most four planes, such as the ((0, 1, 2),) of an RGB picture, takes for
-    each the first plane of its colour; so two planes may be one, and periodic patterns are left out.
-
-    Raises
-    ------
-    UsageError
-        The repeats have nothing in common.
+    forgotten. Any other order, such as the ((0, 1, 2),) of an RGB picture, takes for each plane the first of
+    its colour; so two planes may be one, and periodic patterns are left out. Of more than four planes in
+    another order only what is known of each colour remains: no spectra.
     """
     if cfa == profile.cfa:
         return profile
     colours = tuple(colour for row in cfa for colour in row)
     shift = _shift(profile.cfa, cfa)
-    if shift is None and len(colours) > 4:
-        raise UsageError(f"{profile.name}: the profile is of another colour filter array than the picture")
     chosen = _moved(profile.cfa, shift) if shift is not None else _first_of_colour(profile, colours)
     isos = {iso: _rearranged_noise(noise, profile, chosen, shift) for iso, noise in profile.isos.items()}
     if shift is not None:
@@ -85,7 +81,7 @@ def _rearranged_noise(
     arrays = {
         name: _rearranged_array(name, array, profile.cfa, chosen, shift)
         for name, array in noise.arrays.items()
-        if name != "hot_pixels" and (shift is not None or name not in PLACED)
+        if name != "hot_pixels" and (shift is not None or (name not in PLACED and len(chosen) <= MOST_PLANES))
     }
     return dataclasses.replace(
         noise,
