@@ -157,7 +157,7 @@ def written(source: Source, folder: Path) -> dict[str, Path]:
     """Write every version of a source; return the files by how they came about."""
     frame, header = source.frame, source.header
     files = {how: folder / f"{how}.dng" for how in ("fresh", "converted", "linear", "rewritten")}
-    if frame.is_linear or frame.is_monochrome:
+    if frame.is_linear:
         del files["linear"]
     if header is None:
         del files["converted"]

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from raw_scenes import noise_frame
 
 from synthnoise.denoising import denoise_files
 from synthnoise.denoising.tiles import tiles
@@ -153,3 +154,10 @@ def test_earlier_results_are_not_denoised_again(shoot):
         "0.dng",
         "1.dng",
     }
+
+
+@pytest.mark.parametrize(("pattern", "says"), [("RGGB", False), ("Quad-Bayer", True)])
+def test_a_dng_that_nobody_renders_comes_with_advice(tmp_path, pattern, says):
+    write_dng(tmp_path / "a.dng", noise_frame(pattern, (64, 64)), noise_profile=((1e-3, 1e-6),))
+    (outcome,) = denoise_files([tmp_path / "a.dng"])
+    assert any("--format linear-dng" in remark for remark in outcome.remarks) == says

@@ -34,6 +34,10 @@ SAME_SUFFIX = {".jpeg": ".jpg", ".tiff": ".tif"}
 POLICIES = ("error", "skip", "overwrite")
 SUFFIX = "-denoised"
 PREVIEW_SUFFIX = "-preview"
+RENDERED_REPEATS = ((1, 1), (1, 3), (2, 2), (6, 6))
+UNRENDERED = (
+    "raw converters show wrong colours of this colour filter array: --format linear-dng is shown rightly"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +226,7 @@ def _denoise_file(
         f"noise left: {percent:.0f} %",
         *result.noise.warnings,
         *result.remarks,
+        *([] if frame.cfa.shape in RENDERED_REPEATS or output.format != "dng" else [UNRENDERED]),
     )
     details = {
         "denoiser": result.denoiser,
@@ -254,7 +259,10 @@ def _denoise_picture_file(
             "noise_source": "estimated",
             "sigma": [float(s) for s in sigma],
         },
-        remarks=(f"denoised by {denoiser.name}, noise level estimated from the picture: sigma {level:.1f} of 255", *denoiser.remarks),
+        remarks=(
+            f"denoised by {denoiser.name}, noise level estimated from the picture: sigma {level:.1f} of 255",
+            *denoiser.remarks,
+        ),
     )
 
 
