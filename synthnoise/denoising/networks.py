@@ -100,11 +100,13 @@ def _load_weights(path: Path, device: torch.device) -> LoadedNetwork:
     network, card = load_weights(path)
     record = denoiser_spec(card)
     trial = _trial(record)
-    if device.type == "cpu":
-        network, remark = on_onnxruntime(network, max(card.sigma_planes, 1), trial)
-    else:
+    remark = None
+    if device.type != "cpu":
         network, remark = on_accelerator(network, device, trial)
         device = device if remark is None else torch.device("cpu")
+    if device.type == "cpu":
+        network, slower = on_onnxruntime(network, max(card.sigma_planes, 1), trial)
+        remark = remark or slower
     if not isinstance(network, OnnxNetwork):
         # On a CPU the planes of a pixel side by side take a third off torch's time.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
