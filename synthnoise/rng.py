@@ -91,6 +91,7 @@ class Stream(IntEnum):
     ORDER = 69
     NOISE_LEVEL = 70
     WHITE_BALANCE = 71
+    OPTICS = 72
 
     PLUGIN = 128
 

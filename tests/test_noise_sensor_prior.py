@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from scipy.stats import tukeylambda
@@ -11,7 +13,7 @@ from synthnoise.noise.sensor_prior import READ_LEVELS, Options, SensorPrior
 from synthnoise.noise.stabilise import Stabiliser, expected_transform
 from synthnoise.rng import Rng
 from synthnoise.training.stabilisation import BatchStabiliser
-from synthnoise.training.unprocessing import CROSSTALK, EXPOSURE, NEUTRAL, unprocess
+from synthnoise.training.unprocessing import BLUR, CROSSTALK, EXPOSURE, NEUTRAL, unprocess
 
 WIDE = Options(shot=(1e-5, 1e-2), read=(0.5, 8.0), rows=(0.1, 0.4), columns=(0.05, 0.2), tails=0.2)
 
@@ -110,6 +112,24 @@ def test_each_scene_is_seen_by_a_camera_of_its_own() -> None:
     own = mixed[:, 1] / exposure / 0.1
     assert float(own.min()) >= 0
     assert 0.3 < float(own.max()) <= CROSSTALK
+
+
+def test_each_scene_is_seen_through_a_lens_of_its_own() -> None:
+    """The second moment of the slope of a grey edge is the square of the width of the blur."""
+    edge = torch.full((300, 3, 12, 48), 0.1)
+    edge[..., 24:] = 0.3
+    seen = unprocess(edge, rng(300))[:, 1, 6]
+    slope = seen.diff(dim=-1)
+    slope = slope / slope.sum(-1, keepdim=True)
+    place = torch.arange(47.0)
+    middle = slope @ place
+    width = (slope @ place.square() - middle.square()).clamp(min=0).sqrt()
+    assert float(width.min()) < 0.05
+    # Cut at three standard deviations, of which the widest lose a few percent.
+    assert 0.95 * BLUR[1] < float(width.max()) <= BLUR[1] * 1.001
+    below = math.log(1 / BLUR[0]) / math.log(BLUR[1] / BLUR[0])
+    assert abs(float((width < 1).double().mean()) - below) < 5 * 0.5 / 300**0.5
+    assert torch.equal(unprocess(edge[7:9], rng(300).at(torch.tensor([7, 8])))[:, 1, 6], seen[7:9])
 
 
 def test_a_batch_is_stabilised_as_each_sample_alone() -> None:
