@@ -26,6 +26,7 @@ ROOT_TAGS = (
 LARGEST = 65527
 """Bytes that a segment of a JPEG leaves for the block."""
 UPRIGHT = 1
+NO_RESOLUTION, INCH = 72, 2
 SRGB = 1
 """Value of the EXIF tag ColorSpace."""
 
@@ -51,6 +52,10 @@ def exif_of_frame(frame: Frame, size: tuple[int, int]) -> bytes:
     values = Values(inheritance.order)
     root = {} if frame.path is None else _root_of(frame.path)
     root |= {Tag.ORIENTATION: values.short(UPRIGHT), Tag.SOFTWARE: values.text(SOFTWARE)}
+    # EXIF demands a resolution, and has this one stand for none (EXIF 2.32, 4.6.4).
+    for tag in (Tag.X_RESOLUTION, Tag.Y_RESOLUTION):
+        root.setdefault(tag, values.rational(NO_RESOLUTION))
+    root.setdefault(Tag.RESOLUTION_UNIT, values.short(INCH))
     for tag, text in ((Tag.MAKE, frame.make), (Tag.MODEL, frame.model)):
         if text:
             root.setdefault(tag, values.text(printable(text)))
