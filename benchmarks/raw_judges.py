@@ -150,7 +150,9 @@ def named_source(argument: str) -> Source:
     name, _, geometry = argument.partition(":")
     path = Path(name)
     frame = read_frame(path, geometry=parse_geometry(geometry or None), demosaiced=True)
-    return Source(f"{frame.camera or 'bare pixels'} ({path.name})", frame, path, None if geometry else path)
+    if geometry:  # LibRaw takes some bare pixels for those of a camera, by their number
+        return Source(f"bare pixels ({path.name})", frame)
+    return Source(f"{frame.camera or 'unnamed camera'} ({path.name})", frame, path, path)
 
 
 def written(source: Source, folder: Path) -> dict[str, Path]:
@@ -316,7 +318,8 @@ program renders it, and the pictures are compared:
   how much brighter or darker); what it shows has the structure of our own rendering, and grey is grey.
 - **cannot read**: neither the original nor ours.
 
-Anything else, in bold, is a fault or a limit of the program.
+Anything else is in bold. Known causes: no program knows Quad-Bayer DNGs; RawTherapee refuses files below
+100 kB; the Kodak of 1997 states no colour matrix, and every program guesses another.
 
 {good} of {total} pictures are not in bold. Lightroom and Camera Raw could not be tried.
 """
