@@ -300,7 +300,7 @@ def _band_sums(
 def _mean_light(noisy: Mosaic, lattice: Lattice, zero: Zero) -> Planes:
     """Return the mean of each plane of a noisy mosaic, [P] DN above the dark, at least 0."""
     means = np.mean([band.mean((1, 2)) for band in _sample_bands(noisy, lattice)], axis=0)
-    return np.maximum(means - zero.offset, 0).astype(Real)
+    return np.asarray(np.maximum(means - zero.offset, 0), dtype=Real)
 
 
 def _shared(details: Planes, colour: Planes) -> Planes:
