@@ -67,7 +67,9 @@ def test_one_dark_comes_near_knowing_the_pattern(name, seconds):
     assert rms(error) < rms(frame.mosaic - truth)
     assert rms(error) < rms(plainly - truth)
     # The offset of a dark drifts with its slow row noise, as the photograph's own does.
-    drift = 2 * np.hypot(body.sensor.row_flicker, body.sensor.bank_noise) + 10 * rms(ideal) / np.sqrt(truth.size)
+    drift = 2 * np.hypot(body.sensor.row_flicker, body.sensor.bank_noise) + 10 * rms(ideal) / np.sqrt(
+        truth.size
+    )
     assert abs(error.mean()) < drift + 0.02
     assert said.frames == 1
 

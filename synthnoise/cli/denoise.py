@@ -64,9 +64,7 @@ def denoise(
     ] = None,
     bits: Annotated[
         int | None,
-        typer.Option(
-            "--bits", help="16: finer levels than the camera's; default: up to 12 bits, if needed."
-        ),
+        typer.Option("--bits", help="16: finer levels than the camera's; default: up to 12 bits, if needed."),
     ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Folders inside of folders too.")
