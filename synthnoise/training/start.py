@@ -96,7 +96,7 @@ def read_start(weights: Path | str, plugins: Plugins, *, sha256: str | None = No
     Raises
     ------
     UsageError
-        There are no such bundled weights, and it is not the name of a weights file; or not with that hash.
+        There are no such bundled weights, nor such a file; or not with that hash.
     InputError
         The file is not what it should be.
     """
@@ -105,6 +105,11 @@ def read_start(weights: Path | str, plugins: Plugins, *, sha256: str | None = No
         raise UsageError(
             f"there are no weights called {weights}",
             hint=f"{', '.join(bundled_names())}, or a {SUFFIX} file",
+        )
+    if not path.is_file():
+        raise UsageError(
+            f"{path}: no such file to start from",
+            hint="train it first (each part of a recipe has a recipe of its own), or name others with --start",
         )
     network, record = load_weights(path, plugins=plugins)
     found = content_hash(network)
