@@ -109,7 +109,7 @@ def read_start(weights: Path | str, plugins: Plugins, *, sha256: str | None = No
     if not path.is_file():
         raise UsageError(
             f"{path}: no such file to start from",
-            hint="train it first (each part of a recipe has a recipe of its own), or name others with --start",
+            hint="train it first (each part of a recipe has one of its own), or name others with --start",
         )
     network, record = load_weights(path, plugins=plugins)
     found = content_hash(network)
