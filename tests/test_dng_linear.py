@@ -14,7 +14,8 @@ import tifffile
 from synthnoise.denoising import denoise_files
 from synthnoise.errors import InputError, MissingExtraError
 from synthnoise.raw.develop import develop
-from synthnoise.raw.linear_dng import is_linear, read_linear
+from synthnoise.raw.dng_reading import content_of
+from synthnoise.raw.linear_dng import read_linear
 from synthnoise.raw.opcodes import companding
 from synthnoise.raw.reading import read_frame
 
@@ -86,7 +87,7 @@ def test_samples_are_those_that_were_written(tmp_path):
     assert np.array_equal(frame.mosaic.reshape(120, 160, 3), image)
     assert (frame.white, frame.black.tolist()) == (WHITE, [[0, 0, 0]])
     assert frame.as_shot_neutral == (0.5, 1.0, 0.7)
-    assert is_linear(tmp_path / "a.dng")
+    assert content_of(tmp_path / "a.dng") == "linear"
 
 
 def test_jpeg_xl_strips_and_tiles_give_the_same(tmp_path):

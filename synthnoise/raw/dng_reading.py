@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.errors import InputError
 from synthnoise.raw.frame import GREEN, Rectangle
-from synthnoise.raw.limits import ReadLimits
+from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.tags import D50, D65, STANDARD_LIGHT_A, Compression, Photometric, Subfile, Tag
 from synthnoise.raw.tiff import Directory, Tiff
 
@@ -69,6 +70,17 @@ class RawImage:
 def is_dng(tiff: Tiff) -> bool:
     """Return whether the file has a DNGVersion tag."""
     return Tag.DNG_VERSION in tiff.directories[0]
+
+
+def content_of(path: Path | str) -> str | None:
+    """Return what a DNG's raw image holds (:attr:`RawImage.content`); None for what is no DNG or damaged."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            tiff = Tiff(file, str(path))
+            return raw_image(tiff, DEFAULT_LIMITS).content if is_dng(tiff) else None
+    except (InputError, OSError):
+        return None
 
 
 def raw_directory(tiff: Tiff) -> Directory:

@@ -32,17 +32,6 @@ WHITE = 65535.0
 """DN of the frames."""
 
 
-def is_float(path: Path | str) -> bool:
-    """Return whether a file is a DNG with a mosaic of floating-point numbers; False for what is no DNG."""
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            tiff = Tiff(file, str(path))
-            return dng.is_dng(tiff) and dng.raw_image(tiff, DEFAULT_LIMITS).content == "float"
-    except (InputError, OSError):
-        return False
-
-
 def read_float(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> Frame:
     """Return the mosaic of a floating-point DNG as a frame, float32 [H, W], white level 65535.
 

@@ -31,17 +31,6 @@ LINEAR_WHITE = 65535
 LARGEST_BLACK = 2.0**32
 
 
-def is_linear(path: Path | str) -> bool:
-    """Return whether a file is a DNG with three colours per pixel; False for what is no DNG at all."""
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            tiff = Tiff(file, str(path))
-            return dng.is_dng(tiff) and dng.raw_image(tiff, DEFAULT_LIMITS).content == "linear"
-    except (InputError, OSError):
-        return False
-
-
 def read_linear(path: Path | str, *, limits: ReadLimits = DEFAULT_LIMITS) -> Frame:
     """Return the picture of a linear DNG as a frame, uint16 [H, 3 W], CFA [[R, G, B]].
 

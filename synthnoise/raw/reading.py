@@ -9,10 +9,11 @@ from synthnoise.errors import InputError
 from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.raw import capture, plain
 from synthnoise.raw.capture import CaptureInfo
-from synthnoise.raw.float_dng import is_float, read_float
+from synthnoise.raw.dng_reading import content_of
+from synthnoise.raw.float_dng import read_float
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
-from synthnoise.raw.linear_dng import is_linear, read_linear
+from synthnoise.raw.linear_dng import read_linear
 from synthnoise.raw.plain import Geometry
 from synthnoise.raw.sandbox import Sandbox, read_in_sandbox
 from synthnoise.specs import ReaderSpec
@@ -56,9 +57,10 @@ def read_frame(
         chosen = sandbox if isinstance(sandbox, Sandbox) else Sandbox()
         return read_in_sandbox(path, chosen, limits=limits, geometry=geometry, demosaiced=demosaiced)
     if demosaiced and geometry is None:
-        if is_linear(path):
+        content = content_of(path)
+        if content == "linear":
             return read_linear(path, limits=limits)
-        if is_float(path):
+        if content == "float":
             return read_float(path, limits=limits)
     frame = next(read_frames(path, limits=limits, geometry=geometry), None)
     if frame is None:
