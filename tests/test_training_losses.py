@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -54,6 +55,19 @@ def test_every_loss_that_a_plan_may_name_is_there() -> None:
 def test_a_perfect_image_costs_nothing(name: str) -> None:
     clean = torch.rand(2, 3, 16, 20, generator=torch.Generator().manual_seed(0))
     assert of(name, clean, example(clean, clean + 0.1, 0.1)) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_dark_image_counts_as_much_as_a_bright_one() -> None:
+    clean = torch.zeros(2, 1, 8, 8)
+    left = torch.tensor([0.5, 4.0]).sqrt().reshape(2, 1, 1, 1).expand_as(clean)
+    before, half_of_one, half_of_other = (
+        of("psnr", left * torch.tensor(scale).sqrt().reshape(2, 1, 1, 1), example(clean, clean, 1.0))
+        for scale in ([1.0, 1.0], [0.5, 1.0], [1.0, 0.5])
+    )
+    assert before == pytest.approx(5 * (math.log10(51) + math.log10(401)), rel=1e-5)
+    # Half the squared error is 3 dB, in one image of two 1.5.
+    assert before - half_of_one == pytest.approx(1.5, abs=0.1)
+    assert before - half_of_other == pytest.approx(1.5, abs=0.1)
 
 
 def test_errors_are_in_their_units() -> None:

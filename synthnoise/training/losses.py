@@ -20,6 +20,10 @@ WINDOW_SIGMA, WINDOW_RADIUS = 1.5, 5
 CONSTANTS = 0.01, 0.03
 """SSIM's K1 and K2 (Wang et al. 2004)."""
 
+LEAST_ERROR = 0.01
+"""Squared error of an image, in noise variances, below which ``psnr`` asks for little more: flat cuts, in which
+next to no noise need be left, would outweigh all others."""
+
 LAG = 2
 """Farthest neighbours, in pixels along rows and columns, whose products ``noise-residual`` compares."""
 
@@ -46,6 +50,17 @@ class Loss:
 def squared_error(denoised: Tensor, example: Example) -> Tensor:
     """Return the mean squared error in noise variances: doing nothing costs 1, faint or not."""
     return ((denoised - example.clean) / example.sigma).square().mean()
+
+
+def logarithmic_error(denoised: Tensor, example: Example) -> Tensor:
+    """Return the mean over images of their squared error in dB above ``LEAST_ERROR``; doing nothing costs 20.
+
+    A plain squared error is ruled by the images that little noise can be taken from; here a dB counts the
+    same in a dark image as in a bright one. The PSNR itself was made the loss by Chen et al., "HINet: Half
+    instance normalization network for image restoration", CVPR workshops 2021; ``LEAST_ERROR`` is ours.
+    """
+    errors = ((denoised - example.clean) / example.sigma).square().mean((1, 2, 3))
+    return 10 * (errors / LEAST_ERROR + 1).log10().mean()
 
 
 def absolute_error(denoised: Tensor, example: Example) -> Tensor:
@@ -90,6 +105,7 @@ def noise_residual(denoised: Tensor, example: Example) -> Tensor:
 
 LOSSES: dict[str, Loss] = {
     "mse": Loss(measure=squared_error, summary="squared error in noise variances"),
+    "psnr": Loss(measure=logarithmic_error, summary="squared error of each image in dB"),
     "l1": Loss(measure=absolute_error, summary="absolute error in the unit of the network's input"),
     "ssim": Loss(
         measure=dissimilarity,

@@ -14,7 +14,7 @@ from synthnoise.training.budget import Budget
 SMALLEST_CROP = 8
 
 PrecisionName = Literal["32", "bf16-mixed", "16-mixed"]
-LossName = Literal["mse", "l1", "ssim", "noise-residual"]
+LossName = Literal["mse", "psnr", "l1", "ssim", "noise-residual"]
 
 
 @dataclass(frozen=True, kw_only=True)

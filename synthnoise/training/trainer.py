@@ -90,7 +90,7 @@ def train(
         every pair as an image of its own.
     loss
         ``mse`` in noise variances; ``l1``, the mean absolute error in the unit of the network's input;
-        ``ssim`` or ``noise-residual`` (:mod:`synthnoise.training.losses`).
+        ``psnr``, ``ssim`` or ``noise-residual`` (:mod:`synthnoise.training.losses`).
     lr
         Highest learning rate; None is 1e-3, or 2e-4 from ``start``.
     average
