@@ -2,9 +2,9 @@
 
 Quality: scenes shot by virtual cameras, PSNR of the CFA planes in linear light at the digital gain, against
 the perfect sensor; the noise level is estimated blind, as for a file without profile or tag. Beside it a
-Gaussian filter whose width is the best of a few for each row, told the truth. Shift: the largest change of a
-plane's mean. Cost: one frame of random leaves, denoised whole, CPU seconds of all threads, the peak memory
-being that of the process.
+Gaussian filter whose width is the best of a few for each row, told the truth. Cameras of up to 12 bits are not
+rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean. Cost: one
+frame of random leaves, denoised whole, CPU seconds of all threads, the peak memory being that of the process.
 
     OMP_NUM_THREADS=1 python benchmarks/denoise.py [--denoiser patch-dct --denoiser raw] [--megapixels 24]
 """
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from synthnoise.denoising import denoise_frame
+from synthnoise.denoising.raw_outputs import RawOutput
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.frame import Frame
 from synthnoise.sensors.presets import SENSORS
@@ -56,7 +57,7 @@ def print_quality(denoisers: list[str]) -> None:
             row = f"{name:10} {ratio:6g} {psnr(noisy, clean, ratio):8.2f} {smooth:9.2f}"
             level = noisy.mean((1, 2), dtype=np.float64)
             for denoiser in denoisers:
-                restored = linear_planes(denoise_frame(frame, denoiser=denoiser).frame)
+                restored = linear_planes(denoise_frame(RawOutput().prepared(frame), denoiser=denoiser).frame)
                 shift = 100 * np.abs(restored.mean((1, 2), dtype=np.float64) / level - 1).max()
                 row += f" {psnr(restored, clean, ratio):10.2f} {shift:7.3f}"
             print(row, flush=True)

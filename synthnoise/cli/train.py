@@ -84,7 +84,10 @@ def train(
     ] = None,
     cuts: Annotated[int, typer.Option("--cuts", min=1, help="Pairs cut from each image.")] = 1,
     loss: Annotated[
-        str, typer.Option("--loss", help="mse (in noise variances), psnr (the same in dB), l1, ssim or noise-residual.")
+        str,
+        typer.Option(
+            "--loss", help="mse (in noise variances), psnr (the same in dB), l1, ssim or noise-residual."
+        ),
     ] = "mse",
     rate: Annotated[
         float | None, typer.Option("--lr", help="Highest learning rate: 0.001, or 0.0002 from --start.")

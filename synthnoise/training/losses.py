@@ -21,7 +21,7 @@ CONSTANTS = 0.01, 0.03
 """SSIM's K1 and K2 (Wang et al. 2004)."""
 
 LEAST_ERROR = 0.01
-"""Squared error of an image, in noise variances, below which ``psnr`` asks for little more: flat cuts, in which
+"""Squared error of an image, in noise variances, below which ``psnr`` asks for little more: flat cuts, where
 next to no noise need be left, would outweigh all others."""
 
 LAG = 2
