@@ -3,8 +3,9 @@
 Quality: scenes shot by virtual cameras, PSNR of the CFA planes in linear light at the digital gain, against
 the perfect sensor; the noise level is estimated blind, as for a file without profile or tag. Beside it a
 Gaussian filter whose width is the best of a few for each row, told the truth. Cameras of up to 12 bits are
-not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean. Cost: one
-frame of random leaves, denoised whole, CPU seconds of all threads, the peak memory being that of the process.
+not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean.
+Cost: one frame of random leaves, denoised whole, CPU seconds of all threads, the peak memory being that of
+the process.
 
     OMP_NUM_THREADS=1 python benchmarks/denoise.py [--denoiser patch-dct --denoiser raw] [--megapixels 24]
 """
