@@ -5,9 +5,11 @@ shot 100 to 300 times too dark by every noise model, and as the oracle by the ca
 network, which all models take over from one training on Poisson-Gaussian noise, goes on learning from each
 (same clean images, ratios, order and schedule) and then denoises fresh frames of the camera at ratios 100
 and 300. As published, the low-frequency shading of the one dark is taken out of what the camera shot, and
-what lies above white after the digital gain is cut off. PSNR is over the four packed planes, white = 1, both
-images clipped to [0, 1]; differences to the oracle are paired, frame by frame, and their standard errors are
-over frames and seeds.
+what lies above white after the digital gain is cut off. Models that know dark shading put it where it is on
+the sensor, and it is taken out of their frames in the same way: what a blur of 50 pixels leaves of an
+amplifier's glow is in the camera's frames, and has to be in theirs. PSNR is over the four packed planes,
+white = 1, both images clipped to [0, 1]; differences to the oracle are paired, frame by frame, and their
+standard errors are over frames and seeds.
 
 Every finished cell is a file in --state, so a run that was stopped goes on; several may share the folder. The
 files know the schedule, not the code: after a change of models, take a new folder.
@@ -39,6 +41,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthnoise.calibration import calibrate
+from synthnoise.evaluation.noise import as_the_camera
 from synthnoise.files import atomic_write
 from synthnoise.images.dead_leaves import DeadLeaves, Options
 from synthnoise.noise import gaussian
@@ -171,7 +174,11 @@ def training_frames(
     shares = np.random.default_rng(seed).random(count)
     ratios = RATIOS[0] * (RATIOS[1] / RATIOS[0]) ** shares
     plain = "poisson-gaussian" if model in (GAUSSIAN, ORACLE) else model
-    shutter = pair_camera(plain, profile=studio.profile, isos=tuple(studio.profile.isos), rounded=True)
+    options = as_the_camera(default_plugins(), plain)
+    shading = studio.shading if options.get("shading") else torch.zeros(())
+    shutter = pair_camera(
+        plain, options, profile=studio.profile, isos=tuple(studio.profile.isos), rounded=True
+    )
     for number, ratio in enumerate(ratios):
         scene = studio.scene(TRAIN_SEED + 10 * seed, number)
         clean = studio.planes(scene)
@@ -186,7 +193,7 @@ def training_frames(
             noisy = (shutter.converter(light) if shutter.converter else light) * ratio
         else:
             exposure = dataclasses.replace(shutter, ratio=(float(ratio), float(ratio)))
-            noisy = exposure.expose(clean, rng).noisy
+            noisy = exposure.expose(clean, rng).noisy - shading * ratio
         yield clean[0], noisy[0].clamp(max=1), studio.level(float(ratio))
 
 

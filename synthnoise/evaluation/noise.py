@@ -119,7 +119,7 @@ def evaluate_noise(
         cameras = {
             name: pair_camera(
                 name,
-                _as_the_camera(registry, name),
+                as_the_camera(registry, name),
                 profile=profile,
                 isos=_isos(profile),
                 rounded=True,
@@ -203,7 +203,7 @@ def _of_stack(statistics: DarkStatistics) -> tuple[float, float, float]:
     return statistics.kurtosis, statistics.frame_correlation, statistics.spread
 
 
-def _as_the_camera(plugins: Plugins, model: str) -> dict[str, object]:
+def as_the_camera(plugins: Plugins, model: str) -> dict[str, object]:
     """Return the options that make a model draw frames of one specimen, shading included, if it can.
 
     Shading and black bias decide where between two codes a value lies, and are taken out afterwards.
