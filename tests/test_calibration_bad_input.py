@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 
@@ -22,9 +23,10 @@ CAMERA = VirtualCamera(SENSOR)
 DARK = CAMERA.dark()
 
 
-def photograph(ratio: float = 30.0, **options) -> Frame:
+@functools.cache
+def photograph(ratio: float = 30.0) -> Frame:
     """Return a noisy frame of a chart."""
-    return CAMERA.shoot(patches(SENSOR.size), ratio=ratio, index=1, **options)
+    return CAMERA.shoot(patches(SENSOR.size), ratio=ratio, index=1)
 
 
 def of_planes(frame: Frame, change) -> Frame:
@@ -130,7 +132,6 @@ def test_iso_mismatches_are_refused_even_when_an_iso_is_given():
         calibrate([other], [photograph()])
     with pytest.raises(UsageError, match=r"says ISO 100.*ISO 6400.*cannot be ISO 800"):
         calibrate([other], [photograph()], iso=800)
-    assert list(calibrate([replace(DARK, iso=None)], [photograph()], iso=6400).profile.isos) == [6400]
 
 
 def test_one_file_as_dark_and_noisy_is_refused(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +24,7 @@ from synthnoise.sensors.virtual_camera import VirtualCamera
 SENSOR = replace(MILD, size=(256, 384))
 
 
+@functools.cache
 def shots(iso: float, sensor=SENSOR, ratio: float = 30.0) -> tuple[Frame, Frame]:
     """Return a dark and a noisy frame of a chart at an ISO."""
     device = VirtualCamera(sensor.at_iso(iso))
@@ -39,14 +42,19 @@ def files(tmp_path_factory):
     return folder
 
 
-def calibrate_files(files, **options):
-    darks, noisy = ([files / f"{kind}-{iso}.dng" for iso in (6400, 3200)] for kind in ("dark", "noisy"))
+def calibrate_files(files, *isos: int, **options):
+    darks, noisy = ([files / f"{kind}-{iso}.dng" for iso in isos] for kind in ("dark", "noisy"))
     return calibrate(darks, noisy, **options)
 
 
-def test_two_shots_per_iso_make_a_profile(files, tmp_path):
-    result = calibrate_files(files, output=tmp_path / "p")
-    profile = load_profile(tmp_path / "p")
+@pytest.fixture(scope="module")
+def calibrated(files):
+    """Return what the calibration of both ISOs gave; its profile is in the folder ``p`` beside the files."""
+    return calibrate_files(files, 6400, 3200, output=files / "p")
+
+
+def test_two_shots_per_iso_make_a_profile(files, calibrated):
+    result, profile = calibrated, load_profile(files / "p")
     assert list(profile.isos) == [3200.0, 6400.0]
     assert (profile.name, profile.size, profile.white) == ("Virtual Mild", (256, 384), 16383.0)
     for iso, noise in profile.isos.items():
@@ -67,24 +75,22 @@ def test_two_shots_per_iso_make_a_profile(files, tmp_path):
         assert word in text
 
 
-def test_the_kept_dark_is_the_dark(files, tmp_path):
-    profile = calibrate_files(files, output=tmp_path).profile
-    kept = read_frame(tmp_path / profile.isos[6400.0].dark_file)
-    np.testing.assert_array_equal(kept.mosaic, read_frame(files / "dark-6400.dng").mosaic)
-    assert kept.iso == 6400
-    lean = calibrate_files(files, output=tmp_path / "lean", keep_dark=False).profile
+def test_the_kept_dark_is_the_dark(files, calibrated, tmp_path):
+    for iso, noise in calibrated.profile.isos.items():
+        kept = read_frame(files / "p" / noise.dark_file)
+        np.testing.assert_array_equal(kept.mosaic, read_frame(files / f"dark-{iso:.0f}.dng").mosaic)
+        assert kept.iso == iso
+    lean = calibrate_files(files, 6400, output=tmp_path, keep_dark=False).profile
     assert lean.isos[6400.0].dark_file == ""
-    assert not list((tmp_path / "lean").glob("*.dng"))
+    assert not list(tmp_path.glob("*.dng"))
 
 
-def test_frames_in_memory_give_what_files_give(files):
-    from_files = calibrate_files(files).profile
-    darks, noisy = zip(*(shots(iso) for iso in (3200, 6400)), strict=True)
-    in_memory = calibrate(darks, noisy).profile
+def test_frames_in_memory_give_what_files_give(calibrated):
+    dark, noisy = shots(6400)
+    in_memory = calibrate([dark], [noisy]).profile
     assert in_memory.folder == ""
-    for iso in in_memory.isos:
-        assert in_memory.isos[iso].gain == from_files.isos[iso].gain
-        assert in_memory.isos[iso].read == from_files.isos[iso].read
+    assert in_memory.isos[6400.0].gain == calibrated.profile.isos[6400.0].gain
+    assert in_memory.isos[6400.0].read == calibrated.profile.isos[6400.0].read
 
 
 def test_the_hot_pixels_of_the_profile_lie_where_they_are():
@@ -97,15 +103,15 @@ def test_the_hot_pixels_of_the_profile_lie_where_they_are():
     assert mean[hot[:, 0], hot[:, 1]] == pytest.approx(hot[:, 2], abs=5 * sensor.dark_noise())
 
 
-def test_an_existing_profile_is_kept_unless_told_otherwise(files, tmp_path):
-    dark, noisy = files / "dark-6400.dng", files / "noisy-6400.dng"
-    calibrate([dark], [noisy], output=tmp_path)
+def test_an_existing_profile_is_kept_unless_told_otherwise(files, calibrated, tmp_path):
+    folder = shutil.copytree(files / "p", tmp_path / "p")
     with pytest.raises(OutputExistsError):
-        calibrate([dark], [noisy], output=tmp_path)
-    added = calibrate([files / "dark-3200.dng"], [files / "noisy-3200.dng"], output=tmp_path, merge=True)
-    assert list(added.profile.isos) == [3200.0, 6400.0]
-    assert load_profile(tmp_path).isos[6400.0].dark_file == "iso-06400-dark.dng"
-    again = calibrate([files / "dark-3200.dng"], [files / "noisy-3200.dng"], output=tmp_path, overwrite=True)
+        calibrate_files(files, 6400, output=folder)
+    dark, noisy = (replace(frame, iso=12800.0) for frame in shots(6400))
+    added = calibrate([dark], [noisy], output=folder, merge=True)
+    assert list(added.profile.isos) == [3200.0, 6400.0, 12800.0]
+    assert load_profile(folder).isos[6400.0].dark_file == "iso-06400-dark.dng"
+    again = calibrate_files(files, 3200, output=folder, overwrite=True)
     assert list(again.profile.isos) == [3200.0]
 
 
@@ -120,10 +126,6 @@ def test_several_darks_are_split_into_fixed_and_temporal():
     assert any("3 darks" in line for line in result.report)
 
 
-def test_the_camera_can_be_named():
-    assert calibrate([shots(6400)[0]], [shots(6400)[1]], camera="My Own 1").profile.name == "My Own 1"
-
-
 # What is missing or wrong
 
 
@@ -135,11 +137,13 @@ def test_every_dark_needs_a_noisy_frame_of_its_iso():
     assert "same ISO" in (caught.value.hint or "")
 
 
-def test_an_unknown_iso_must_be_given():
+def test_an_unknown_iso_must_be_given_and_a_camera_can_be_named():
     dark, noisy = (replace(frame, iso=None) for frame in shots(6400))
     with pytest.raises(UsageError, match="does not say its ISO"):
         calibrate([dark], [noisy])
-    assert list(calibrate([dark], [noisy], iso=6400).profile.isos) == [6400.0]
+    named = calibrate([dark], [noisy], iso=6400, camera="My Own 1").profile
+    assert list(named.isos) == [6400.0]
+    assert named.name == "My Own 1"
 
 
 def test_swapped_files_are_refused():

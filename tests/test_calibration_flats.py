@@ -36,6 +36,7 @@ SHARES = (0.1, 0.3, 0.5, 0.65, 0.9, 1.3)
 """Of the full well; the exposure time in seconds is a tenth of it."""
 
 
+@functools.cache
 def two(share: float):
     """Return a pair of flats."""
     return [CAMERA.flat(share * SENSOR.saturation, i, exposure_time=share / 10) for i in (0, 1)]

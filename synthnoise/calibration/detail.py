@@ -207,7 +207,8 @@ def _block_means(planes: Planes) -> NDArray[np.float32]:
 def _sample_bands(mosaic: Mosaic, lattice: Lattice) -> Iterator[Planes]:
     rows, columns = lattice.size(mosaic)
     height = min(rows, 32)
-    bands = 2_000_000 // (height * columns * len(lattice.positions)) + 4
+    enough = 2_000_000 // (height * columns * len(lattice.positions)) + 4
+    bands = min(enough, -(-rows // max(height - 2 * HALO, 1)))
     for start in np.unique(np.linspace(0, rows - height, bands).astype(int)):
         yield lattice.planes(mosaic, int(start), int(start) + height)
 
@@ -252,7 +253,8 @@ def tabulate(
         black = [planes - zero.offset[:, None, None] for planes in black]
         tiles = (np.arange(start, stop) * TILE_ROWS // rows * TILE_COLUMNS)[:, None] + tile_columns
         limit = Real(SATURATION) * (Real(noisy.white) - zero.offset)
-        sums += _band_sums(light, black, tiles, zero, gain, limit, colour, shape)
+        first, band = _band_sums(light, black, tiles, zero, gain, limit, colour, shape)
+        sums[:, first : first + band.shape[1]] += band
         progress.advance()
     return DetailTable(*sums.reshape(6, *shape))
 
@@ -266,8 +268,11 @@ def _band_sums(
     limit: Planes,
     colour: Planes,
     shape: tuple[int, ...],
-) -> NDArray[np.float64]:
-    """Return the sums of a band, [6, T P L F]; planes are DN above zero, [P, rows, columns]."""
+) -> tuple[int, NDArray[np.float64]]:
+    """Return the first entry that a band fills, of T P L F, and its sums from there on, [6, n].
+
+    Planes are DN above zero, [P, rows, columns].
+    """
     sums = _box(light)
     near, wide = sums[:, 4:-4, 4:-4] * Real(1 / 9), _box(sums)[:, 3:-3, 3:-3] * Real(1 / 81)
     use = np.broadcast_to((wide < limit[:, None, None]).all(0), near.shape)
@@ -291,10 +296,10 @@ def _band_sums(
     chosen = np.flatnonzero(use)
     values = (near - dark_level, _detail(light, 1) ** 2, dark_fine, coarse, shared)
     keys = _keys(sums, wide, zero, gain or 0.0, shape) + tiles * (shape[1] * shape[2] * shape[3])
-    key, size = keys.ravel()[chosen], int(np.prod(shape))
-    return np.stack(
-        [np.bincount(key, minlength=size), *(np.bincount(key, v.ravel()[chosen], size) for v in values)]
-    )
+    key = keys.ravel()[chosen]
+    first = int(key.min(initial=int(np.prod(shape))))
+    key -= first
+    return first, np.stack([np.bincount(key), *(np.bincount(key, v.ravel()[chosen]) for v in values)])
 
 
 def _mean_light(noisy: Mosaic, lattice: Lattice, zero: Zero) -> Planes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +42,15 @@ class DetailTable:
         """Yield the sums in the order of the fields."""
         yield from (self.count, self.level, self.noisy, self.dark, self.coarse, self.shared)
 
+    @cached_property
+    def _up_to(self) -> list[NDArray[np.float64]]:
+        """The parts [T, P, L, F], each flatness with all that are flatter."""
+        return [np.cumsum(part, -1) for part in self.parts()]
+
     def flattest(self, edge: float) -> DetailTable:
         """Return the table [T, P, L] of the places whose flatness is below ``edge``."""
         n = int(np.searchsorted(FLATNESS_EDGES, edge * 1.001))
-        return DetailTable(*(part[..., :n].sum(-1) for part in self.parts()))
+        return DetailTable(*(part[..., n - 1] for part in self._up_to))
 
     def flattest_share(self, share: float) -> DetailTable:
         """Return the table [T, P, L] of about the flattest ``share`` of each plane and level."""

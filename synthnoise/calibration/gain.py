@@ -256,8 +256,9 @@ class _Fit:
     def interval(self, drift: float) -> tuple[float, float]:
         """Return the 95 % interval in DN per electron."""
         gain, zero = self.posterior.gain, Z95 * self.zero_error(drift)
-        down = math.hypot(gain - self.posterior.low, zero, self.down)
-        return max(gain - down, 0.0), gain + math.hypot(self.posterior.high - gain, zero, self.up)
+        low, high = self.posterior.quantile(0.025), self.posterior.quantile(0.975)
+        down, up = math.hypot(gain - low, zero, self.down), math.hypot(high - gain, zero, self.up)
+        return max(gain - down, 0.0), gain + up
 
 
 def _fit_below(cut: float, table: DetailTable, rough: float, darks: int, *, floor: bool) -> _Fit | None:

@@ -35,17 +35,34 @@ MINIMUM_PLACES = 1000
 
 @dataclass(frozen=True)
 class Posterior:
-    """What is known of a line once q >= 0 is imposed.
+    """What is known of a line once q >= 0 is imposed: K as a mixture of normal laws, one for each q.
 
-    ``gain`` and ``square`` are means, ``deviation`` the standard deviation of K, ``low`` and ``high`` its
-    95 % interval.
+    Attributes
+    ----------
+    gain, deviation
+        Mean and standard deviation of K.
+    square
+        Mean of q.
+    share, centres, error
+        [n] probability of each q, [n] mean of K there, and the standard deviation of K there.
     """
 
     gain: float
     deviation: float
-    low: float
-    high: float
     square: float
+    share: NDArray[np.float64]
+    centres: NDArray[np.float64]
+    error: float
+
+    def quantile(self, level: float) -> float:
+        """Return the K below which it lies with probability ``level``, by bisection."""
+        low = float(self.centres.min()) - 9 * self.error
+        high = float(self.centres.max()) + 9 * self.error
+        for _ in range(30):
+            middle = (low + high) / 2
+            below = self.share @ ndtr((middle - self.centres) / self.error) < level
+            low, high = (middle, high) if below else (low, middle)
+        return (low + high) / 2
 
 
 @dataclass(frozen=True)
@@ -98,21 +115,11 @@ class VarianceLine:
         return Posterior(
             gain=mean,
             deviation=math.sqrt(error**2 + float(p @ (centres - mean) ** 2)),
-            low=_mixture_quantile(0.025, p, centres, error),
-            high=_mixture_quantile(0.975, p, centres, error),
             square=float(p @ q),
+            share=p,
+            centres=centres,
+            error=error,
         )
-
-
-def _mixture_quantile(
-    level: float, p: NDArray[np.float64], centres: NDArray[np.float64], error: float
-) -> float:
-    """Return a quantile of a mixture of normal laws of one standard deviation, by bisection."""
-    low, high = float(centres.min()) - 9 * error, float(centres.max()) + 9 * error
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if p @ ndtr((middle - centres) / error) < level else (low, middle)
-    return (low + high) / 2
 
 
 def filled_bins(table: DetailTable) -> NDArray[np.bool_]:
@@ -174,8 +181,9 @@ def _solve(
     count = np.maximum(sums[0], 1)
     w = weight * (sums[0] > 20)
     x, y = sums[1] / count, sums[2] / count
-    columns = [x, x**2, np.ones_like(x)][: len(ridge)]
-    normal = np.stack([np.stack([(w * a * b).sum(-1) for b in columns], -1) for a in columns], -1)
-    right = np.stack([(w * a * y).sum(-1) for a in columns], -1)
+    columns = np.stack([x, x**2, np.ones_like(x)][: len(ridge)], -2)
+    weighted = columns * w[..., None, :]
+    normal = weighted @ columns.swapaxes(-1, -2)
+    right = (weighted @ y[..., None])[..., 0]
     solved: NDArray[np.float64] = np.linalg.solve(normal + np.diag(ridge), right[..., None])[..., 0]
     return solved
