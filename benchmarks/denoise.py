@@ -4,10 +4,14 @@ Quality: scenes shot by virtual cameras, PSNR of the CFA planes in linear light 
 the perfect sensor; the noise level is estimated blind, as for a file without profile or tag. Beside it a
 Gaussian filter whose width is the best of a few for each row, told the truth. Cameras of up to 12 bits are
 not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean.
+--anatomy says what the squared error that is left is made of: the mean of each plane, its shading (a
+Gaussian of 16 pixels), the means of rows and of columns of what then remains, and the rest, which is detail
+and noise. A sensor's own offset, shading and glow no denoiser of a single frame can know.
 Cost: one frame of random leaves, denoised whole, CPU seconds of all threads, the peak memory being that of
 the process.
 
     OMP_NUM_THREADS=1 python benchmarks/denoise.py [--denoiser patch-dct --denoiser raw] [--megapixels 24]
+        [--anatomy]
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ from synthnoise.sensors.virtual_camera import VirtualCamera
 
 CAMERAS = ("mild", "hard", "low-noise", "phone", "banked")
 RATIOS = (1.0, 10.0, 100.0, 300.0)
+SHADING = 16.0
 WIDTHS = (0.4, 0.6, 0.8, 1.2, 1.8, 2.7, 4.0)
 SCENE = 5
 
@@ -62,6 +67,40 @@ def print_quality(denoisers: list[str]) -> None:
                 shift = 100 * np.abs(restored.mean((1, 2), dtype=np.float64) / level - 1).max()
                 row += f" {psnr(restored, clean, ratio):10.2f} {shift:7.3f}"
             print(row, flush=True)
+
+
+def anatomy(planes: NDArray[np.float32], clean: NDArray[np.float32]) -> list[float]:
+    """Return the shares in percent of level, shading, rows, columns and rest in the squared error."""
+    error = planes.astype(np.float64) - clean
+    shares, total = [], np.mean(error**2)
+    parts = (
+        lambda e: np.broadcast_to(e.mean((1, 2), keepdims=True), e.shape),
+        lambda e: gaussian_filter(e, (0, SHADING, SHADING)),
+        lambda e: np.broadcast_to(e.mean(2, keepdims=True), e.shape),
+        lambda e: np.broadcast_to(e.mean(1, keepdims=True), e.shape),
+        lambda e: e,
+    )
+    for part_of in parts:
+        part = part_of(error)
+        shares.append(100 * float(np.mean(part**2) / total))
+        error = error - part
+    return shares
+
+
+def print_anatomy(denoisers: list[str]) -> None:
+    """Print what the error that each denoiser leaves is made of."""
+    titles = " ".join(f"{title:>8}" for title in ("level", "shading", "rows", "columns", "rest"))
+    print(f"{'camera':10} {'ratio':>6} {'':>12} {titles}   %")
+    for name in CAMERAS:
+        camera = VirtualCamera(SENSORS[name])
+        scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed=SCENE))
+        for ratio in RATIOS[-2:]:
+            frame = dataclasses.replace(camera.shoot(scene, ratio=ratio), noise_profile=None)
+            clean = linear_planes(camera.shoot(scene, ratio=ratio, clean=True))
+            for denoiser in denoisers:
+                restored = linear_planes(denoise_frame(RawOutput().prepared(frame), denoiser=denoiser).frame)
+                shares = " ".join(f"{share:8.1f}" for share in anatomy(restored, clean))
+                print(f"{name:10} {ratio:6g} {Path(denoiser).stem:>12} {shares}", flush=True)
 
 
 def large_frame(megapixels: float) -> Frame:
@@ -94,9 +133,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--denoiser", action="append", metavar="NAME", help="name or file; may be repeated")
     parser.add_argument("--megapixels", type=float, default=24.0, help="of the frame that is timed; 0: none")
+    parser.add_argument("--anatomy", action="store_true", help="what the error that is left is made of")
     arguments = parser.parse_args()
     print(f"{platform.machine()} {platform.system()}, {datetime.date.today()}, virtual cameras 512 x 768")
     denoisers = arguments.denoiser or ["patch-dct"]
+    if arguments.anatomy:
+        print_anatomy(denoisers)
+        return
     if arguments.megapixels:
         print_cost(arguments.megapixels, denoisers[-1])
     print_quality(denoisers)
