@@ -84,6 +84,25 @@ def test_shapes_are_drawn_on_their_columns_and_tile_by_tile() -> None:
     assert torch.equal(tile, whole[..., 13:150, 70:201])
 
 
+def test_where_shading_is_asked_for_glow_and_its_noise_are_in_one_place() -> None:
+    """Of 2 x 2 cells the lower right shines and is noisier, in frames of any specimen."""
+    shape = np.array([[0, 0], [0, 1]], np.float32)
+    arrays = {"local_deviation": 1 + shape, "shading": np.broadcast_to(20 * shape, (4, 2, 2))}
+    noise = iso_noise(read_noise=(PIXEL,) * 4, arrays=arrays)
+    profile = dataclasses.replace(camera(noise), size=(128, 128))
+    model = Spectral(Options(shading=True))
+    rng = Rng(7, torch.arange(4))
+    drawn = model.sample(torch.zeros(4, 4, 64, 64), model.parameters(profile), rng).double().numpy()
+    drawn *= float(profile.scale[0])
+    dark, shining = drawn[..., :16, :16], drawn[..., 48:, 48:]
+    # Linear between the centres of cells and beyond them: the blocks are at -1/4 and 5/4 of the way.
+    wanted = 20 * (1.25**2 - 0.25**2)
+    error = PIXEL * (1 + 1.25**2) / 32
+    assert np.abs(shining.mean((1, 2, 3)) - dark.mean((1, 2, 3)) - wanted).max() < 5 * error
+    deviations = [np.std(part - part.mean(0), axis=(1, 2, 3)) for part in (dark, shining)]
+    assert (deviations[1] / deviations[0]).min() > 2
+
+
 def test_line_spectra_have_no_share_of_the_pixels() -> None:
     """Of white pixels nothing is left; of white rows of 0.5 DN all, spread by that of the pixels' means."""
     random = np.random.default_rng(5)

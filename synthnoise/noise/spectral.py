@@ -221,8 +221,11 @@ class Spectral:
             band += part.at(rng.origin, size).to(band.device)
 
     def _places(self, sensor: tuple[int, int], rng: Rng) -> list[tuple[int, int]]:
-        """Return where on the sensor each image begins: for no particular specimen, anywhere."""
-        if self.options.unit is not None:
+        """Return where on the sensor each image begins: for no particular specimen, anywhere.
+
+        Unless there is shading, which is where it is: glow and its noise belong together.
+        """
+        if self.options.unit is not None or self.options.shading:
             return [rng.origin] * len(rng.indices)
         shares = rng.uniform(Stream.SENSOR_PLACE, (2,)).tolist()
         return [(rng.origin[0] + int(y * sensor[0]), rng.origin[1] + int(x * sensor[1])) for y, x in shares]
