@@ -15,7 +15,9 @@ Every finished cell is a file in --state, so a run that was stopped goes on; sev
 files know the schedule, not the code: after a change of models, take a new folder.
 
     OMP_NUM_THREADS=1 python benchmarks/noise_proof.py
-    OMP_NUM_THREADS=1 python benchmarks/noise_proof.py --sensors hard --models spectral --seeds 2
+    OMP_NUM_THREADS=1 python benchmarks/noise_proof.py --sensors hard --models spectral camera --seeds 2
+
+The model `camera-without-remainder` is an ablation: the camera, less what that blur leaves of its shading.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ from synthnoise.sensors.virtual_camera import VirtualCamera
 from synthnoise.stream.pairs import mosaic_planes, pair_camera
 
 ORACLE = "camera"
+ABLATION = "camera-without-remainder"
 GAUSSIAN = "gaussian"
 MODELS = (GAUSSIAN, "poisson-gaussian", "eld", "two-shots", "spectral", ORACLE)
 RATIOS = (100.0, 300.0)
@@ -126,6 +129,8 @@ class Studio:
     profile: CameraProfile
     shading: Tensor
     """float32 [4, H, W], of the dark that calibrated."""
+    remainder: Tensor
+    """float32 [4, H, W], what it leaves of the true one, black bias included."""
 
     @classmethod
     def open(cls, sensor: str, folder: Path) -> Studio:
@@ -136,7 +141,12 @@ class Studio:
         profile = calibrate([dark], [camera.shoot(scene, ratio=20)], output=folder / sensor).profile
         planes = linear_planes(dark)
         shading = [low + (plane - low).mean() for plane in planes for low in [dark_shading(plane)]]
-        return cls(camera, profile, torch.from_numpy(np.stack(shading)))
+        smooth = dataclasses.replace(camera.sensor, hot_fraction=0, dsnu=0, column_pattern=0)
+        level = VirtualCamera(smooth).clean(0 * scene, fixed_pattern=True)
+        mean = linear_planes(dataclasses.replace(dark, mosaic=level.astype(np.float32)))
+        return cls(
+            camera, profile, *(torch.from_numpy(np.stack(planes)) for planes in (shading, mean - shading))
+        )
 
     def scene(self, seed: int, number: int) -> Tensor:
         """Return camera RGB float32 [3, H, W] of dead leaves, 1 = saturation at ratio 1."""
@@ -148,10 +158,10 @@ class Studio:
         colours = tuple(tuple(int(c) for c in row) for row in self.camera.sensor.colours)
         return mosaic_planes(scene[None], colours)
 
-    def shoot(self, scene: Tensor, ratio: float, index: int) -> Tensor:
-        """Return what the camera makes of a scene, [1, 4, H, W], shading taken out, times the ratio."""
+    def shoot(self, scene: Tensor, ratio: float, index: int, shading: Tensor) -> Tensor:
+        """Return what the camera makes of a scene, [1, 4, H, W], the shading taken out, times the ratio."""
         frame = self.camera.shoot(scene.numpy(), ratio=ratio, index=index)
-        planes = torch.from_numpy(linear_planes(frame)) - self.shading
+        planes = torch.from_numpy(linear_planes(frame)) - shading
         return (planes * ratio).clamp(max=1)[None]
 
     def level(self, ratio: float) -> float:
@@ -173,7 +183,7 @@ def training_frames(
     """Yield clean and noisy planes [4, H, W], and the level, of frames shot by a model."""
     shares = np.random.default_rng(seed).random(count)
     ratios = RATIOS[0] * (RATIOS[1] / RATIOS[0]) ** shares
-    plain = "poisson-gaussian" if model in (GAUSSIAN, ORACLE) else model
+    plain = "poisson-gaussian" if model in (GAUSSIAN, ORACLE, ABLATION) else model
     options = as_the_camera(default_plugins(), plain)
     shading = studio.shading if options.get("shading") else torch.zeros(())
     shutter = pair_camera(
@@ -183,8 +193,9 @@ def training_frames(
         scene = studio.scene(TRAIN_SEED + 10 * seed, number)
         clean = studio.planes(scene)
         rng = Rng(seed, torch.tensor([number]))
-        if model == ORACLE:
-            noisy = studio.shoot(scene, float(ratio), 1000 + 1000 * seed + number)
+        if model in (ORACLE, ABLATION):
+            shading = studio.shading + (studio.remainder if model == ABLATION else 0)
+            noisy = studio.shoot(scene, float(ratio), 1000 + 1000 * seed + number, shading)
         elif model == GAUSSIAN:
             # The variance of Poisson-Gaussian noise, mean over the frame.
             spread = float(shutter.noise.variance(clean / ratio, shutter.parameters[0]).mean().sqrt())
@@ -273,7 +284,7 @@ def judge(studio: Studio, network: SmallUNet, schedule: Schedule) -> dict[str, l
         for number in range(schedule.test_frames):
             scene = studio.scene(TEST_SEED, number)
             clean = studio.planes(scene).clamp(0, 1)
-            noisy = studio.shoot(scene, ratio, number)
+            noisy = studio.shoot(scene, ratio, number, studio.shading)
             found = network(noisy, torch.tensor([studio.level(ratio)])).clamp(0, 1)
             values.append(-10 * float((found - clean).square().mean().log10()))
     return results
@@ -341,7 +352,9 @@ def _psnr(
 def main() -> None:
     """Run what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--sensors", nargs="+", default=["mild", "hard", "low-noise"], choices=list(SENSORS))
+    parser.add_argument(
+        "--sensors", nargs="+", default=["hard", "banked", "mild", "low-noise"], choices=list(SENSORS)
+    )
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--seeds", type=int, default=1, help="starts of the network, 1 or more")
     parser.add_argument("--frames", type=int, default=Schedule.train_frames, help="frames to train on")
@@ -352,7 +365,8 @@ def main() -> None:
     schedule = Schedule(train_frames=chosen.frames, epochs=chosen.epochs)
     print(f"{datetime.date.today()}, {platform.machine()}, {platform.system()}, torch {torch.__version__}")
     print(f"one thread; {schedule}")
-    known = {record.name for record in default_plugins().records("noise_models")} | {ORACLE}
+    known = {record.name for record in default_plugins().records("noise_models")}
+    known |= {ORACLE, ABLATION}
     chosen.state.mkdir(parents=True, exist_ok=True)
     for seed in range(chosen.seeds):
         for sensor in chosen.sensors:
