@@ -9,7 +9,7 @@ import pytest
 from raw_scenes import noise_frame
 
 from synthnoise.denoising import denoise_files
-from synthnoise.denoising.tiles import tiles
+from synthnoise.denoising.tiles import ALIGNMENT, equal_tiles, tiles
 from synthnoise.errors import OutputExistsError
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.dng import write_dng
@@ -146,6 +146,34 @@ def test_tiles_cover_every_pixel_once_with_their_context(size, edge, halo):
         assert obottom >= min(bottom + halo, size[0])
         assert oright >= min(right + halo, size[1])
     assert (count == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "area", "halo"),
+    [((100, 70), 7000, 8), ((1, 1), 10, 100), ((333, 501), 40_000, 48), ((2000, 3000), 1_250_000, 72)],
+)
+def test_equal_tiles_are_of_one_size_and_cover_every_pixel_once(size, area, halo):
+    count = np.zeros(size, np.int8)
+    grid = equal_tiles(size, area, halo, 8)
+    edges = {(tile.outer[2] - tile.outer[0], tile.outer[3] - tile.outer[1]) for tile in grid}
+    # Of another size only by what the last of a row lacks to a whole step.
+    assert len({(-(-rows // 8), -(-columns // 8)) for rows, columns in edges}) == 1
+    assert max(tile.pixels for tile in grid) <= area
+    for tile in grid:
+        (top, left, bottom, right), (otop, oleft, obottom, oright) = tile.inner, tile.outer
+        count[top:bottom, left:right] += 1
+        assert top % ALIGNMENT == left % ALIGNMENT == otop % 8 == oleft % 8 == 0
+        assert otop <= max(top - halo, 0)
+        assert oleft <= max(left - halo, 0)
+        assert obottom >= min(bottom + halo, size[0])
+        assert oright >= min(right + halo, size[1])
+    assert (count == 1).all()
+
+
+def test_equal_tiles_have_less_context_than_squares_of_one_edge():
+    grid = equal_tiles((2000, 3000), 1_250_000, 72, 8)
+    squares = list(tiles((2000, 3000), 672, 72, 8))
+    assert sum(tile.pixels for tile in grid) < 1.21 * 6e6 < 1.36 * 6e6 < sum(t.pixels for t in squares)
 
 
 def test_earlier_results_are_not_denoised_again(shoot):

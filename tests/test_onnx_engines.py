@@ -93,8 +93,8 @@ class Spoilt:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.session, name)
 
-    def run(self, names: Any, feed: Any) -> Any:
-        return [self.spoil(result) for result in self.session.run(names, feed)]
+    def run(self, names: Any, feed: Any, *options: Any) -> Any:
+        return [self.spoil(result) for result in self.session.run(names, feed, *options)]
 
 
 def smear(result: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

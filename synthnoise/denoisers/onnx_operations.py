@@ -52,6 +52,9 @@ def _convolution(
     if transposed:
         attributes["output_padding"] = output_padding
     names = graph.add("ConvTranspose" if transposed else "Conv", inputs, **attributes)
+    if transposed and graph.blocked:
+        # A maximum over one pixel: onnxruntime lays its output out in blocks, and all that follows with it.
+        names = graph.add("MaxPool", names, kernel_shape=[1, 1])
     return [graph.cast(names[0], half=True)] if graph.half else names
 
 
@@ -84,6 +87,8 @@ def _replicate(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, paddin
 def _unshuffle(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, step: int) -> list[str]:
     # ONNX puts the place within the block before the plane, torch the plane before the place.
     planes = x.shape[1]
+    if step == 1:
+        return [recorder.name(x)]
     order = np.arange(step**2 * planes).reshape(step**2, planes).T.ravel()
     (blocks,) = recorder.graph.add("SpaceToDepth", [recorder.name(x)], blocksize=step)
     if planes == 1:
@@ -92,6 +97,8 @@ def _unshuffle(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, step: 
 
 
 def _shuffle(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, step: int) -> list[str]:
+    if step == 1:
+        return [recorder.name(x)]
     return recorder.graph.add("DepthToSpace", [recorder.name(x)], blocksize=step, mode="CRD")
 
 
@@ -104,6 +111,8 @@ def _average(
     *rest: Any,
 ) -> list[str]:
     _check(not any(np.ravel(rest[:1])) and not any(rest[1:2]), "padded averages")
+    if set(kernel) == set(stride or kernel) == {1}:
+        return [recorder.name(x)]
     return recorder.graph.add(
         "AveragePool", [recorder.name(x)], kernel_shape=list(kernel), strides=list(stride or kernel)
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,9 @@ from synthnoise.raw.frame import Frame, Rectangle
 
 DEFAULT_TILE = 2048
 """Mosaic pixels: small enough for 1 GB on any frame, large enough that the context costs little."""
-NETWORK_TILE = 1344
-"""The same for networks, whose features take many times the memory of the tile ..."""
-LARGE_FRAME, LARGE_FRAME_TILE = 32_000_000, 1024
+NETWORK_AREA = 1_250_000
+"""Pixels of a plane with their context, for networks, whose features take 300 bytes for each ..."""
+LARGE_FRAME, LARGE_FRAME_AREA = 32_000_000, 900_000
 """... and where the frame itself takes more of the memory."""
 LARGE_TILE = 3072
 """The same where a repeat is large, and the context with it."""
@@ -108,17 +107,17 @@ def denoise_frame(
         profile = load_profile(profile)
     noise = find_noise(frame, profile, settings.iso)
     shot, read = noise.per_plane(source.colours)
-    default = DEFAULT_TILE if ordinary else LARGE_TILE
-    if denoiser.record.trainable:
-        default = NETWORK_TILE if frame.mosaic.size <= LARGE_FRAME else LARGE_FRAME_TILE
-    grid = denoiser.tiles(source.size, (settings.tile or default) // max(source.period), levelled=False)
+    edge = settings.tile or (DEFAULT_TILE if ordinary else LARGE_TILE)
+    area = None
+    if denoiser.record.trainable and settings.tile is None:
+        area = NETWORK_AREA if frame.mosaic.size <= LARGE_FRAME else LARGE_FRAME_AREA
+    grid = denoiser.tiles(source.size, edge // max(source.period), area=area, levelled=False)
     progress.start(frame.path.name if frame.path else "denoising", len(grid))
     mosaic = frame.mosaic.copy()
     top, left, bottom, right = frame.area
     output = mosaic[top:bottom, left:right]
-    for rectangle, restored in _restored(source, denoiser, grid, shot, read):
+    for rectangle, restored in _restored(source, denoiser, grid, shot, read, progress):
         source.write(output, rectangle, restored)
-        progress.advance()
     left_over: list[float] = []
     for square in squares(source.size):
         planes = torch.from_numpy(source.read(square))[None].to(denoiser.device)
@@ -141,22 +140,43 @@ def _restored(
     grid: Sequence[Tile],
     shot: tuple[float, ...],
     read: tuple[float, ...],
+    progress: Progress,
 ) -> Iterator[tuple[Rectangle, NDArray[np.float32]]]:
     """Yield rectangles of the planes and what they are denoised, float32 [C, rows, columns].
 
-    Local means are known two blocks later than the pixels, so a row of tiles waits for the next.
+    Local means are known two blocks later than the pixels, so the edges of a tile wait for the next.
     """
     drift = denoiser.drift(source.size, shot, read)
-    waiting: deque[tuple[Rectangle, torch.Tensor]] = deque()
+    waiting: list[tuple[Rectangle, torch.Tensor]] = []
     for tile in grid:
         planes = torch.from_numpy(source.read(tile.outer))[None]
         restored = denoiser.restore(planes, shot, read)[(..., *tile.kept)].cpu()
+        progress.advance()
         noisy = planes[(..., *tile.kept)]
-        if drift is not None:
-            drift.add(noisy, restored, tile.inner[:2])
-        waiting.append((tile.inner, denoiser.strengths.blended(noisy, restored).clone()))
-        while waiting and (drift is None or drift.complete(waiting[0][0])):
-            rectangle, part = waiting.popleft()
-            if drift is not None:
-                part = part + denoiser.strengths.of(drift.at(rectangle))
-            yield rectangle, part[0].numpy()
+        blended = denoiser.strengths.blended(noisy, restored)
+        if drift is None:
+            yield tile.inner, blended[0].numpy()
+            continue
+        drift.add(noisy, restored, tile.inner[:2])
+        top, left, *_ = tile.inner
+        for part in _parts(tile.inner, source.size, drift.reach):
+            rows, columns = slice(part[0] - top, part[2] - top), slice(part[1] - left, part[3] - left)
+            waiting.append((part, blended[..., rows, columns].clone()))
+        ready = [drift.complete(rectangle) for rectangle, _ in waiting]
+        done = [item for item, now in zip(waiting, ready, strict=True) if now]
+        waiting = [item for item, now in zip(waiting, ready, strict=True) if not now]
+        for rectangle, values in done:
+            yield rectangle, values.add_(denoiser.strengths.of(drift.at(rectangle)))[0].numpy()
+
+
+def _parts(inner: Rectangle, size: tuple[int, int], reach: int) -> list[Rectangle]:
+    """Return the rectangles of a tile of which some know all around them before the next tile does."""
+    top, left, bottom, right = inner
+    row = bottom if bottom == size[0] else max(bottom - reach, top)
+    column = right if right == size[1] else max(right - reach, left)
+    return [
+        (a, c, b, d)
+        for a, b in ((top, row), (row, bottom))
+        for c, d in ((left, column), (column, right))
+        if a < b and c < d
+    ]

@@ -18,7 +18,7 @@ from synthnoise.denoising.colour_residual import restore_any_cfa
 from synthnoise.denoising.level import LevelDrift
 from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.strengths import Strengths
-from synthnoise.denoising.tiles import ALIGNMENT, Tile, tiles
+from synthnoise.denoising.tiles import ALIGNMENT, Tile, equal_tiles, tiles
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
@@ -149,13 +149,17 @@ class Denoiser:
         # Levels are kept where a root has moved them: two blocks and the one that it is in.
         self.halo = self.context + (3 * self._block if self.record.stabilised else 0)
 
-    def tiles(self, size: tuple[int, int], edge: int, *, levelled: bool = True) -> list[Tile]:
+    def tiles(
+        self, size: tuple[int, int], edge: int = 0, *, area: int | None = None, levelled: bool = True
+    ) -> list[Tile]:
         """Return the tiles of an image of ``size`` that with this denoiser's context equal the whole.
 
         Parameters
         ----------
         edge
-            Pixels of a plane.
+            Of the tiles, in pixels of a plane, without their context.
+        area
+            Pixels of a plane that a tile has at most, with its context; instead of ``edge``.
         levelled
             Each tile keeps its own local means, which takes more context.
 
@@ -167,7 +171,8 @@ class Denoiser:
         # Classical denoisers and local means have grids as coarse as the alignment, networks finer ones.
         coarse = not self.record.trainable or (levelled and self.record.stabilised)
         step = ALIGNMENT if coarse else max(self.record.multiple_of, 1)
-        grid = list(tiles(size, edge, self.halo if levelled else self.context, step))
+        halo = self.halo if levelled else self.context
+        grid = list(tiles(size, edge, halo, step)) if area is None else equal_tiles(size, area, halo, step)
         if self.record.global_context and len(grid) > 1:
             raise UsageError(
                 f"{self.record.name} sees a whole image at once: tiles would show",

@@ -43,6 +43,11 @@ class LevelDrift:
     It is gathered tile by tile, so that a tile needs no context for it. The noise that comes back with
     the means has 1/80 of the standard deviation of a pixel's.
 
+    Attributes
+    ----------
+    reach
+        Pixels around a part of the image that its drift depends on.
+
     Parameters
     ----------
     size
@@ -67,6 +72,7 @@ class LevelDrift:
         batch: int = 1,
     ) -> None:
         self._shot, self._read, self._block = shot, read, block
+        self.reach = 2 * block
         self._groups = sharing or tuple(range(len(shot)))
         self._blocks = -(-size[0] // block), -(-size[1] // block)
         self._numbers = sorted(set(self._groups))

@@ -7,6 +7,7 @@ come out of it as out of the CPU.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from synthnoise.denoisers.convolutions import one_level
-from synthnoise.denoisers.onnx_graph import onnx_model
+from synthnoise.denoisers.onnx_graph import GraphOptions, onnx_model
 from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.files import printable
@@ -64,6 +65,8 @@ def open_session(model: bytes | Path, provider: str) -> Any:
     options.inter_op_num_threads = 1
     # A plan of the memory is kept for every size of tile: half as much again, and no faster.
     options.enable_mem_pattern = False
+    if _exact_arena():
+        options.add_session_config_entry("session.use_env_allocators", "1")
     # Threads that wait by spinning would take the time of torch's between two tiles.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
@@ -72,6 +75,20 @@ def open_session(model: bytes | Path, provider: str) -> Any:
         reason = printable(str(error).splitlines()[0])
         name = "the network" if isinstance(model, bytes) else model
         raise InputError(f"{name}: not an ONNX file that onnxruntime runs: {reason}") from error
+
+
+@functools.cache
+def _exact_arena() -> bool:
+    """Have onnxruntime take the memory that features need, where it would take the next power of two."""
+    import onnxruntime
+
+    kind, use = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
+    exact = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    try:
+        onnxruntime.create_and_register_allocator(onnxruntime.OrtMemoryInfo("Cpu", kind, 0, use), exact)
+    except RuntimeError:  # there is one for this process
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +139,7 @@ class OnnxNetwork(nn.Module):
         edges = self._inputs.get("noisy", ())[2:]
         fixed = len(edges) == 2 and all(isinstance(edge, int) for edge in edges)
         self.size: tuple[int, int] | None = (edges[0], edges[1]) if fixed else None
+        self._last: tuple[int, ...] = ()
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return the denoised image, float32 [B, C, H, W], for a noise level map [B, 1 or C, H, W]."""
@@ -134,8 +152,20 @@ class OnnxNetwork(nn.Module):
                 sigma = sigma.expand(-1, planes, -1, -1)
             feed["sigma"] = sigma
         arrays = {name: np.ascontiguousarray(x.cpu().numpy(), dtype=np.float32) for name, x in feed.items()}
-        (denoised,) = self._session.run(None, arrays)
+        shape = arrays["noisy"].shape
+        # Memory that was laid out for another size is in the way.
+        (denoised,) = self._session.run(None, arrays, None if shape == self._last else _emptying())
+        self._last = shape
         return torch.from_numpy(denoised)
+
+
+def _emptying() -> Any:
+    """Return options of a run that gives all memory for features back to the system when it is done."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def on_onnxruntime(network: nn.Module, sigma_planes: int, trial: Trial) -> tuple[nn.Module, str | None]:
@@ -154,7 +184,12 @@ def on_onnxruntime(network: nn.Module, sigma_planes: int, trial: Trial) -> tuple
     if missing:
         return network, f"on torch, slower, as {missing[0]} is missing: pip install 'synthnoise[onnx]'"
     try:
-        model = onnx_model(network, channels=trial.channels, sigma_planes=sigma_planes)
+        model = onnx_model(
+            network,
+            channels=trial.channels,
+            sigma_planes=sigma_planes,
+            options=GraphOptions(blocked=True),
+        )
         found = OnnxNetwork(open_session(model.SerializeToString(), CPU))
     except (UnsupportedOperationError, InputError) as error:
         return network, f"on torch, slower: {error.message}"
