@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numba import uint64
+from numpy.typing import NDArray
 from torch import Tensor
 
 from synthnoise.kernels import compiled
@@ -70,8 +71,33 @@ def rectangle(
     return words.flatten(1, 2)
 
 
+def uniforms(seed: int, stream: int, corner: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return what :meth:`synthnoise.rng.Rng.uniform` draws for one plane of image 0, as an array [H, W]."""
+    numbers = np.empty(size, np.float32)
+    _fill_uniform(numbers, stream, *corner, np.uint64(seed & WORD), np.uint64(seed >> 32 & WORD))
+    return numbers
+
+
 _M0, _M1, _STEP0, _STEP1, _WORD = (uint64(v) for v in (*MULTIPLIERS, *KEY_STEPS, WORD))
-_HALF = uint64(32)
+_HALF, _NINE = uint64(32), uint64(9)
+_HALF_CELL, _CELL = np.float32(0.5), np.float32(2.0**-23)
+
+
+@compiled
+def _fill_uniform(numbers: Any, tag: Any, top: int, left: int, key0: Any, key1: Any) -> None:
+    """Fill float32 [H, W] with the first word of :func:`philox` of each pixel, as numbers between 0 and 1."""
+    rows, columns = numbers.shape
+    for i in range(rows):
+        row, out = uint64(top + i) & _WORD, numbers[i]
+        for j in range(columns):
+            c0, c1, c2, c3 = uint64(left + j) & _WORD, row, uint64(0), uint64(tag)
+            k0, k1 = key0, key1
+            for _r in range(ROUNDS):
+                p0, p1 = c0 * _M0, c2 * _M1
+                c0, c2 = (p1 >> _HALF) ^ c1 ^ k0, (p0 >> _HALF) ^ c3 ^ k1
+                c1, c3 = p1 & _WORD, p0 & _WORD
+                k0, k1 = (k0 + _STEP0) & _WORD, (k1 + _STEP1) & _WORD
+            out[j] = (np.float32(np.int32(c0 >> _NINE)) + _HALF_CELL) * _CELL
 
 
 @compiled

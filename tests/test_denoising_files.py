@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from raw_scenes import noise_frame
 
-from synthnoise.denoising import denoise_files
+from synthnoise.denoising import denoise_files, file_pipeline
 from synthnoise.denoising.tiles import ALIGNMENT, equal_tiles, tiles
 from synthnoise.errors import OutputExistsError
 from synthnoise.raw.cfa import linear_planes
@@ -85,12 +85,28 @@ def test_two_sources_never_share_a_result(shoot, tmp_path):
     assert "would become" in outcomes[1].error.message
 
 
-def test_several_at_a_time_make_the_same_bytes(shoot, tmp_path):
-    for name, jobs in (("one", 1), ("two", 2)):
-        assert all(o.error is None for o in denoise_files([shoot], tmp_path / name, jobs=jobs))
+def test_overlapping_files_make_the_bytes_of_each_alone(shoot, tmp_path, monkeypatch):
+    (shoot / "0a.dng").write_bytes(b"II*\0 this is no DNG")
+    good = [o.error is None for o in denoise_files([shoot], tmp_path / "overlapping")]
+    assert good == [True, False, True]
+    denoise_files([shoot], tmp_path / "two", jobs=2)
+    monkeypatch.setattr(file_pipeline, "SMALL", 1)
+    denoise_files([shoot], tmp_path / "large")
     for number in range(2):
-        one, two = (read_frame(tmp_path / n / f"{number}-denoised.dng").mosaic for n in ("one", "two"))
-        assert np.array_equal(one, two)
+        denoise_files([shoot / f"{number}.dng"], tmp_path / "alone")
+        name = f"{number}-denoised.dng"
+        results = {(tmp_path / way / name).read_bytes() for way in ("overlapping", "two", "large", "alone")}
+        assert len(results) == 1
+
+
+def test_the_result_of_one_file_may_be_the_next_one(shoot):
+    inputs = [shoot / "0.dng", shoot / "0-denoised.dng"]
+    for path in inputs:
+        denoise_files([path], on_existing="overwrite")
+    twice = (shoot / "0-denoised-denoised.dng").read_bytes()
+    inputs[1].write_bytes((shoot / "1.dng").read_bytes())
+    assert all(outcome.error is None for outcome in denoise_files(inputs, on_existing="overwrite"))
+    assert (shoot / "0-denoised-denoised.dng").read_bytes() == twice
 
 
 def test_a_preview_shows_the_middle_before_and_after(tmp_path):

@@ -96,3 +96,19 @@ def test_a_real_camera_is_estimated(shared_data):
     level = estimate_noise(dataclasses.replace(frame, noise_profile=None))
     assert all(1.4e-4 < s < 1.8e-4 for s, _ in level.pairs)
     assert not level.warnings
+
+
+@pytest.mark.parametrize(("shot", "read"), [(1e-3, 1e-6), (1e-4, 1e-3), (1e-2, 1e-8), (2e-4, 0.0)])
+def test_arrays_are_stabilised_as_tensors_are(shot, read):
+    stabiliser = Stabiliser((shot,) * 3, (read,) * 3)
+    planes = torch.rand(3, 40, 50, generator=torch.Generator().manual_seed(0)) * 1.05 - 0.02
+    flat = stabiliser.forward(planes)
+    torch.testing.assert_close(torch.from_numpy(stabiliser.forward_array(planes.numpy())), flat)
+    found = torch.from_numpy(stabiliser.inverse_array(flat.numpy()))
+    torch.testing.assert_close(found, stabiliser.inverse(flat), rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_no_number_stays_none():
+    planes = np.array([[[0.1, np.nan], [np.inf, -np.inf]]], np.float32)
+    found = Stabiliser((1e-3,), (1e-6,)).inverse_array(planes)
+    assert np.isfinite(found).tolist() == [[[True, False], [False, False]]]

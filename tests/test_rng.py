@@ -9,7 +9,7 @@ import torch
 from sampling import assert_correlation, assert_distribution, assert_mean, assert_variance
 
 from synthnoise.errors import UsageError
-from synthnoise.philox import philox, rectangle
+from synthnoise.philox import philox, rectangle, uniforms
 from synthnoise.poisson import _expanded, _summed, poisson_counts, poisson_quantile, uniform_double
 from synthnoise.rng import Rng, Stream
 
@@ -40,6 +40,12 @@ def test_philox_gives_the_published_words(counter, key, expected):
     assert tuple(int(w) for w in words) == expected
     compiled = rectangle(seed, torch.tensor([c2]), torch.tensor([[c3]]), (c1, c0), (1, 1))
     assert tuple(compiled.flatten().tolist()) == expected
+
+
+def test_one_plane_as_an_array_is_what_the_generator_draws():
+    rng = Rng(seed=2**40 + 5, indices=torch.zeros(1, dtype=torch.int64), origin=(-1, 37))
+    numbers = uniforms(2**40 + 5, Stream.ROUNDING, (-1, 37), (9, 31))
+    assert np.array_equal(numbers, rng.uniform(Stream.ROUNDING, (1, 9, 31))[0, 0].numpy())
 
 
 def test_compiled_words_are_those_of_the_tensor_operations():

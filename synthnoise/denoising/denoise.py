@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.mosaic_planes import MosaicPlanes
 from synthnoise.denoising.noise_source import FrameNoise, NoisePairs, find_noise
 from synthnoise.denoising.residual import squares, transmitted
-from synthnoise.denoising.tiles import Tile
+from synthnoise.denoising.tile_pipeline import denoise_tiles
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
-from synthnoise.raw.frame import Frame, Rectangle
+from synthnoise.raw.frame import Frame
 
 DEFAULT_TILE = 2048
 """Mosaic pixels: small enough for 1 GB on any frame, large enough that the context costs little."""
@@ -75,7 +72,7 @@ def denoise_frame(
     """Return a frame with its noise taken out of the active area.
 
     Masked borders and clipped pixels stay exactly as they were, and local means as near as they are
-    known. Memory beyond input and output is that of a row of tiles. How much is known of the noise decides:
+    known. Memory beyond input and output is that of a few tiles. How much is known of the noise decides:
     a profile before the file's own NoiseProfile before an estimate from the frame.
 
     Parameters
@@ -116,12 +113,11 @@ def denoise_frame(
     mosaic = frame.mosaic.copy()
     top, left, bottom, right = frame.area
     output = mosaic[top:bottom, left:right]
-    for rectangle, restored in _restored(source, denoiser, grid, shot, read, progress):
-        source.write(output, rectangle, restored)
+    denoise_tiles(source, output, denoiser, grid, (shot, read), progress)
     left_over: list[float] = []
     for square in squares(source.size):
-        planes = torch.from_numpy(source.read(square))[None].to(denoiser.device)
-        left_over += transmitted(lambda noisy: denoiser(noisy, shot, read), planes, shot, read)
+        planes = source.read(square)[None]
+        left_over += transmitted(lambda noisy: denoiser.denoised(noisy, shot, read), planes, shot, read)
     result = DenoiseResult(
         dataclasses.replace(frame, mosaic=mosaic),
         noise,
@@ -132,51 +128,3 @@ def denoise_frame(
     return dataclasses.replace(
         result, frame=dataclasses.replace(result.frame, noise_profile=result.residual_profile)
     )
-
-
-def _restored(
-    source: MosaicPlanes,
-    denoiser: Denoiser,
-    grid: Sequence[Tile],
-    shot: tuple[float, ...],
-    read: tuple[float, ...],
-    progress: Progress,
-) -> Iterator[tuple[Rectangle, NDArray[np.float32]]]:
-    """Yield rectangles of the planes and what they are denoised, float32 [C, rows, columns].
-
-    Local means are known two blocks later than the pixels, so the edges of a tile wait for the next.
-    """
-    drift = denoiser.drift(source.size, shot, read)
-    waiting: list[tuple[Rectangle, torch.Tensor]] = []
-    for tile in grid:
-        planes = torch.from_numpy(source.read(tile.outer))[None]
-        restored = denoiser.restore(planes, shot, read)[(..., *tile.kept)].cpu()
-        progress.advance()
-        noisy = planes[(..., *tile.kept)]
-        blended = denoiser.strengths.blended(noisy, restored)
-        if drift is None:
-            yield tile.inner, blended[0].numpy()
-            continue
-        drift.add(noisy, restored, tile.inner[:2])
-        top, left, *_ = tile.inner
-        for part in _parts(tile.inner, source.size, drift.reach):
-            rows, columns = slice(part[0] - top, part[2] - top), slice(part[1] - left, part[3] - left)
-            waiting.append((part, blended[..., rows, columns].clone()))
-        ready = [drift.complete(rectangle) for rectangle, _ in waiting]
-        done = [item for item, now in zip(waiting, ready, strict=True) if now]
-        waiting = [item for item, now in zip(waiting, ready, strict=True) if not now]
-        for rectangle, values in done:
-            yield rectangle, values.add_(denoiser.strengths.of(drift.at(rectangle)))[0].numpy()
-
-
-def _parts(inner: Rectangle, size: tuple[int, int], reach: int) -> list[Rectangle]:
-    """Return the rectangles of a tile of which some know all around them before the next tile does."""
-    top, left, bottom, right = inner
-    row = bottom if bottom == size[0] else max(bottom - reach, top)
-    column = right if right == size[1] else max(right - reach, left)
-    return [
-        (a, c, b, d)
-        for a, b in ((top, row), (row, bottom))
-        for c, d in ((left, column), (column, right))
-        if a < b and c < d
-    ]

@@ -10,18 +10,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
 from synthnoise.denoisers.defects import REACH, replace_defects
 from synthnoise.denoising import level
 from synthnoise.denoising.colour_residual import restore_any_cfa
 from synthnoise.denoising.level import LevelDrift
 from synthnoise.denoising.networks import load_denoiser
+from synthnoise.denoising.onnx_network import OnnxNetwork
 from synthnoise.denoising.strengths import Strengths
 from synthnoise.denoising.tiles import ALIGNMENT, Tile, equal_tiles, tiles
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
+
+Array = NDArray[np.float32]
+Prepared = tuple[Array, Array]
+"""Planes [B, C, H, W] and the standard deviation of their noise, [B, 1 or C, H, W]."""
 
 AUTO = "auto"
 """Stands for the best of ours for what there is to denoise: of the two that follow."""
@@ -190,17 +196,26 @@ class Denoiser:
         UsageError
             The denoiser is made for another number of planes, or there is no such noise.
         """
-        noisy = noisy.to(self.device)
+        return torch.from_numpy(self.denoised(noisy.cpu().numpy(), shot, read)).to(noisy.device)
+
+    def denoised(self, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
+        """Return the same for arrays."""
         restored = self.restore(noisy, shot, read)
-        drift = self.drift((noisy.shape[2], noisy.shape[3]), shot, read, batch=len(noisy))
+        drift = self.drift((noisy.shape[-2], noisy.shape[-1]), shot, read, batch=len(noisy))
         if drift is not None:
             drift.add(noisy, restored, (0, 0))
-            restored = restored + drift.at((0, 0, *noisy.shape[2:])).to(self.device)
+            restored = restored + drift.at((0, 0, noisy.shape[-2], noisy.shape[-1]))
         return self.strengths.blended(noisy, restored)
 
-    @torch.inference_mode()
-    def restore(self, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
+    def restore(self, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
         """Return planes as the network gives them, at full strength, their local means as it left them.
+
+        It is :meth:`prepare`, :meth:`infer` and :meth:`finish` in turn; errors as the first.
+        """
+        return self.finish(self.infer(self.prepare(noisy, shot, read)), shot, read)
+
+    def prepare(self, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Prepared:
+        """Return what the network takes: planes without defects whose noise is white, and its level.
 
         Raises
         ------
@@ -212,13 +227,37 @@ class Denoiser:
                 f"{self.record.name} takes {self.record.channels} planes, not {noisy.shape[-3]}",
                 hint="RAW has one per CFA position, pictures have three: take a denoiser for such",
             )
-        noisy = noisy.to(self.device)
-        if self.strengths.luma == self.strengths.chroma == 0:
-            return noisy
         if not self.record.stabilised:
-            return self._run(noisy, _sigma_map(noisy, shot, read))
+            return noisy, _sigma_map(noisy, shot, read)
         stabiliser = Stabiliser(shot, read)
-        return stabiliser.inverse(self._restore(stabiliser.forward(noisy)))
+        flat = [stabiliser.forward_array(planes) for planes in np.ascontiguousarray(noisy, np.float32)]
+        if self._repairs and self._colours is None:
+            flat = [replace_defects(planes) for planes in flat]
+        stack = np.stack(flat) if len(flat) > 1 else flat[0][None]
+        return stack, np.ones_like(stack[:, :1])
+
+    def infer(self, prepared: Prepared) -> Array:
+        """Return what the network makes of what was prepared, [B, C, H, W] in the unit it was given."""
+        planes, sigma = prepared
+        if self._idle:
+            return planes
+        if self._colours is None:
+            return self._run(planes, sigma)
+
+        def run(planes: Tensor, sigma: Tensor) -> Tensor:
+            return torch.from_numpy(self._run(planes.numpy(), sigma.numpy()))
+
+        restored = restore_any_cfa(run, torch.from_numpy(planes), self._colours, self._period)
+        found: Array = restored.numpy()
+        return found
+
+    def finish(self, inferred: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
+        """Return linear planes [B, C, H, W] of what the network gave, or of a part of it."""
+        if not self.record.stabilised:
+            return inferred
+        stabiliser = Stabiliser(shot, read)
+        linear = [stabiliser.inverse_array(planes) for planes in inferred]
+        return np.stack(linear) if len(linear) > 1 else linear[0][None]
 
     def drift(
         self, size: tuple[int, int], shot: tuple[float, ...], read: tuple[float, ...], *, batch: int = 1
@@ -234,27 +273,30 @@ class Denoiser:
         """Whether defects are replaced before it."""
         return self.record.stabilised and not self.record.defects
 
-    def _restore(self, flat: Tensor) -> Tensor:
-        if self._colours is None:
-            if self._repairs:
-                repaired = [replace_defects(planes) for planes in flat.cpu().numpy()]
-                flat = torch.from_numpy(np.stack(repaired)).to(flat.device)
-            return self._run(flat, torch.ones_like(flat[:, :1]))
-        return restore_any_cfa(self._run, flat, self._colours, self._period)
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing of what the network finds is kept."""
+        return self.strengths.luma == self.strengths.chroma == 0
 
-    def _run(self, planes: Tensor, sigma: Tensor) -> Tensor:
+    def _run(self, planes: Array, sigma: Array) -> Array:
         height, width = planes.shape[-2:]
         multiple = self.record.multiple_of
-        bottom, right = -height % multiple, -width % multiple
-        if bottom or right:
-            planes = nn.functional.pad(planes, (0, right, 0, bottom), mode="replicate")
-            sigma = nn.functional.pad(sigma, (0, right, 0, bottom), mode="replicate")
-        restored: Tensor = self.network(planes, sigma)
-        return restored[..., :height, :width]
+        if height % multiple or width % multiple:
+            edges = ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple))
+            planes, sigma = np.pad(planes, edges, mode="edge"), np.pad(sigma, edges, mode="edge")
+        if isinstance(self.network, OnnxNetwork):
+            return self.network.run(planes, sigma)[..., :height, :width]
+        with torch.inference_mode():
+            tensors = (torch.from_numpy(x).to(self.device) for x in (planes, sigma))
+            restored: Array = self.network(*tensors)[..., :height, :width].cpu().numpy()
+        return restored
 
 
-def _sigma_map(noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
+def _sigma_map(noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
     """Return the standard deviation [B, C, H, W] at the local mean of each pixel."""
-    mean = nn.functional.avg_pool2d(nn.functional.pad(noisy, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
-    s, o = (noisy.new_tensor(values)[:, None, None] for values in (shot, read))
-    return (s * mean.clamp_min(0) + o).sqrt()
+    from scipy.ndimage import uniform_filter
+
+    mean = uniform_filter(noisy, (1, 1, 5, 5), mode="nearest")
+    s, o = (np.array(values, np.float32)[:, None, None] for values in (shot, read))
+    sigma: Array = np.sqrt(s * np.maximum(mean, 0) + o)
+    return sigma

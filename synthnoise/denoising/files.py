@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,20 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from synthnoise.denoising.dark_pattern import MeanDark, average_darks, subtract_dark
-from synthnoise.denoising.denoise import denoise_frame
-from synthnoise.denoising.denoiser import Denoiser, Settings
-from synthnoise.denoising.pictures import denoise_picture
-from synthnoise.denoising.preview import preview, preview_picture
-from synthnoise.denoising.raw_outputs import RawOutput
-from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.denoising.dark_pattern import MeanDark, average_darks
+from synthnoise.denoising.denoiser import Settings
+from synthnoise.denoising.file_pipeline import FileWork, work_in_turn
+from synthnoise.errors import UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
 from synthnoise.plugins import default_plugins
 from synthnoise.progress import SILENT, Progress
-from synthnoise.raw.images import write_png
-from synthnoise.raw.picture_files import read_picture, write_picture
 from synthnoise.raw.plain import Geometry
 from synthnoise.raw.reading import read_frame
 
@@ -34,10 +27,6 @@ SAME_SUFFIX = {".jpeg": ".jpg", ".tiff": ".tif"}
 POLICIES = ("error", "skip", "overwrite")
 SUFFIX = "-denoised"
 PREVIEW_SUFFIX = "-preview"
-RENDERED_REPEATS = ((1, 1), (1, 3), (2, 2), (6, 6))
-UNRENDERED = (
-    "raw converters show wrong colours of this colour filter array: --format linear-dng is shown rightly"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +44,8 @@ class Batch:
     recursive
         Whether folders inside of folders count; an output folder gets the same ones.
     jobs
-        Files at a time. One file keeps all cores busy but for reading and writing, so two are a little
-        faster than one, and take twice the memory.
+        Files at a time, from reading to writing. With one, small files overlap all the same
+        (:mod:`synthnoise.denoising.file_pipeline`); two are little faster, and take twice the memory.
     preview
         Write, in place of the result, a PNG of the middle of the picture before and after, at 100 %.
     darks
@@ -160,110 +149,65 @@ def denoise_files(
         if path in asked_for or not (path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)) or path.resolve() in known)
     ]
     dark = request.mean_dark()
-    alone = len(paths) == 1
     taken: dict[Path, Path] = {}
     claim = threading.Lock()
 
-    def work(path: Path) -> FileOutcome:
-        try:
-            target = request.target(path, output, subfolder(path, inputs))
-            with claim:
-                first = taken.setdefault(target.resolve(), path)
-            if first != path:
-                raise UsageError(
-                    f"{path}: would become {target}, as {first} does", hint="denoise them into two folders"
-                )
-            outcome = _denoise_file(path, target, settings, request, dark, progress if alone else SILENT)
-        except SynthnoiseError as error:
-            if not alone:
-                progress.note(f"{path}: failed")
-            outcome = FileOutcome(path, error=error)
-        if not alone:
-            progress.advance()
-        return outcome
+    def claimed(path: Path) -> Path:
+        target = request.target(path, output, subfolder(path, inputs))
+        with claim:
+            first = taken.setdefault(target.resolve(), path)
+        if first != path:
+            raise UsageError(
+                f"{path}: would become {target}, as {first} does", hint="denoise them into two folders"
+            )
+        return target
 
-    if not alone:
-        progress.start("denoising", len(paths))
+    works = [
+        FileWork(
+            path=path,
+            find_target=functools.partial(claimed, path),
+            settings=settings,
+            batch=request,
+            dark=dark,
+        )
+        for path in paths
+    ]
+
+    def done(work: FileWork) -> None:
+        if work.outcome is not None and work.outcome.error is not None:
+            progress.note(f"{work.path}: failed")
+        progress.advance()
+
+    if len(works) == 1:
+        _all_stages(works[0], progress)
+        return _outcomes(works)
+    progress.start("denoising", len(works))
     if request.jobs == 1:
-        return [work(path) for path in paths]
+        work_in_turn(works, done)
+        return _outcomes(works)
+
+    def run(work: FileWork) -> None:
+        _all_stages(work, SILENT)
+        done(work)
+
     with ThreadPoolExecutor(request.jobs) as pool:
         try:
-            return list(pool.map(work, paths))
+            list(pool.map(run, works))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    return _outcomes(works)
 
 
-def _denoise_file(
-    path: Path, target: Path, settings: Settings, batch: Batch, dark: MeanDark | None, progress: Progress
-) -> FileOutcome:
-    if target.exists() and batch.on_existing == "skip":
-        return FileOutcome(path, target, skipped=True)
-    if target.exists() and (batch.on_existing == "error" or target.resolve() == path.resolve()):
-        raise OutputExistsError(target, hint="--on-existing skip or overwrite, or -o elsewhere")
-    overwrite = batch.on_existing == "overwrite"
-    if batch.is_picture(path):
-        if dark is not None:
-            raise UsageError(f"{path}: is a picture, and dark frames are for RAW files")
-        return _denoise_picture_file(path, target, settings, batch, progress)
-    frame = read_frame(path, geometry=batch.geometry, demosaiced=True, sandbox=batch.sandbox)
-    output = RawOutput(
-        format=batch.format or "dng", bits=batch.bits, strength=settings.strength, overwrite=overwrite
-    )
-    whole, subtracted = np.issubdtype(frame.mosaic.dtype, np.integer), None
-    if dark is not None:
-        frame, subtracted = subtract_dark(frame, dark)
-    if batch.preview:
-        picture, result = preview(frame, settings)
-        write_png(target, picture, overwrite)
-    else:
-        result = denoise_frame(output.prepared(frame), settings, progress=progress)
-        output.write(path, target, output.finished(result, path) if whole else result)
-    percent = 100 * result.residual
-    remarks = (
-        *([] if subtracted is None else [f"subtracted {subtracted}"]),
-        f"denoised by {result.denoiser}, noise level from {result.noise.source}",
-        f"noise left: {percent:.0f} %",
-        *result.noise.warnings,
-        *result.remarks,
-        *([] if frame.cfa.shape in RENDERED_REPEATS or output.format != "dng" else [UNRENDERED]),
-    )
-    details = {
-        "denoiser": result.denoiser,
-        "noise_source": result.noise.source,
-        "noise_profile": result.noise.pairs,
-        "residual_noise": result.residual,
-        "warnings": result.noise.warnings,
-    }
-    if subtracted is not None:
-        details["dark"] = dataclasses.asdict(subtracted)
-    return FileOutcome(path, target, details=details, remarks=remarks)
+def _all_stages(work: FileWork, progress: Progress) -> None:
+    work.attempt(work.open)
+    work.attempt(work.read)
+    work.attempt(work.denoise, progress)
+    work.attempt(work.write)
 
 
-def _denoise_picture_file(
-    path: Path, target: Path, settings: Settings, batch: Batch, progress: Progress
-) -> FileOutcome:
-    picture = read_picture(path)
-    denoiser = Denoiser(settings)
-    if batch.preview:
-        restored, sigma = preview_picture(picture, denoiser)
-    else:
-        restored, sigma = denoise_picture(picture, denoiser, tile=settings.tile, progress=progress)
-    write_picture(target, restored, overwrite=batch.on_existing == "overwrite")
-    level = float(np.mean(sigma) * 255)
-    return FileOutcome(
-        path,
-        target,
-        details={
-            "denoiser": denoiser.name,
-            "noise_source": "estimated",
-            "sigma": [float(s) for s in sigma],
-        },
-        remarks=(
-            f"denoised by {denoiser.name}, noise level estimated from the picture: sigma {level:.1f} of 255",
-            *denoiser.remarks,
-        ),
-    )
+def _outcomes(works: Sequence[FileWork]) -> list[FileOutcome]:
+    return [work.outcome for work in works if work.outcome is not None]
 
 
 def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, ending: str) -> Path:

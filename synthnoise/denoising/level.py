@@ -8,8 +8,12 @@ difference of the two, smoothed over some thousand pixels, is added back.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
+
+from synthnoise.kernels import compiled
+
+Array = NDArray[np.float32]
 
 BLOCK = 32
 """Pixels of a plane along the edge of a block; tiles begin on multiples of it."""
@@ -22,14 +26,14 @@ Rectangle = tuple[int, int, int, int]
 
 
 def keep_level(
-    noisy: Tensor,
-    restored: Tensor,
+    noisy: Array,
+    restored: Array,
     shot: tuple[float, ...],
     read: tuple[float, ...],
     *,
     sharing: tuple[int, ...] | None = None,
     block: int = BLOCK,
-) -> Tensor:
+) -> Array:
     """Return ``restored`` [B, C, H, W] with the local means of ``noisy``; see :class:`LevelDrift`."""
     batch, _, height, width = noisy.shape
     drift = LevelDrift((height, width), shot, read, sharing=sharing, block=block, batch=batch)
@@ -77,25 +81,21 @@ class LevelDrift:
         self._blocks = -(-size[0] // block), -(-size[1] // block)
         self._numbers = sorted(set(self._groups))
         shape = (batch, len(self._numbers), *self._blocks)
-        self._lost, self._trusted = torch.zeros(shape), torch.zeros(shape)
-        self._known = torch.zeros(self._blocks, dtype=torch.bool)
+        self._lost, self._trusted = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._known = np.zeros(self._blocks, np.bool_)
 
-    def add(self, noisy: Tensor, restored: Tensor, corner: tuple[int, int]) -> None:
+    def add(self, noisy: Array, restored: Array, corner: tuple[int, int]) -> None:
         """Take note of a part [B, C, h, w] of the image; ``corner`` (top, left) is that of a block."""
         block = self._block
         height, width = noisy.shape[-2:]
         rows = slice(corner[0] // block, corner[0] // block - (-height // block))
         columns = slice(corner[1] // block, corner[1] // block - (-width // block))
-        for c, group in enumerate(self._groups):
-            plane, before = restored[:, c : c + 1], noisy[:, c : c + 1]
-            lost = before - plane
-            limit = plane.clamp_min(0).mul_(self._shot[c]).add_(self._read[c]).sqrt_()
-            limit.add_(self._shot[c]).mul_(OUTLIER)
-            trusted = ((lost.abs() < limit) & (before < 1)).to(noisy.dtype)
-            g = self._numbers.index(group)
-            for store, values in ((self._lost, lost.mul_(trusted)), (self._trusted, trusted)):
-                filled = nn.functional.pad(values, (0, -width % block, 0, -height % block))
-                store[:, g, rows, columns] += nn.functional.avg_pool2d(filled, block)[:, 0].to(store)
+        for b in range(len(noisy)):
+            for c, group in enumerate(self._groups):
+                g = self._numbers.index(group)
+                stores = (store[b, g, rows, columns] for store in (self._lost, self._trusted))
+                noise = np.float32(self._shot[c]), np.float32(self._read[c])
+                _gather(noisy[b, c], restored[b, c], *noise, block, *stores)
         self._known[rows, columns] = True
 
     def complete(self, rectangle: Rectangle) -> bool:
@@ -103,23 +103,16 @@ class LevelDrift:
         rows, columns = self._around(rectangle, 2)
         return bool(self._known[rows, columns].all())
 
-    def at(self, rectangle: Rectangle) -> Tensor:
-        """Return the drift of a part of the image, [B, C, h, w], float32 on the CPU."""
-        block = self._block
+    def at(self, rectangle: Rectangle) -> Array:
+        """Return the drift of a part of the image, [B, C, h, w]: block means, between them linear."""
         rows, columns = self._around(rectangle, 2)
-        near_rows, near_columns = self._around(rectangle, 1)
         lost, trusted = (_smoothed(x[..., rows, columns]) for x in (self._lost, self._trusted))
-        members = torch.tensor([self._groups.count(number) for number in self._numbers])
-        mean = lost / torch.maximum(trusted, 1e-3 * members[:, None, None])
-        mean = mean[
-            ...,
-            near_rows.start - rows.start : near_rows.stop - rows.start,
-            near_columns.start - columns.start : near_columns.stop - columns.start,
-        ]
-        drift = nn.functional.interpolate(mean, scale_factor=block, mode="bilinear", align_corners=False)
+        members = np.array([self._groups.count(number) for number in self._numbers], np.float32)
+        mean = lost / np.maximum(trusted, np.float32(1e-3) * members[:, None, None])
         top, left, bottom, right = rectangle
-        y, x = near_rows.start * block, near_columns.start * block
-        part = drift[..., top - y : bottom - y, left - x : right - x]
+        down = _interpolation(top, bottom, self._block, self._blocks[0])[:, rows]
+        across = _interpolation(left, right, self._block, self._blocks[1])[:, columns]
+        part: Array = down @ mean @ across.T
         return part[:, [self._numbers.index(group) for group in self._groups]]
 
     def _around(self, rectangle: Rectangle, margin: int) -> tuple[slice, slice]:
@@ -132,9 +125,40 @@ class LevelDrift:
         )
 
 
-def _smoothed(blocks: Tensor) -> Tensor:
+def _smoothed(blocks: Array) -> Array:
     """Return block means [B, G, rows, columns] smoothed by a binomial filter of 3 x 3."""
-    groups = blocks.shape[1]
-    binomial = blocks.new_tensor([1, 2, 1]) / 4
-    kernel = torch.outer(binomial, binomial).expand(groups, 1, 3, 3)
-    return nn.functional.conv2d(blocks, kernel, padding=1, groups=groups)
+    padded = np.pad(blocks, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    down = (padded[..., :-2, :] + 2 * padded[..., 1:-1, :] + padded[..., 2:, :]) / 4
+    across: Array = ((down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]) / 4).astype(np.float32)
+    return across
+
+
+def _interpolation(first: int, last: int, block: int, blocks: int) -> Array:
+    """Return weights [last - first, blocks] of block means for pixels, linear between middles of blocks."""
+    place = (np.arange(first, last) + 0.5) / block - 0.5
+    low = np.floor(place).astype(np.int64)
+    weights = np.zeros((last - first, blocks), np.float32)
+    lines = np.arange(last - first)
+    np.add.at(weights, (lines, np.clip(low, 0, blocks - 1)), 1 - (place - low))
+    np.add.at(weights, (lines, np.clip(low + 1, 0, blocks - 1)), place - low)
+    return weights
+
+
+_ZERO, _ONE, _OUTLIER = np.float32(0), np.float32(1), np.float32(OUTLIER)
+
+
+@compiled
+def _gather(
+    noisy: Array, restored: Array, shot: np.float32, read: np.float32, block: int, lost: Array, trusted: Array
+) -> None:
+    """Add to ``lost`` and ``trusted`` [rows, columns] the block means of what [h, w] lost, and where."""
+    height, width = noisy.shape
+    share = np.float32(1.0 / block**2)
+    for i in range(height):
+        for j in range(width):
+            before, after = noisy[i, j], restored[i, j]
+            difference = before - after
+            limit = _OUTLIER * (np.sqrt(max(after, _ZERO) * shot + read) + shot)
+            if abs(difference) < limit and before < _ONE:
+                lost[i // block, j // block] += difference * share
+                trusted[i // block, j // block] += share

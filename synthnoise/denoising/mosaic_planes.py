@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from synthnoise.errors import InputError
+from synthnoise.kernels import compiled
+from synthnoise.philox import uniforms
 from synthnoise.raw.cfa import pack, unpack
 from synthnoise.raw.develop import nearest_in_phase
 from synthnoise.raw.frame import RED, Frame, Rectangle
-from synthnoise.rng import Rng, Stream
+from synthnoise.rng import Stream
 
 BAND = 128
 """Rows that random numbers are drawn for at a time."""
@@ -53,22 +54,29 @@ class MosaicPlanes:
         self.size = (-(-(height + self._before[0]) // h), -(-(width + self._before[1]) // w))
         corner = np.roll(active.cfa, self._before, (0, 1))
         self.colours = tuple(int(colour) for colour in corner.reshape(-1))
+        black = np.roll(active.black, self._before, (0, 1)).reshape(-1)
+        self._black = black.astype(np.float32)
+        self._scale = (active.white - black).astype(np.float32)
 
     def read(self, rectangle: Rectangle) -> NDArray[np.float32]:
         """Return float32 [C, rows, columns] of a rectangle in pixels of a plane."""
         active, (h, w) = self._active, self.period
         top, left, bottom, right = self._in_mosaic(rectangle)
-        rows = nearest_in_phase(np.arange(top, bottom), active.mosaic.shape[0], h)
-        columns = nearest_in_phase(np.arange(left, right), active.mosaic.shape[1], w)
-        values = active.mosaic[rows][:, columns].astype(np.float32)
-        scale = (active.white - active.black).astype(np.float32)
-        values -= active.black.astype(np.float32)[(rows % h)[:, None], (columns % w)[None, :]]
-        if active.black_rows is not None:
-            values -= active.black_rows[rows, None].astype(np.float32)
-        if active.black_columns is not None:
-            values -= active.black_columns[None, columns].astype(np.float32)
-        values /= scale[(rows % h)[:, None], (columns % w)[None, :]]
-        planes: NDArray[np.float32] = np.ascontiguousarray(pack(values, (h, w)))
+        height, width = active.mosaic.shape
+        mosaic, rows, columns = active.mosaic, np.arange(top, bottom), np.arange(left, right)
+        if top < 0 or left < 0 or bottom > height or right > width:
+            rows, columns = nearest_in_phase(rows, height, h), nearest_in_phase(columns, width, w)
+            mosaic = mosaic[rows][:, columns]
+        else:
+            mosaic = mosaic[top:bottom, left:right]
+        planes: NDArray[np.float32] = np.ascontiguousarray(pack(mosaic, (h, w)), np.float32)
+        for c, plane in enumerate(planes):
+            plane -= self._black[c]
+            if active.black_rows is not None:
+                plane -= active.black_rows[rows[c // w :: h], None].astype(np.float32)
+            if active.black_columns is not None:
+                plane -= active.black_columns[None, columns[c % w :: w]].astype(np.float32)
+            plane /= self._scale[c]
         return planes
 
     def write(self, output: NDArray[Any], rectangle: Rectangle, restored: NDArray[np.float32]) -> None:
@@ -77,23 +85,29 @@ class MosaicPlanes:
         Integers are rounded up as often as their fraction says: rounding to the nearest would turn the
         smooth shadows of a denoised frame into steps, and shift their level by up to half a DN.
         """
-        active, (h, w) = self._active, self.period
+        active, period = self._active, self.period
         wanted = self._in_mosaic(rectangle)
-        area = tuple(np.clip(wanted, 0, [*output.shape, *output.shape]))
+        area = tuple(int(edge) for edge in np.clip(wanted, 0, [*output.shape, *output.shape]))
         rows, columns = slice(area[0], area[2]), slice(area[1], area[3])
-        source = active.mosaic[rows, columns]
         inside = (
             slice(area[0] - wanted[0], area[2] - wanted[0]),
             slice(area[1] - wanted[1], area[3] - wanted[1]),
         )
-        level = unpack(restored, (h, w))[inside]
-        i, j = np.arange(area[0], area[2]) % h, np.arange(area[1], area[3]) % w
-        level = level * (active.white - active.black).astype(np.float32)[i[:, None], j[None, :]]
-        level += active.black_map(area).astype(np.float32)
+        scaled = restored * self._scale[:, None, None]
+        scaled += self._black[:, None, None]
+        level = unpack(scaled, period)[inside]
+        if active.black_rows is not None:
+            level += active.black_rows[rows, None].astype(np.float32)
+        if active.black_columns is not None:
+            level += active.black_columns[None, columns].astype(np.float32)
+        source, room, white = active.mosaic[rows, columns], output[rows, columns], np.float32(active.white)
         if np.issubdtype(output.dtype, np.integer):
-            _add_fractions(level, (int(area[0]), int(area[1])))
-            np.floor(np.clip(level, 0, active.white, out=level), out=level)
-        output[rows, columns] = np.where(source >= active.white, source, level)
+            for row in range(0, len(level), BAND):
+                band = slice(row, row + BAND)
+                numbers = uniforms(0, Stream.ROUNDING, (area[0] + row, area[1]), level[band].shape)
+                _round(level[band], numbers, source[band], white, room[band])
+        else:
+            room[:] = np.where(source >= white, source, level)
 
     def _in_mosaic(self, rectangle: Rectangle) -> Rectangle:
         """Return a rectangle of planes in pixels of the active area; it may reach beyond."""
@@ -102,11 +116,15 @@ class MosaicPlanes:
         return top * h - row, left * w - column, bottom * h - row, right * w - column
 
 
-def _add_fractions(level: NDArray[np.float32], corner: tuple[int, int]) -> None:
-    """Add to every pixel a number between 0 and 1, the same in every tile, not so near the ends that the
-    last bits of an integer could move it.
-    """
-    rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64), origin=corner)
-    for row in range(0, len(level), BAND):
-        band = level[row : row + BAND]
-        band += 0.01 + 0.98 * rng.cropped(row, 0).uniform(Stream.ROUNDING, (1, *band.shape))[0, 0].numpy()
+_LEAST, _SPAN, _ZERO = np.float32(0.01), np.float32(0.98), np.float32(0)
+"""Fractions are not so near to 0 and 1 that the last bits of an integer could move it."""
+
+
+@compiled
+def _round(level: Any, numbers: Any, source: Any, white: np.float32, output: Any) -> None:
+    """Store levels [h, w] rounded up as often as their fraction says; what is clipped in ``source`` stays."""
+    height, width = level.shape
+    for i in range(height):
+        for j in range(width):
+            value = np.floor(max(min(level[i, j] + (_LEAST + _SPAN * numbers[i, j]), white), _ZERO))
+            output[i, j] = source[i, j] if source[i, j] >= white else value

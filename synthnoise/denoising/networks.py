@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,6 +96,13 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
 
 
 def _load_weights(path: Path, device: torch.device) -> LoadedNetwork:
+    """Return a network of weights; that of the last file again, as long as the file is the same."""
+    state = existing_file(path).stat()
+    return _loaded(path, device, (state.st_mtime_ns, state.st_size, torch.get_num_threads()))
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(path: Path, device: torch.device, _state: tuple[int, ...]) -> LoadedNetwork:
     from synthnoise.denoisers.weights import denoiser_spec, load_weights
 
     network, card = load_weights(path)

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from synthnoise.denoisers.convolutions import one_level
 from synthnoise.denoisers.onnx_graph import GraphOptions, onnx_model
 from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
@@ -143,20 +143,24 @@ class OnnxNetwork(nn.Module):
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return the denoised image, float32 [B, C, H, W], for a noise level map [B, 1 or C, H, W]."""
+        return torch.from_numpy(self.run(noisy.cpu().numpy(), sigma.cpu().numpy()))
+
+    def run(self, noisy: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the same for arrays."""
         feed = {"noisy": noisy}
         if "sigma" in self._inputs:
             planes = self._inputs["sigma"][1]
-            if planes == 1:
-                sigma = one_level(sigma)
+            if planes == 1 and sigma.shape[1] > 1:
+                sigma = np.sqrt(np.square(sigma).mean(1, keepdims=True))
             elif planes != sigma.shape[1]:
-                sigma = sigma.expand(-1, planes, -1, -1)
+                sigma = np.broadcast_to(sigma, (len(sigma), planes, *sigma.shape[2:]))
             feed["sigma"] = sigma
-        arrays = {name: np.ascontiguousarray(x.cpu().numpy(), dtype=np.float32) for name, x in feed.items()}
-        shape = arrays["noisy"].shape
+        arrays = {name: np.ascontiguousarray(x, dtype=np.float32) for name, x in feed.items()}
         # Memory that was laid out for another size is in the way.
-        (denoised,) = self._session.run(None, arrays, None if shape == self._last else _emptying())
-        self._last = shape
-        return torch.from_numpy(denoised)
+        options = None if noisy.shape == self._last else _emptying()
+        self._last = noisy.shape
+        denoised: NDArray[np.float32] = self._session.run(None, arrays, options)[0]
+        return denoised
 
 
 def _emptying() -> Any:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from synthnoise.rng import Rng, Stream
 
@@ -26,7 +27,8 @@ FEWEST = 0.1
 EDGE = 128
 """Pixels of a plane along the edge of a probed square."""
 
-Restore = Callable[[Tensor], Tensor]
+Array = NDArray[np.float32]
+Restore = Callable[[Array], Array]
 
 
 def squares(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
@@ -38,25 +40,32 @@ def squares(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 
 
 def transmitted(
-    restore: Restore, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]
+    restore: Restore, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]
 ) -> list[float]:
     """Return the ratio of noise out to noise in, standard deviations, per flat block of planes [1, C, H, W].
 
     A block is flat where the restored planes vary less than the noise did; where there are few, the
     flattest count.
     """
-    s, o = (noisy.new_tensor(values)[:, None, None] for values in (shot, read))
+    s, o = (np.array(values, np.float32)[:, None, None] for values in (shot, read))
     restored = restore(noisy)
-    deviation = PROBE * (s * restored.clamp_min(0) + o).sqrt()
-    unit = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64), device=noisy.device).normal(
-        Stream.PROBE, tuple(noisy.shape[1:])
-    )
+    deviation = PROBE * np.sqrt(s * np.maximum(restored, 0) + o)
+    rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64))
+    unit = rng.normal(Stream.PROBE, tuple(noisy.shape[1:])).numpy()
     response = (restore(noisy + deviation * unit) - restored) / deviation
     edge = min(BLOCK, *noisy.shape[-2:])
-    mean, square, noise = (
-        nn.functional.avg_pool2d(values, edge) for values in (restored, restored**2, deviation**2)
-    )
-    roughness = ((square - mean**2).clamp_min(0) * PROBE**2 / noise.clamp_min(1e-20)).mean(1).ravel()
-    limit = max(FLAT, float(roughness.quantile(FEWEST)))
-    share = nn.functional.avg_pool2d(response**2, edge).mean(1).sqrt().ravel()
+    mean, square, noise = (_block_means(values, edge) for values in (restored, restored**2, deviation**2))
+    roughness = np.maximum(square - mean**2, 0) * PROBE**2 / np.maximum(noise, 1e-20)
+    roughness = roughness.mean(1).ravel()
+    limit = max(FLAT, float(np.quantile(roughness, FEWEST)))
+    share = np.sqrt(_block_means(response**2, edge).mean(1)).ravel()
     return [float(value) for value in share[roughness <= limit]]
+
+
+def _block_means(values: Array, edge: int) -> NDArray[np.float32]:
+    """Return means over squares, [B, C, rows, columns]; what lacks to a whole square is left out."""
+    batch, channels, height, width = values.shape
+    rows, columns = height // edge, width // edge
+    whole = values[..., : rows * edge, : columns * edge].reshape(batch, channels, rows, edge, columns, edge)
+    means: NDArray[np.float32] = whole.mean((3, 5))
+    return means

@@ -11,14 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 WEIGHTS = (0.25, 0.5, 0.25)
 """Of red, green and blue in brightness."""
 PLANES = {3: (0, 1, 2), 4: (0, 1, 1, 2)}
 """Colour of each plane, by their number, where nothing else is known: pictures and packed Bayer."""
+
+Planes = TypeVar("Planes", "Tensor", "NDArray[np.float32]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +45,13 @@ class Strengths:
     colours: tuple[int, ...] | None = None
     neutral: Sequence[float] = (1.0, 1.0, 1.0)
 
-    def blended(self, noisy: Tensor, restored: Tensor) -> Tensor:
+    def blended(self, noisy: Planes, restored: Planes) -> Planes:
         """Return planes [B, C, H, W] between noisy and restored ones."""
         if self.luma == self.chroma == 1:
             return restored
         return noisy + self.of(restored - noisy)
 
-    def of(self, difference: Tensor) -> Tensor:
+    def of(self, difference: Planes) -> Planes:
         """Return what is kept of a difference [B, C, H, W]; it is linear in it."""
         if self.luma == self.chroma == 1:
             return difference
@@ -54,11 +59,10 @@ class Strengths:
         colours = self.colours or PLANES.get(difference.shape[1], ())
         if self.luma == self.chroma or len(set(colours)) < len(WEIGHTS):
             return kept
-        index = torch.tensor(colours, device=difference.device)
-        means = [difference[:, index == colour].mean(1) for colour in range(len(WEIGHTS))]
+        members = [[c for c, own in enumerate(colours) if own == colour] for colour in range(len(WEIGHTS))]
+        means = [difference[:, own].mean(1) for own in members]
         brightness = sum(
-            (weight / grey * mean for weight, grey, mean in zip(WEIGHTS, self.neutral, means, strict=True)),
-            torch.zeros_like(means[0]),
+            weight / grey * mean for weight, grey, mean in zip(WEIGHTS, self.neutral, means, strict=True)
         )
         for plane, colour in enumerate(colours):
             apart = means[colour] - self.neutral[colour] * brightness

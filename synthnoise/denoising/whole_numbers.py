@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import torch
 
+from synthnoise.philox import uniforms
 from synthnoise.raw.frame import Frame, scaled_levels
-from synthnoise.rng import Rng, Stream
+from synthnoise.rng import Stream
 
 BAND = 128
 """Rows at a time."""
@@ -23,11 +23,10 @@ def whole_numbers(frame: Frame, scale: int = 1) -> Frame:
     """
     height, width = frame.mosaic.shape
     mosaic = np.empty((height, width), np.uint16)
-    rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64))
     for top in range(0, height, BAND):
         band = frame.mosaic[top : top + BAND].astype(np.float32) * np.float32(scale)
         # Not so near to 0 and 1 that the last bits of a whole number could move it.
-        fraction = 0.01 + 0.98 * rng.cropped(top, 0).uniform(Stream.ROUNDING, (1, *band.shape))[0, 0].numpy()
+        fraction = 0.01 + 0.98 * uniforms(0, Stream.ROUNDING, (top, 0), band.shape)
         mosaic[top : top + BAND] = np.clip(np.floor(band + fraction), 0, frame.white * scale)
 
     bits = None if frame.bits is None else min(frame.bits + (scale - 1).bit_length(), 16)

@@ -26,6 +26,7 @@ from scipy import special
 from torch import Tensor
 
 from synthnoise.errors import UsageError
+from synthnoise.noise.stabilised_arrays import root, unroot
 
 GAUSSIAN_NODES = 193
 POISSON_NODES = 500
@@ -72,9 +73,38 @@ class Stabiliser:
         """Return the means whose noisy pixels would have ``stabilised`` as their expected transform."""
         return self._each(stabilised, _unroot)
 
+    def forward_array(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return :meth:`forward` of an array [C, H, W], for which no tensor is made."""
+        self._check(planes.shape[-3])
+        out = np.empty_like(planes)
+        for plane, found, s, o in zip(planes, out, self.shot, self.read, strict=True):
+            if s < WHITE * o:
+                np.multiply(plane, np.float32(1 / math.sqrt(o)), out=found)
+                continue
+            join = _Join.of(math.sqrt(o) / s)
+            numbers = np.array([1 / s, join.signal, join.offset, 1 / join.steepness], np.float32)
+            root(plane, numbers, found)
+        return out
+
+    def inverse_array(self, stabilised: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return :meth:`inverse` of an array [C, H, W]."""
+        self._check(stabilised.shape[-3])
+        out = np.empty_like(stabilised)
+        for plane, found, s, o in zip(stabilised, out, self.shot, self.read, strict=True):
+            if s < WHITE * o:
+                np.multiply(plane, np.float32(math.sqrt(o)), out=found)
+                continue
+            join, shift, step, bias = _unrooting(s, o)
+            numbers = np.array([join.root, join.offset, join.steepness, shift, 1 / step, s], np.float32)
+            unroot(plane, numbers, bias.astype(np.float32), found)
+        return out
+
+    def _check(self, planes: int) -> None:
+        if planes != len(self.shot):
+            raise UsageError(f"{planes} planes, but noise levels of {len(self.shot)}")
+
     def _each(self, planes: Tensor, function: Callable[[Tensor, float, float], Tensor]) -> Tensor:
-        if planes.shape[-3] != len(self.shot):
-            raise UsageError(f"{planes.shape[-3]} planes, but noise levels of {len(self.shot)}")
+        self._check(planes.shape[-3])
         parts = [
             function(planes[..., c, :, :], s, o)
             for c, (s, o) in enumerate(zip(self.shot, self.read, strict=True))
@@ -94,15 +124,21 @@ def _root(x: Tensor, s: float, o: float) -> Tensor:
 def _unroot(z: Tensor, s: float, o: float) -> Tensor:
     if s < WHITE * o:
         return z * math.sqrt(o)
+    join, shift, step, bias = _unrooting(s, o)
+    table = torch.as_tensor(bias, dtype=torch.float32, device=z.device)
+    place = ((z + shift) / step).clamp(0, len(bias) - 1.001)
+    low = place.floor().to(torch.int64)
+    plain = z.clamp_min(join.root) ** 2 / 4 - join.offset + (z - join.root).clamp_max(0) * join.steepness
+    return (plain + torch.lerp(table[low], table[low + 1], place - low)) * s
+
+
+def _unrooting(s: float, o: float) -> tuple[_Join, float, float, NDArray[np.float64]]:
+    """Return the join, and what is added to a transform and the step by which it is divided in the table."""
     join = _Join.of(math.sqrt(o) / s)
     # Four digits of the read noise name the bias well enough, and let planes share a table.
     named = _Join.of(float(f"{join.signal:.4g}"))
     first, step, bias = inverse_table(named.signal)
-    table = torch.as_tensor(bias, dtype=torch.float32, device=z.device)
-    place = ((z - join.root + named.root - first) / step).clamp(0, len(bias) - 1.001)
-    low = place.floor().to(torch.int64)
-    plain = z.clamp_min(join.root) ** 2 / 4 - join.offset + (z - join.root).clamp_max(0) * join.steepness
-    return (plain + torch.lerp(table[low], table[low + 1], place - low)) * s
+    return join, named.root - join.root - first, step, bias
 
 
 @dataclass(frozen=True)

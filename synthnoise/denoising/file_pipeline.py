@@ -1,0 +1,275 @@
+"""Files on their way through reading, denoising and writing; of small ones, three at a time.
+
+Denoising keeps all cores busy but for moments, reading and writing keep one: so the next file is read and the
+last one written while one is denoised. Large frames take turns, to stay within the memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from synthnoise.denoising.dark_pattern import DarkSubtraction, MeanDark, subtract_dark
+from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
+from synthnoise.denoising.denoiser import Denoiser, Settings
+from synthnoise.denoising.pictures import denoise_picture
+from synthnoise.denoising.preview import preview, preview_picture
+from synthnoise.denoising.raw_outputs import RawOutput
+from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.files import FileOutcome
+from synthnoise.progress import SILENT, Progress
+from synthnoise.raw.frame import Frame
+from synthnoise.raw.images import write_png
+from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
+from synthnoise.raw.picture import Picture
+from synthnoise.raw.picture_files import read_picture, write_picture
+from synthnoise.raw.reading import read_frame
+
+if TYPE_CHECKING:
+    from synthnoise.denoising.files import Batch
+
+SMALL = 32_000_000
+"""Samples up to which an image is read before its turn, and written after it."""
+RENDERED_REPEATS = ((1, 1), (1, 3), (2, 2), (6, 6))
+UNRENDERED = (
+    "raw converters show wrong colours of this colour filter array: --format linear-dng is shown rightly"
+)
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class FileWork:
+    """One file of a request: its stages are called in the order ``open``, ``read``, ``denoise``, ``write``.
+
+    Each does nothing once the outcome is known; a SynthnoiseError becomes the outcome.
+
+    Attributes
+    ----------
+    path
+        The file.
+    find_target
+        Returns where its result goes, or raises UsageError.
+    settings, batch, dark
+        What is asked for.
+    outcome
+        What became of it, None while that is open.
+    """
+
+    path: Path
+    find_target: Callable[[], Path]
+    settings: Settings
+    batch: Batch
+    dark: MeanDark | None = None
+    outcome: FileOutcome | None = None
+    target: Path | None = None
+    _source: Frame | Picture | None = None
+    _store: Callable[[], FileOutcome] | None = None
+
+    def attempt(self, stage: Callable[..., None], *arguments: Any) -> None:
+        """Run a stage unless the outcome is known; its error is the outcome."""
+        if self.outcome is None:
+            try:
+                stage(*arguments)
+            except SynthnoiseError as error:
+                self.outcome, self._source = FileOutcome(self.path, error=error), None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether what was read is small enough to be written while the next file is denoised."""
+        if isinstance(self._source, Picture):
+            return self._source.pixels.size <= SMALL
+        return self._source is not None and self._source.mosaic.size <= SMALL
+
+    def open(self) -> None:
+        """Settle where the result goes; an existing one is an error or ends it, as was asked for."""
+        if self.target is not None:
+            return
+        target = self.find_target()
+        if target.exists() and self.batch.on_existing == "skip":
+            self.outcome = FileOutcome(self.path, target, skipped=True)
+            return
+        if target.exists() and (self.batch.on_existing == "error" or target.resolve() == self.path.resolve()):
+            raise OutputExistsError(target, hint="--on-existing skip or overwrite, or -o elsewhere")
+        self.target = target
+
+    def read(self, limits: ReadLimits = DEFAULT_LIMITS) -> None:
+        """Read the file, if that has not been done."""
+        if self._source is not None:
+            return
+        if self.batch.is_picture(self.path):
+            if self.dark is not None:
+                raise UsageError(f"{self.path}: is a picture, and dark frames are for RAW files")
+            self._source = read_picture(self.path, limits=limits)
+        else:
+            self._source = read_frame(
+                self.path,
+                limits=limits,
+                geometry=self.batch.geometry,
+                demosaiced=True,
+                sandbox=self.batch.sandbox,
+            )
+
+    def read_ahead(self) -> None:
+        """Read the file if it is small; what goes wrong is left to be found when it is its turn."""
+        self.attempt(self.open)
+        if self.outcome is None:
+            try:
+                self.read(dataclasses.replace(DEFAULT_LIMITS, pixels=SMALL))
+            except SynthnoiseError:
+                self._source = None
+
+    def denoise(self, progress: Progress = SILENT) -> None:
+        """Denoise what was read."""
+        source, self._source = self._source, None
+        if isinstance(source, Picture):
+            self._store = self._denoise_picture(source, progress)
+        elif source is not None:
+            self._store = self._denoise_frame(source, progress)
+
+    def write(self) -> None:
+        """Write what was denoised: then the outcome is known."""
+        if self._store is not None:
+            self.outcome, self._store = self._store(), None
+
+    def _denoise_frame(self, frame: Frame, progress: Progress) -> Callable[[], FileOutcome]:
+        path, batch, target = self.path, self.batch, self._place()
+        overwrite = batch.on_existing == "overwrite"
+        strength = self.settings.strength
+        output = RawOutput(
+            format=batch.format or "dng", bits=batch.bits, strength=strength, overwrite=overwrite
+        )
+        whole, subtracted = np.issubdtype(frame.mosaic.dtype, np.integer), None
+        if self.dark is not None:
+            frame, subtracted = subtract_dark(frame, self.dark)
+        repeat = frame.cfa.shape
+        if batch.preview:
+            picture, result = preview(frame, self.settings)
+        else:
+            result = denoise_frame(output.prepared(frame), self.settings, progress=progress)
+        del frame
+
+        def store() -> FileOutcome:
+            if batch.preview:
+                write_png(target, picture, overwrite)
+            else:
+                output.write(path, target, output.finished(result, path) if whole else result)
+            advice = () if repeat in RENDERED_REPEATS or output.format != "dng" else (UNRENDERED,)
+            return _outcome(path, target, result, subtracted, advice)
+
+        return store
+
+    def _denoise_picture(self, picture: Picture, progress: Progress) -> Callable[[], FileOutcome]:
+        path, batch, target = self.path, self.batch, self._place()
+        denoiser = Denoiser(self.settings)
+        if batch.preview:
+            restored, sigma = preview_picture(picture, denoiser)
+        else:
+            restored, sigma = denoise_picture(picture, denoiser, tile=self.settings.tile, progress=progress)
+        level = float(np.mean(sigma) * 255)
+
+        def store() -> FileOutcome:
+            write_picture(target, restored, overwrite=batch.on_existing == "overwrite")
+            return FileOutcome(
+                path,
+                target,
+                details={
+                    "denoiser": denoiser.name,
+                    "noise_source": "estimated",
+                    "sigma": [float(s) for s in sigma],
+                },
+                remarks=(
+                    f"denoised by {denoiser.name}, noise level estimated from the picture:"
+                    f" sigma {level:.1f} of 255",
+                    *denoiser.remarks,
+                ),
+            )
+
+        return store
+
+    def _place(self) -> Path:
+        if self.target is None:
+            raise InputError(f"{self.path}: was not opened")
+        return self.target
+
+
+def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) -> None:
+    """Take files through all stages, reading the next and writing the last beside denoising.
+
+    Parameters
+    ----------
+    done
+        Called with each file, in their order, once its outcome is known.
+    """
+    ahead: Future[None] | None = None
+    behind: deque[tuple[FileWork, Future[None]]] = deque()
+
+    def wait() -> None:
+        while behind:
+            work, writing = behind.popleft()
+            writing.result()
+            done(work)
+
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        try:
+            for work, following in zip(works, [*works[1:], None], strict=True):
+                if ahead is not None:
+                    ahead.result()
+                work.attempt(work.open)
+                if behind and work.path.resolve() == _resolved(behind[0][0].target):
+                    wait()  # the result of one file is the input of the next
+                work.attempt(work.read)
+                small, ahead = work.is_small, None
+                if small and following is not None and _may_be_early(following, work):
+                    ahead = reader.submit(following.read_ahead)
+                work.attempt(work.denoise)
+                wait()
+                behind.append((work, writer.submit(work.attempt, work.write)))
+                if not small:
+                    wait()
+            wait()
+        except BaseException:
+            for pool in (reader, writer):
+                pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _may_be_early(following: FileWork, work: FileWork) -> bool:
+    """Return whether a file may be read before the one ahead of it is written."""
+    return not following.batch.sandbox and following.path.resolve() != _resolved(work.target)
+
+
+def _resolved(target: Path | None) -> Path | None:
+    return None if target is None else target.resolve()
+
+
+def _outcome(
+    path: Path,
+    target: Path,
+    result: DenoiseResult,
+    subtracted: DarkSubtraction | None,
+    advice: tuple[str, ...],
+) -> FileOutcome:
+    percent = 100 * result.residual
+    remarks = (
+        *([] if subtracted is None else [f"subtracted {subtracted}"]),
+        f"denoised by {result.denoiser}, noise level from {result.noise.source}",
+        f"noise left: {percent:.0f} %",
+        *result.noise.warnings,
+        *result.remarks,
+        *advice,
+    )
+    details = {
+        "denoiser": result.denoiser,
+        "noise_source": result.noise.source,
+        "noise_profile": result.noise.pairs,
+        "residual_noise": result.residual,
+        "warnings": result.noise.warnings,
+    }
+    if subtracted is not None:
+        details["dark"] = dataclasses.asdict(subtracted)
+    return FileOutcome(path, target, details=details, remarks=remarks)
