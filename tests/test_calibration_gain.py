@@ -14,8 +14,10 @@ from scipy.ndimage import gaussian_filter
 from synthnoise.calibration.blind import noise_without_dark
 from synthnoise.calibration.detail import lattice_of, tabulate, zero_of
 from synthnoise.calibration.gain import estimate_gain
+from synthnoise.calibration.grain import interval_with_grain
 from synthnoise.calibration.photon_transfer import photon_transfer
 from synthnoise.calibration.published_gain import published_gain
+from synthnoise.calibration.variance_line import VarianceLine
 from synthnoise.errors import InputError, UsageError
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import read_image
@@ -152,6 +154,67 @@ def test_texture_everywhere_is_inside_the_interval(blur):
     low, high = measure(camera(2.0), scene, 100).interval
     assert low <= 2.0 <= high
     assert high - low < 1.2
+
+
+def even_grain(scene, contrast: float, colours=(1.0, 1.0, 1.0)):
+    """Return a scene with white grain, even behind a tone curve of exponent 2.4, of a contrast at 0.2."""
+    random = np.random.default_rng(11)
+    strength = contrast / 2.4 * 0.2 ** (1 / 2.4) * np.array(colours)[:, None, None]
+    tone = scene ** (1 / 2.4) + strength * random.standard_normal(scene.shape)
+    return np.clip(np.clip(tone, 0, None) ** 2.4, 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("colours", [(1.0, 1.0, 1.0), (1.0, 0.8, 1.6)])
+def test_grain_of_film_is_inside_the_interval_which_says_so(colours):
+    estimate = measure(camera(0.5), even_grain(leaves(2), 0.02, colours), 10)
+    bare_low, _ = estimate.without_grain
+    assert bare_low > 0.5, "it passes for shot noise"
+    low, high = estimate.interval
+    assert low <= 0.5 <= high
+    assert estimate.widened
+
+
+def test_where_shot_noise_is_strong_no_grain_widens_the_interval():
+    estimate = measure(camera(8.0, size=SMALL), patches(SMALL), 100)
+    assert not estimate.widened
+    assert estimate.interval == pytest.approx(estimate.without_grain, rel=0.03)
+
+
+def line_of(gain: float, lowest: float, grain: float = 0.0, exponent: float = 1.0) -> VarianceLine:
+    """Return the line of four planes, from a level to 10000 DN, whose variance is exactly as said."""
+    level = np.tile(np.geomspace(lowest, 1e4, 12), 4)
+    variance = gain * level + grain**2 * 1e4**2 * (level / 1e4) ** exponent
+    weight = 1e3 / variance**2
+    design = np.stack([level, level**2])
+    return VarianceLine(
+        gain=gain,
+        square=0.0,
+        covariance=np.linalg.inv((design * weight) @ design.T),
+        level=level,
+        weight=weight,
+        dark=np.ones(48),
+        places=1000,
+        plane=np.repeat(np.arange(4), 12),
+        above=variance,
+    )
+
+
+def test_grain_lowers_the_interval_as_far_as_light_and_law_leave_it_open():
+    low, high = interval_with_grain(line_of(200.0, 9000))
+    assert 0.9 * 200 < low < 200 < high < 1.05 * 200, "50 electrons, where grain weighs little"
+    low, high = interval_with_grain(line_of(5.0, 9000))
+    assert low < 0.8 * 5, "2000 electrons"
+    assert interval_with_grain(line_of(5.0, 10))[0] > 0.9 * 5, (
+        "but three decades of level tell the laws apart"
+    )
+
+
+@pytest.mark.parametrize("exponent", [0.6, 2 - 2 / 2.4, 1.7])
+def test_grain_of_any_law_is_inside_the_interval(exponent):
+    line = line_of(0.5, 10, 0.03, exponent)
+    assert line.above[11] / line.level[11] > 10 * 0.5, "the gain would be ten times too high"
+    low, high = interval_with_grain(line)
+    assert low <= 0.5 <= high
 
 
 def test_planes_share_texture_but_no_noise():

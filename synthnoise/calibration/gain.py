@@ -9,21 +9,23 @@ choice of flat places makes the second small (:mod:`synthnoise.calibration.detai
 with the square of the level, as does the noise of unequal pixels (PRNU): a line through the origin with a
 square term, V = K x + q x^2 with q >= 0, keeps both out of K as far as the range of levels in the picture
 allows. Texture that the colour planes share is taken out before (:mod:`synthnoise.calibration.texture`). How
-far all that goes, is part of the interval.
+far all that goes, is part of the interval, and so is grain, which no plane shares with another
+(:mod:`synthnoise.calibration.grain`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from synthnoise.calibration.detail import BAND_ROWS, Lattice, Zero, lattice_of, tabulate, zero_of
 from synthnoise.calibration.detail_table import DetailTable
-from synthnoise.calibration.texture import GRAIN, ROUGHER, Texture, texture_of
+from synthnoise.calibration.grain import interval_with_grain
+from synthnoise.calibration.texture import ROUGHER, Texture, texture_of
 from synthnoise.calibration.variance_line import CORRELATED, MINIMUM_PLACES, Posterior, VarianceLine, fit_line
 from synthnoise.errors import InputError
 from synthnoise.profiles.schema import GainRegime
@@ -55,6 +57,9 @@ HIGH_SNR, LOW_LIGHT = 20.0, 0.2
 PREVIEW_BANDS = 24
 """Bands of rows that the first, rough pass looks at."""
 
+WIDENED = 0.05
+"""Share of the gain by which grain must lower the interval for it to be worth a word."""
+
 Z95 = 1.959964
 
 
@@ -67,8 +72,10 @@ class GainEstimate:
     gain, standard_error
         DN per electron; NaN where it could not be measured.
     interval
-        95 % interval. It reaches further down than up where texture may have passed for shot noise; where it
-        begins at 0, the gain is at most its end.
+        95 % interval. It reaches further down than up where texture or grain may have passed for shot noise;
+        where it begins at 0, the gain is at most its end.
+    without_grain
+        The same for a scene that is known to have no grain; None where grain cannot matter.
     regime
         ``textured`` where the picture has hardly a flat place, ``high-snr`` where fine texture may weigh,
         ``low-light`` where nearly all noise is that of the dark.
@@ -104,6 +111,7 @@ class GainEstimate:
     smoothness: float = 1.0
     smoothness_se: float = 0.0
     by_plane: tuple[tuple[float, float], ...] = ()
+    without_grain: tuple[float, float] | None = None
     reason: str = ""
     method: Literal["one frame", "photon transfer"] = "one frame"
 
@@ -111,6 +119,13 @@ class GainEstimate:
     def snr(self) -> float:
         """Signal over shot noise at ``level``."""
         return math.sqrt(max(self.level, 0.0) / self.gain) if self.gain > 0 else math.nan
+
+    @property
+    def widened(self) -> bool:
+        """Whether the interval reaches noticeably further down because the scene may have grain."""
+        return (
+            self.without_grain is not None and self.interval[0] < self.without_grain[0] - WIDENED * self.gain
+        )
 
 
 def estimate_gain(
@@ -253,12 +268,14 @@ class _Fit:
         """Standard deviation in DN per electron that a zero gives which drifts by so many DN."""
         return self.posterior.gain * drift / _level(self.line)
 
-    def interval(self, drift: float) -> tuple[float, float]:
-        """Return the 95 % interval in DN per electron."""
+    def interval(self, drift: float, *, grain: bool) -> tuple[float, float]:
+        """Return the 95 % interval in DN per electron, of a scene that may have grain or has none."""
         gain, zero = self.posterior.gain, Z95 * self.zero_error(drift)
         low, high = self.posterior.quantile(0.025), self.posterior.quantile(0.975)
-        down, up = math.hypot(gain - low, zero, self.down), math.hypot(high - gain, zero, self.up)
-        return max(gain - down, 0.0), gain + up
+        if grain:
+            low, high = interval_with_grain(self.line)
+        down = math.hypot(max(gain - low, 0.0), zero, self.down)
+        return max(gain - down, 0.0), gain + math.hypot(max(high - gain, 0.0), zero, self.up)
 
 
 def _fit_below(cut: float, table: DetailTable, rough: float, darks: int, *, floor: bool) -> _Fit | None:
@@ -278,7 +295,6 @@ def _fit_below(cut: float, table: DetailTable, rough: float, darks: int, *, floo
         return None
     assert lines[1] is not None
     down = math.hypot(max(0.0, likely.gain - more.gain), texture.unseen)
-    down += GRAIN * _level(lines[1])
     return _Fit(places, lines[1], likely, texture, down, max(0.0, less.gain - likely.gain))
 
 
@@ -301,18 +317,23 @@ def _choose_cut(table: DetailTable, rough: float, darks: int, drift: float, *, f
     best = min(fits, key=lambda fit: fit.doubt, default=None)
     if best is None:
         return unmeasured("the noisy frame has too few flat, lit, unsaturated places")
-    as_sure = [fit.interval(drift) for fit in fits if fit.doubt <= AS_SURE * best.doubt]
-    interval = min(low for low, _ in as_sure), max(high for _, high in as_sure)
-    estimate = _estimate(best, interval, drift, darks, floor=floor)
-    if estimate.regime == "low-light" and interval[0] <= 0:
+    as_sure = [fit for fit in fits if fit.doubt <= AS_SURE * best.doubt]
+    bare, interval = (
+        (min(low for low, _ in found), max(high for _, high in found))
+        for found in ([fit.interval(drift, grain=grain) for fit in as_sure] for grain in (False, True))
+    )
+    estimate = replace(
+        _estimate(best, drift, darks, floor=floor),
+        interval=(min(bare[0], interval[0]), interval[1]),
+        without_grain=bare,
+    )
+    if estimate.regime == "low-light" and bare[0] <= 0:
         return unmeasured("the noisy frame is too dark: its noise is hardly more than that of the dark frame")
     return estimate
 
 
-def _estimate(
-    fit: _Fit, interval: tuple[float, float], drift: float, darks: int, *, floor: bool
-) -> GainEstimate:
-    """Return a fit as an estimate."""
+def _estimate(fit: _Fit, drift: float, darks: int, *, floor: bool) -> GainEstimate:
+    """Return a fit as an estimate, with the interval of this one cut."""
     posterior, line = fit.posterior, fit.line
     gain, level = posterior.gain, _level(line)
     free = fit_line(fit.places, gain, darks, floor=True, fineness=fit.texture.likely)
@@ -322,7 +343,7 @@ def _estimate(
     return GainEstimate(
         gain=gain,
         standard_error=math.hypot(posterior.deviation, fit.zero_error(drift)),
-        interval=interval,
+        interval=fit.interval(drift, grain=False),
         regime=_regime(math.sqrt(level / gain), shot_share, fit.texture.amount / gain),
         prnu=math.sqrt(posterior.square),
         level=level,

@@ -275,8 +275,8 @@ def _gain_warnings(gain: GainEstimate, noisy: Frame) -> list[str]:
     low, _ = gain.interval
     if gain.regime == "high-snr":
         warnings.append(
-            f"{label(noisy)}: bright and clean, so fine texture may pass for shot noise (gain perhaps as low"
-            f" as {low:.3g}); a darker photograph at this ISO would be surer"
+            f"{label(noisy)}: bright and clean, so grain and fine texture may pass for shot noise (gain"
+            f" perhaps as low as {low:.3g}); a darker photograph at this ISO would be surer"
         )
     if gain.regime == "textured":
         warnings.append(

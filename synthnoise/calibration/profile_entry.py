@@ -200,6 +200,7 @@ def _diagnostics(
         "gain_level": gain.level,
         "gain_by_plane": [value for value, _ in gain.by_plane if math.isfinite(value)],
         "square_noise": gain.prnu,
+        **({"gain_interval_without_grain": list(gain.without_grain)} if gain.without_grain else {}),
         "neighbour_correlation": max(max(plane.correlation) for plane in dark.planes),
         "lowest_code_share": max(plane.codes.lowest_share for plane in dark.planes),
         "code_gaps": max(plane.codes.gaps for plane in dark.planes),

@@ -50,9 +50,15 @@ def _gain_lines(gain: GainEstimate) -> list[str]:
         f"  from {gain.places:,} flat places, mostly around {gain.level:.0f} DN"
         f" = {gain.level / gain.gain:.3g} e- (SNR {gain.snr:.3g})",
     ]
-    if gain.regime == "high-snr":
+    if gain.widened and gain.without_grain is not None:
+        sure = "95 % sure between {:.4g} and {:.4g}".format(*gain.without_grain)
         lines.append(
-            "  the image is so clean that grain and fine texture may pass for noise: the gain may be lower;"
+            f"  widened downwards, for grain (film, a print, a developed file) looks like shot noise: {sure}"
+            " if the scene has none; a photograph with less light, or two --flat frames, would tell"
+        )
+    elif gain.regime == "high-snr":
+        lines.append(
+            "  the image is so clean that fine texture may pass for noise: the gain may be lower;"
             " a photograph with less light would be surer"
         )
     if gain.regime == "textured":

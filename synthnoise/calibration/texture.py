@@ -42,9 +42,6 @@ UNSHARED = 0.2
 SURE = 3.0
 """Standard errors from which texture is sure to be there."""
 
-GRAIN = 2e-5
-"""Squared contrast of grain that flatness does not show either, of texture and of unequal pixels."""
-
 
 @dataclass(frozen=True)
 class Texture:

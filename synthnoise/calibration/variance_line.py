@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,9 @@ CORRELATED = 2 * 1.944**2
 
 SQUARE_SCALE = 1e-4
 """Scale of q before looking: pixels that differ by 1 %, with a tail for texture (Student t, 2 degrees)."""
+
+RIDGE = (0.0, (100 * SQUARE_SCALE) ** -2)
+"""Precision of K and q about 0 before looking."""
 
 FINENESS = 2.6
 """Texture in fine detail over what the planes share of it in coarse detail: median of photographs of the
@@ -44,7 +48,7 @@ class Posterior:
     square
         Mean of q.
     share, centres, error
-        [n] probability of each q, [n] mean of K there, and the standard deviation of K there.
+        [n] probability of each q, and mean and standard deviation of K there.
     """
 
     gain: float
@@ -52,12 +56,12 @@ class Posterior:
     square: float
     share: NDArray[np.float64]
     centres: NDArray[np.float64]
-    error: float
+    error: NDArray[np.float64]
 
     def quantile(self, level: float) -> float:
         """Return the K below which it lies with probability ``level``, by bisection."""
-        low = float(self.centres.min()) - 9 * self.error
-        high = float(self.centres.max()) + 9 * self.error
+        low = float((self.centres - 9 * self.error).min())
+        high = float((self.centres + 9 * self.error).max())
         for _ in range(30):
             middle = (low + high) / 2
             below = self.share @ ndtr((middle - self.centres) / self.error) < level
@@ -81,6 +85,8 @@ class VarianceLine:
         [n] inverse variance of the ordinate.
     dark
         [n] detail variance of the dark in DN^2.
+    plane, above
+        [n] index of the plane, and variance in DN^2 above that of the dark, per bin.
     excess, excess_se
         DN^2 by which the noise at black in the picture exceeds that of the dark, and its standard error;
         0 where the line was made to go through the origin.
@@ -95,31 +101,43 @@ class VarianceLine:
     weight: NDArray[np.float64]
     dark: NDArray[np.float64]
     places: int
+    plane: NDArray[np.int64]
+    above: NDArray[np.float64]
     excess: float = 0.0
     excess_se: float = 0.0
 
     def posterior(self) -> Posterior:
         """Return K with q >= 0 imposed and integrated out."""
-        q_variance = max(self.covariance[1, 1], 1e-24)
+        return posterior_of([(1.0, np.array([self.gain, self.square]), self.covariance)])
+
+
+def posterior_of(
+    guesses: Sequence[tuple[float, NDArray[np.float64], NDArray[np.float64]]], *, steps: int = 200
+) -> Posterior:
+    """Return K with q >= 0 imposed and integrated out, of guesses each with its probability.
+
+    A guess is its probability while q is free, and mean [2] and covariance [2, 2] of (K, q) then. q is
+    taken in ``3 * steps`` steps.
+    """
+    shares, centres, errors, squares = (list[NDArray[np.float64]]() for _ in range(4))
+    for probability, (gain, square), covariance in guesses:
+        q_variance = max(covariance[1, 1], 1e-24)
         q_error = math.sqrt(q_variance)
-        top = max(self.square, 0.0) + 6 * q_error
+        top = max(square, 0.0) + 6 * q_error
         knee = min(top, 20 * SQUARE_SCALE)
-        q = np.unique(np.concatenate([np.linspace(0, knee, 400), np.linspace(knee, top, 200)]))
-        log = -0.5 * ((q - self.square) / q_error) ** 2 - 1.5 * np.log1p(0.5 * (q / SQUARE_SCALE) ** 2)
-        p = np.exp(log - log.max()) * np.gradient(q)
-        p /= p.sum()
-        slope = self.covariance[0, 1] / q_variance
-        error = math.sqrt(max(self.covariance[0, 0] - slope * self.covariance[0, 1], 1e-24))
-        centres = self.gain + slope * (q - self.square)
-        mean = float(p @ centres)
-        return Posterior(
-            gain=mean,
-            deviation=math.sqrt(error**2 + float(p @ (centres - mean) ** 2)),
-            square=float(p @ q),
-            share=p,
-            centres=centres,
-            error=error,
-        )
+        q = np.unique(np.concatenate([np.linspace(0, knee, 2 * steps), np.linspace(knee, top, steps)]))
+        log = -0.5 * ((q - square) / q_error) ** 2 - 1.5 * np.log1p(0.5 * (q / SQUARE_SCALE) ** 2)
+        slope = covariance[0, 1] / q_variance
+        error = math.sqrt(max(covariance[0, 0] - slope * covariance[0, 1], 1e-24))
+        shares.append(probability / q_error * np.exp(log) * np.gradient(q))
+        centres.append(gain + slope * (q - square))
+        errors.append(np.full(len(q), error))
+        squares.append(q)
+    p, k, e, q = (np.concatenate(parts) for parts in (shares, centres, errors, squares))
+    p /= p.sum()
+    mean = float(p @ k)
+    deviation = math.sqrt(float(p @ (e**2 + (k - mean) ** 2)))
+    return Posterior(gain=mean, deviation=deviation, square=float(p @ q), share=p, centres=k, error=e)
 
 
 def filled_bins(table: DetailTable) -> NDArray[np.bool_]:
@@ -146,7 +164,7 @@ def fit_line(
     sums, total = sums[..., kept], total[:, kept]
     level, dark = total[1] / total[0], total[3] / total[0]
     square, surplus = 0.0, 0.0
-    ridge = np.array([0.0, (100 * SQUARE_SCALE) ** -2, dark.mean() ** -2])[: 2 + floor]
+    ridge = np.array([*RIDGE, dark.mean() ** -2])[: 2 + floor]
     for _ in range(6):
         variance = np.maximum(dark + surplus, dark / 10) + gain * np.maximum(level, 0) + square * level**2
         shared = (1 + SHARED_NOISE * fineness**2) * variance**2
@@ -168,6 +186,8 @@ def fit_line(
         weight=weight,
         dark=dark,
         places=int(total[0].sum()),
+        plane=np.flatnonzero(kept) // table.count.shape[2],
+        above=total[2] / total[0],
     )
 
 
