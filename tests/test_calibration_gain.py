@@ -15,7 +15,7 @@ from synthnoise.calibration.blind import noise_without_dark
 from synthnoise.calibration.detail import lattice_of, tabulate, zero_of
 from synthnoise.calibration.gain import estimate_gain
 from synthnoise.calibration.grain import interval_with_grain
-from synthnoise.calibration.photon_transfer import photon_transfer
+from synthnoise.calibration.photon_transfer import fit_points, photon_transfer
 from synthnoise.calibration.published_gain import published_gain
 from synthnoise.calibration.variance_line import VarianceLine
 from synthnoise.errors import InputError, UsageError
@@ -340,6 +340,19 @@ def test_pairs_of_flats_give_gain_and_dark_noise():
         assert dark == pytest.approx(9 + 1 / 12, abs=25)
     first, second = (f.mosaic.astype(float) for f in pairs[0])
     assert_variance(first - second, 2 * (4 * 50 + 9 + 1 / 12), detects=0.06)
+
+
+def test_a_line_over_levels_that_err_is_not_too_shallow():
+    random = np.random.default_rng(3)
+    pixels, points = 32, 40_000
+    level = np.repeat([0.0, 2.0], points // 2)
+    variance = 1.0 + 0.5 * level
+    seen = level + random.normal(size=points) * np.sqrt(variance / (2 * pixels))
+    found = variance * random.chisquare(pixels - 1, points) / (pixels - 1)
+    slope, error, *_ = fit_points(np.stack([seen, found, np.full(points, pixels - 1.0)], 1))
+    # uncorrected, the errors of level make it 3 % less, which is seven standard errors
+    assert error < 0.005 * 0.5
+    assert abs(slope - 0.5) < 3 * error
 
 
 def test_photon_transfer_needs_two_levels():

@@ -167,15 +167,19 @@ def _clipped(ordered: Sequence[FlatPair], dark: DarkNoise) -> list[bool]:
 def _gain(
     pairs: Sequence[FlatPair], dark: DarkNoise, dark_points: Sequence[NDArray[np.float64]]
 ) -> GainEstimate:
-    """Return K as the mean of the planes' photon transfers, with an error that covers their scatter."""
+    """Return K as the mean of the planes' photon transfers.
+
+    Its error covers their scatter, and the error of the zero: of the dark, and of two frames of each pair.
+    """
     points = [list(pair.points) for pair in pairs] + ([list(dark_points)] if dark_points else [])
     lines = [fit_points(np.concatenate([p[plane] for p in points])) for plane in range(len(points[0]))]
     gains, errors = np.array([line[0] for line in lines]), np.array([line[1] for line in lines])
     weight = 1 / errors**2
     mean = float(np.average(gains, weights=weight))
     scatter = float((weight * (gains - mean) ** 2).sum()) / max(len(gains) - 1, 1)
-    error = math.sqrt(max(1.0, scatter) / weight.sum())
     level = float(np.mean([pair.level(dark).mean() for pair in pairs]))
+    zero = float(np.mean([plane.offset_se for plane in dark.planes])) * math.sqrt(1 + dark.frames / 2)
+    error = math.hypot(math.sqrt(max(1.0, scatter) / weight.sum()), mean * zero / level)
     return GainEstimate(
         gain=mean,
         standard_error=error,

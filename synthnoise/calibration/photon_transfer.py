@@ -105,6 +105,9 @@ def _blocks(
 def fit_points(points: NDArray[np.float64]) -> tuple[float, float, float, int]:
     """Return slope, its standard error, intercept and number of points, reweighted by the line's variance.
 
+    The level of a point is a mean over two frames of its pixels, and errs: without counting that out, a line
+    over few photons is too shallow (errors in variables; Fuller, Measurement Error Models, 1987, 1.2).
+
     Raises
     ------
     InputError
@@ -116,7 +119,8 @@ def fit_points(points: NDArray[np.float64]) -> tuple[float, float, float, int]:
     weight = freedom / np.maximum(y, 1e-6) ** 2
     for _ in range(10):
         centre = np.average(x, weights=weight)
-        spread = float((weight * (x - centre) ** 2).sum())
+        apart = float((weight * (x - centre) ** 2).sum())
+        spread = max(apart - float((weight * y / (2 * (freedom + 1))).sum()), apart / 2)
         slope = float((weight * (x - centre) * y).sum()) / spread
         intercept = float(np.average(y, weights=weight)) - slope * centre
         expected = np.maximum(intercept + slope * x, 0.05 * np.maximum(y, 1e-6))
