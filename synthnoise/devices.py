@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthnoise.errors import UsageError
@@ -10,6 +13,17 @@ if TYPE_CHECKING:
     import torch
 
 NAMES = ("auto", "cpu", "cuda", "mps")
+
+
+ACCELERATOR_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""What drivers of NVIDIA, AMD and of Windows below Linux put there."""
+
+
+def accelerator_possible() -> bool:
+    """Return whether torch may find more than the CPU, as far as is to be seen without importing it."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return sys.platform != "linux" or any(Path(name).exists() for name in ACCELERATOR_FILES)
 
 
 def pick_device(name: str = "auto") -> torch.device:

@@ -5,22 +5,25 @@ J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numba import uint64
 from numpy.typing import NDArray
-from torch import Tensor
 
 from synthnoise.kernels import compiled
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WORD = 0xFFFFFFFF
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 
-Counter = tuple[Tensor, Tensor, Tensor, Tensor]
+Counter = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
+_GROUP = 8
+"""Bits of the fourth counter word below the number of a group of four planes: the stream."""
 
 
 def philox(counter: Counter, seed: int) -> Counter:
@@ -59,6 +62,8 @@ def rectangle(
     size
         (H, W).
     """
+    import torch
+
     if indices.device.type == "cpu":
         words = torch.empty((*tags.shape, 4, *size), dtype=torch.int64)
         key = np.uint64(seed & WORD), np.uint64(seed >> 32 & WORD)
@@ -75,6 +80,21 @@ def uniforms(seed: int, stream: int, corner: tuple[int, int], size: tuple[int, i
     """Return what :meth:`synthnoise.rng.Rng.uniform` draws for one plane of image 0, as an array [H, W]."""
     numbers = np.empty(size, np.float32)
     _fill_uniform(numbers, stream, *corner, np.uint64(seed & WORD), np.uint64(seed >> 32 & WORD))
+    return numbers
+
+
+def normals(seed: int, stream: int, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Return what :meth:`synthnoise.rng.Rng.normal` draws for image 0, as an array [C, H, W]."""
+    channels, *size = shape
+    words = np.empty((1, -(-channels // 4), 4, *size), np.int64)
+    tags = (np.arange(words.shape[1]) << _GROUP | stream)[None]
+    _fill(words, np.zeros(1, np.int64), tags, 0, 0, np.uint64(seed & WORD), np.uint64(seed >> 32 & WORD))
+    first, second = words[0, :, 0::2].reshape(-1, *size), words[0, :, 1::2].reshape(-1, *size)
+    cell = np.float32(2.0**-32)
+    radius = np.sqrt(np.maximum(-2 * np.log((first.astype(np.float32) + np.float32(0.5)) * cell), 0))
+    angle = second.astype(np.float32) * (np.float32(2 * np.pi) * cell)
+    pairs = np.stack((np.cos(angle) * radius, np.sin(angle) * radius), 1)
+    numbers: NDArray[np.float32] = pairs.reshape(-1, *size)[:channels]
     return numbers
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,12 @@ import onnxruntime
 import pytest
 import torch
 from networks import stirred
+from raw_scenes import noise_frame
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
+from synthnoise.denoising import graph_cache, networks
+from synthnoise.denoising.graph_cache import Graph, keep_graph, kept_graph
 from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.onnx_network import (
     CPU,
@@ -27,6 +33,7 @@ from synthnoise.denoising.onnx_network import (
 )
 from synthnoise.errors import InputError, UsageError
 from synthnoise.export import export_onnx
+from synthnoise.raw.dng import write_dng
 
 SMALL: dict[str, Any] = {"channels": 4, "depth": 4, "width": 8}
 TRIAL = Trial(channels=4, sigma=1.0, multiple_of=1)
@@ -55,7 +62,48 @@ def test_bundled_weights_run_on_onnxruntime_as_in_torch(name: str) -> None:
     trial = Trial(channels=record.channels, sigma=record.noise_range[1], multiple_of=record.multiple_of)
     expected = trial.run(network)
     difference = largest_difference(trial.run(loaded.network), expected)
-    assert difference <= 1e-5 * max(1.0, float(expected.abs().max()))
+    assert difference <= 1e-5 * max(1.0, float(np.abs(expected).max()))
+
+
+def test_the_second_process_needs_no_torch(tmp_path: Path) -> None:
+    # A noise level of its own, which otherwise would be estimated.
+    write_dng(tmp_path / "a.dng", noise_frame("RGGB", (64, 96)), noise_profile=((1e-3, 1e-6),))
+    script = (
+        "import sys; from synthnoise.denoising import denoise_files\n"
+        "(found,) = denoise_files([sys.argv[1]], on_existing='overwrite')\n"
+        "sys.exit(str(found.error) if found.error else 10 + ('torch' in sys.modules))"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    results = []
+    for code in (11, 10):
+        command = [sys.executable, "-c", script, str(tmp_path / "a.dng")]
+        assert subprocess.run(command, env=environment, check=False).returncode == code
+        results.append((tmp_path / "a-denoised.dng").read_bytes())
+    assert results[0] == results[1]
+
+
+def test_kept_graphs_are_those_of_the_weights_and_damaged_ones_are_not_used(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    weights = model.with_suffix(".safetensors")
+    assert kept_graph(weights) is None
+    expected = TRIAL.run(stirred(SMALL))
+    networks._loaded.cache_clear()
+    load_denoiser(str(weights), {}, "cpu")
+    (place,) = graph_cache.cache_folder().iterdir()
+    kept = kept_graph(weights)
+    assert kept is not None
+    assert largest_difference(kept.expected, expected) < 1e-5
+    place.write_bytes(place.read_bytes()[:1000])
+    assert kept_graph(weights) is None
+    # A graph that gives something else is written anew.
+    keep_graph(weights, Graph(kept.model, kept.expected + np.float32(0.1)))
+    networks._loaded.cache_clear()
+    assert load_denoiser(str(weights), {}, "cpu").remark is None
+    again = kept_graph(weights)
+    assert again is not None
+    assert largest_difference(again.expected, expected) < 1e-5
 
 
 def test_without_onnxruntime_torch_does_it_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +114,7 @@ def test_without_onnxruntime_torch_does_it_and_says_so(monkeypatch: pytest.Monke
         "importlib.util.find_spec", lambda name, *rest: None if name == "onnxruntime" else find(name, *rest)
     )
     network = stirred(SMALL)
-    found, remark = on_onnxruntime(network, 1, TRIAL)
+    found, _, remark = on_onnxruntime(network, 1, TRIAL)
     assert found is network
     assert remark is not None
     assert "pip install 'synthnoise[onnx]'" in remark
@@ -78,7 +126,7 @@ def test_what_cannot_be_written_as_a_graph_runs_in_torch() -> None:
             return noisy.sort(dim=-1).values * sigma
 
     network = Sorted()
-    found, remark = on_onnxruntime(network, 1, TRIAL)
+    found, _, remark = on_onnxruntime(network, 1, TRIAL)
     assert found is network
     assert remark is not None
     assert "aten.sort" in remark

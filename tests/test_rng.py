@@ -9,7 +9,7 @@ import torch
 from sampling import assert_correlation, assert_distribution, assert_mean, assert_variance
 
 from synthnoise.errors import UsageError
-from synthnoise.philox import philox, rectangle, uniforms
+from synthnoise.philox import normals, philox, rectangle, uniforms
 from synthnoise.poisson import _expanded, _summed, poisson_counts, poisson_quantile, uniform_double
 from synthnoise.rng import Rng, Stream
 
@@ -46,6 +46,11 @@ def test_one_plane_as_an_array_is_what_the_generator_draws():
     rng = Rng(seed=2**40 + 5, indices=torch.zeros(1, dtype=torch.int64), origin=(-1, 37))
     numbers = uniforms(2**40 + 5, Stream.ROUNDING, (-1, 37), (9, 31))
     assert np.array_equal(numbers, rng.uniform(Stream.ROUNDING, (1, 9, 31))[0, 0].numpy())
+
+
+def test_normal_numbers_as_an_array_are_what_the_generator_draws():
+    drawn = Rng(seed=7, indices=torch.zeros(1, dtype=torch.int64)).normal(Stream.PROBE, (6, 20, 30))[0]
+    np.testing.assert_allclose(normals(7, Stream.PROBE, (6, 20, 30)), drawn.numpy(), atol=2e-6)
 
 
 def test_compiled_words_are_those_of_the_tensor_operations():

@@ -14,18 +14,18 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
 
 import synthnoise
 from synthnoise.errors import InputError, PluginError, UsageError
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.specs import DenoiserSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 KEY = "synthnoise"
 SCHEMA = 1
@@ -106,6 +106,8 @@ def save_weights(
     SynthnoiseError
         The folder cannot be written, or the disk is full.
     """
+    from safetensors.torch import save
+
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     write_bytes(path, save(tensors, {KEY: record.as_json()}), overwrite=overwrite)
 
@@ -222,10 +224,12 @@ def build_network(
     UsageError
         The options do not fit.
     """
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = (plugins or default_plugins()).create("denoisers", denoiser, options)
-    if not isinstance(network, nn.Module):
+    if not isinstance(network, torch.nn.Module):
         raise PluginError(f"the denoiser {denoiser} is not a torch network")
     return network
 
@@ -303,6 +307,8 @@ def _build(path: Path, record: WeightsRecord, plugins: Plugins, tensors: Mapping
 
     It is built without memory first, so that a record cannot ask for more than its file contains.
     """
+    import torch
+
     try:
         with torch.device("meta"):
             shapes = build_network(record.denoiser, record.options, seed=0, plugins=plugins).state_dict()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import torch
-
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.errors import InputError
 
@@ -29,6 +27,8 @@ def denoise_stream(
     InputError
         A batch has no such fields: noise has to be added before it can be taken away.
     """
+    import torch
+
     denoiser: Denoiser | None = None
     for indices, fields in batches:
         missing = [name for name in ("noisy", "noise_profile") if name not in fields]

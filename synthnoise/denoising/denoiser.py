@@ -6,16 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from synthnoise.denoisers.defects import REACH, replace_defects
 from synthnoise.denoising import level
-from synthnoise.denoising.colour_residual import restore_any_cfa
 from synthnoise.denoising.level import LevelDrift
 from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.onnx_network import OnnxNetwork
@@ -24,6 +21,9 @@ from synthnoise.denoising.tiles import ALIGNMENT, Tile, equal_tiles, tiles
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[np.float32]
 Prepared = tuple[Array, Array]
@@ -196,6 +196,8 @@ class Denoiser:
         UsageError
             The denoiser is made for another number of planes, or there is no such noise.
         """
+        import torch
+
         return torch.from_numpy(self.denoised(noisy.cpu().numpy(), shot, read)).to(noisy.device)
 
     def denoised(self, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
@@ -243,6 +245,9 @@ class Denoiser:
             return planes
         if self._colours is None:
             return self._run(planes, sigma)
+        import torch
+
+        from synthnoise.denoising.colour_residual import restore_any_cfa
 
         def run(planes: Tensor, sigma: Tensor) -> Tensor:
             return torch.from_numpy(self._run(planes.numpy(), sigma.numpy()))
@@ -286,6 +291,8 @@ class Denoiser:
             planes, sigma = np.pad(planes, edges, mode="edge"), np.pad(sigma, edges, mode="edge")
         if isinstance(self.network, OnnxNetwork):
             return self.network.run(planes, sigma)[..., :height, :width]
+        import torch
+
         with torch.inference_mode():
             tensors = (torch.from_numpy(x).to(self.device) for x in (planes, sigma))
             restored: Array = self.network(*tensors)[..., :height, :width].cpu().numpy()

@@ -136,18 +136,9 @@ def denoise_files(
     """
     settings = settings or Settings()
     request = Batch(**batch)
-    raw_suffixes = [suffix for record in default_plugins().records("readers") for suffix in record.suffixes]
-    paths = expand_inputs(inputs, (*raw_suffixes, *PICTURE_SUFFIXES), recursive=request.recursive)
+    paths = _chosen(inputs, request)
     if len(paths) > 1 and output is not None and Path(output).suffix and not Path(output).is_dir():
         raise UsageError(f"{output}: one file cannot hold {len(paths)} results", hint="give -o a folder")
-    asked_for = {Path(item) for item in inputs}
-    # What a folder or pattern finds of earlier results is not denoised again, nor are its darks.
-    known = {Path(path).resolve() for path in request.darks}
-    paths = [
-        path
-        for path in paths
-        if path in asked_for or not (path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)) or path.resolve() in known)
-    ]
     dark = request.mean_dark()
     taken: dict[Path, Path] = {}
     claim = threading.Lock()
@@ -173,30 +164,49 @@ def denoise_files(
         for path in paths
     ]
 
+    _run(works, request.jobs, progress)
+    return [work.outcome for work in works if work.outcome is not None]
+
+
+def _chosen(inputs: Sequence[str | Path], request: Batch) -> list[Path]:
+    """Return the files that are meant; errors as :func:`denoise_files`."""
+    raw_suffixes = [suffix for record in default_plugins().records("readers") for suffix in record.suffixes]
+    paths = expand_inputs(inputs, (*raw_suffixes, *PICTURE_SUFFIXES), recursive=request.recursive)
+    asked_for = {Path(item) for item in inputs}
+    # What a folder or pattern finds of earlier results is not denoised again, nor are its darks.
+    known = {Path(path).resolve() for path in request.darks}
+    return [
+        path
+        for path in paths
+        if path in asked_for or not (path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)) or path.resolve() in known)
+    ]
+
+
+def _run(works: Sequence[FileWork], jobs: int, progress: Progress) -> None:
+    """Take files through all stages, ``jobs`` at a time."""
+    if len(works) == 1:
+        _all_stages(works[0], progress)
+        return
+
     def done(work: FileWork) -> None:
         if work.outcome is not None and work.outcome.error is not None:
             progress.note(f"{work.path}: failed")
         progress.advance()
 
-    if len(works) == 1:
-        _all_stages(works[0], progress)
-        return _outcomes(works)
-    progress.start("denoising", len(works))
-    if request.jobs == 1:
-        work_in_turn(works, done)
-        return _outcomes(works)
-
     def run(work: FileWork) -> None:
         _all_stages(work, SILENT)
         done(work)
 
-    with ThreadPoolExecutor(request.jobs) as pool:
+    progress.start("denoising", len(works))
+    if jobs == 1:
+        work_in_turn(works, done)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
         try:
             list(pool.map(run, works))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return _outcomes(works)
 
 
 def _all_stages(work: FileWork, progress: Progress) -> None:
@@ -204,10 +214,6 @@ def _all_stages(work: FileWork, progress: Progress) -> None:
     work.attempt(work.read)
     work.attempt(work.denoise, progress)
     work.attempt(work.write)
-
-
-def _outcomes(works: Sequence[FileWork]) -> list[FileOutcome]:
-    return [work.outcome for work in works if work.outcome is not None]
 
 
 def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, ending: str) -> Path:

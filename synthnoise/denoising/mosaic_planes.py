@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from synthnoise.errors import InputError
 from synthnoise.kernels import compiled
 from synthnoise.philox import uniforms
+from synthnoise.random_streams import Stream
 from synthnoise.raw.cfa import pack, unpack
 from synthnoise.raw.develop import nearest_in_phase
 from synthnoise.raw.frame import RED, Frame, Rectangle
-from synthnoise.rng import Stream
 
 BAND = 128
 """Rows that random numbers are drawn for at a time."""

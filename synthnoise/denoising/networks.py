@@ -8,26 +8,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-import torch
-from torch import nn
+import numpy as np
 
 from synthnoise.denoisers.bundled import bundled_weights
+from synthnoise.denoising.graph_cache import keep_graph, kept_graph
 from synthnoise.denoising.onnx_network import (
     CPU,
+    CPU_TOLERANCE,
     OnnxNetwork,
     Trial,
+    largest_difference,
     on_accelerator,
     on_onnxruntime,
     on_provider,
     open_session,
+    thread_count,
 )
-from synthnoise.devices import pick_device
+from synthnoise.devices import accelerator_possible, pick_device
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
 from synthnoise.files import existing_file, printable
 from synthnoise.plugins import default_plugins
 from synthnoise.specs import DenoiserSpec, Domain
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 ONNX, SAFETENSORS = ".onnx", ".safetensors"
 
@@ -47,14 +54,14 @@ class LoadedNetwork:
     network
         Takes and gives tensors on ``device``.
     device
-        Where its tensors have to be.
+        Where its tensors have to be; None where arrays do.
     remark
         Why it does not run on what it should, None if it does.
     """
 
     record: DenoiserSpec
-    network: nn.Module
-    device: torch.device
+    network: nn.Module | OnnxNetwork
+    device: torch.device | None = None
     remark: str | None = None
 
 
@@ -83,7 +90,7 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
     if path.suffix in (ONNX, SAFETENSORS):
         if options:
             raise UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")
-        return load_onnx(path, device) if path.suffix == ONNX else _load_weights(path, pick_device(device))
+        return load_onnx(path, device) if path.suffix == ONNX else _load_weights(path, device)
     record: DenoiserSpec = default_plugins().find("denoisers", name)
     if record.trainable:
         raise UsageError(
@@ -95,30 +102,60 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
     return LoadedNetwork(record=record, network=network.eval().to(place), device=place)
 
 
-def _load_weights(path: Path, device: torch.device) -> LoadedNetwork:
+def _load_weights(path: Path, device: str) -> LoadedNetwork:
     """Return a network of weights; that of the last file again, as long as the file is the same."""
     state = existing_file(path).stat()
-    return _loaded(path, device, (state.st_mtime_ns, state.st_size, torch.get_num_threads()))
+    return _loaded(path, device, (state.st_mtime_ns, state.st_size, thread_count()))
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(path: Path, device: torch.device, _state: tuple[int, ...]) -> LoadedNetwork:
+def _loaded(path: Path, device: str, _state: tuple[int, ...]) -> LoadedNetwork:
+    if device == "cpu" or (device == "auto" and not accelerator_possible()):
+        kept = _from_cache(path)
+        if kept is not None:
+            return kept
     from synthnoise.denoisers.weights import denoiser_spec, load_weights
 
+    place = pick_device(device)
     network, card = load_weights(path)
     record = denoiser_spec(card)
     trial = _trial(record)
     remark = None
-    if device.type != "cpu":
-        network, remark = on_accelerator(network, device, trial)
-        device = device if remark is None else torch.device("cpu")
-    if device.type == "cpu":
-        network, slower = on_onnxruntime(network, max(card.sigma_planes, 1), trial)
-        remark = remark or slower
-    if not isinstance(network, OnnxNetwork):
-        # On a CPU the planes of a pixel side by side take a third off torch's time.
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return LoadedNetwork(record=record, network=network, device=device, remark=remark)
+    if place.type != "cpu":
+        network, remark = on_accelerator(network, place, trial)
+        if remark is None:
+            return LoadedNetwork(record=record, network=_wide(network), device=place)
+    found, graph, slower = on_onnxruntime(network, max(card.sigma_planes, 1), trial)
+    remark = remark or slower
+    if isinstance(found, OnnxNetwork):
+        # The networks of plugins may change without their weights or the version of this package.
+        if graph is not None and str(record.factory).startswith("synthnoise."):
+            keep_graph(path, graph)
+        return LoadedNetwork(record=record, network=found, remark=remark)
+    return LoadedNetwork(record=record, network=_wide(network), device=pick_device("cpu"), remark=remark)
+
+
+def _wide(network: nn.Module) -> nn.Module:
+    """Return a network with the planes of a pixel side by side: on a CPU a third off torch's time."""
+    import torch
+
+    wide: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return wide
+
+
+def _from_cache(path: Path) -> LoadedNetwork | None:
+    """Return a network from its kept graph, None where there is none or it does not give what it gave."""
+    if util.find_spec("onnxruntime") is None or (kept := kept_graph(path)) is None:
+        return None
+    from synthnoise.denoisers.weights import denoiser_spec, read_record
+
+    record = denoiser_spec(read_record(path))
+    try:
+        network = OnnxNetwork(open_session(kept.model, CPU))
+        difference = largest_difference(_trial(record).run(network), kept.expected)
+    except (SynthnoiseError, RuntimeError, ValueError):
+        return None
+    return LoadedNetwork(record=record, network=network) if difference <= CPU_TOLERANCE else None
 
 
 def load_onnx(path: Path | str, device: str = "cpu") -> LoadedNetwork:
@@ -150,11 +187,11 @@ def load_onnx(path: Path | str, device: str = "cpu") -> LoadedNetwork:
         result = trial.run(network)
     except (SynthnoiseError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: does not run: {printable(str(error).splitlines()[0])}") from error
-    if result.shape[1] != record.channels or not bool(result.isfinite().all()):
+    if result.shape[1] != record.channels or not bool(np.isfinite(result).all()):
         raise InputError(f"{path}: gives {result.shape[1]} planes for {record.channels}, or no numbers")
     available = onnxruntime.get_available_providers()
     network, remark = on_provider(path, device, trial, available=available, reference=network)
-    return LoadedNetwork(record=record, network=network, device=torch.device("cpu"), remark=remark)
+    return LoadedNetwork(record=record, network=network, remark=remark)
 
 
 def _trial(record: DenoiserSpec) -> Trial:

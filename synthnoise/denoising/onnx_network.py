@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from synthnoise.denoisers.onnx_graph import GraphOptions, onnx_model
-from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
+from synthnoise.denoising.graph_cache import Graph
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.files import printable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+Array = NDArray[np.float32]
 
 CPU = "CPUExecutionProvider"
 PROVIDERS = {
@@ -61,7 +66,7 @@ def open_session(model: bytes | Path, provider: str) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = thread_count()
     options.inter_op_num_threads = 1
     # A plan of the memory is kept for every size of tile: half as much again, and no faster.
     options.enable_mem_pattern = False
@@ -75,6 +80,16 @@ def open_session(model: bytes | Path, provider: str) -> Any:
         reason = printable(str(error).splitlines()[0])
         name = "the network" if isinstance(model, bytes) else model
         raise InputError(f"{name}: not an ONNX file that onnxruntime runs: {reason}") from error
+
+
+def thread_count() -> int:
+    """Return the threads that torch would use; 0, one per core, where it is not loaded and nobody says."""
+    if "torch" in sys.modules:
+        return int(sys.modules["torch"].get_num_threads())
+    try:
+        return max(int(os.environ.get("OMP_NUM_THREADS", "0")), 0)
+    except ValueError:  # a list, for threads of threads
+        return 0
 
 
 @functools.cache
@@ -109,18 +124,28 @@ class Trial:
     sigma: float
     multiple_of: int
 
-    def run(self, network: nn.Module, device: torch.device | str = "cpu") -> Tensor:
-        """Return, on the CPU, what a network on ``device`` makes of it, float32 [1, C, H, W]."""
+    def planes(self) -> Array:
+        """Return the image, float32 [1, C, H, W]."""
         height, width = (-(-edge // self.multiple_of) * self.multiple_of for edge in (48, 64))
-        ramp = torch.linspace(0, 10, width).expand(1, self.channels, height, width)
-        generator = torch.Generator().manual_seed(0)
-        noisy = self.sigma * (ramp + torch.randn(ramp.shape, generator=generator))
+        ramp = np.broadcast_to(np.linspace(0, 10, width, dtype=np.float32), (1, self.channels, height, width))
+        noise = np.random.default_rng(0).standard_normal(ramp.shape, dtype=np.float32)
+        noisy: Array = np.float32(self.sigma) * (ramp + noise)
+        return noisy
+
+    def run(self, network: nn.Module | OnnxNetwork, device: torch.device | str = "cpu") -> Array:
+        """Return what a network on ``device`` makes of it, float32 [1, C, H, W]."""
+        noisy = self.planes()
+        sigma = np.full_like(noisy[:, :1], self.sigma)
+        if isinstance(network, OnnxNetwork):
+            return network.run(noisy, sigma)
+        import torch
+
         with torch.inference_mode():
-            result: Tensor = network(noisy.to(device), torch.full_like(noisy[:, :1], self.sigma).to(device))
-        return result.cpu()
+            result = network(torch.from_numpy(noisy).to(device), torch.from_numpy(sigma).to(device))
+        return cast(Array, result.cpu().numpy())
 
 
-class OnnxNetwork(nn.Module):
+class OnnxNetwork:
     """An onnxruntime session as a network.
 
     Attributes
@@ -132,7 +157,6 @@ class OnnxNetwork(nn.Module):
     """
 
     def __init__(self, session: Any) -> None:
-        super().__init__()
         self._session = session
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self._inputs = {item.name: item.shape for item in session.get_inputs()}
@@ -141,11 +165,13 @@ class OnnxNetwork(nn.Module):
         self.size: tuple[int, int] | None = (edges[0], edges[1]) if fixed else None
         self._last: tuple[int, ...] = ()
 
-    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+    def __call__(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return the denoised image, float32 [B, C, H, W], for a noise level map [B, 1 or C, H, W]."""
+        import torch
+
         return torch.from_numpy(self.run(noisy.cpu().numpy(), sigma.cpu().numpy()))
 
-    def run(self, noisy: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, noisy: Array, sigma: Array) -> Array:
         """Return the same for arrays."""
         feed = {"noisy": noisy}
         if "sigma" in self._inputs:
@@ -159,7 +185,7 @@ class OnnxNetwork(nn.Module):
         # Memory that was laid out for another size is in the way.
         options = None if noisy.shape == self._last else _emptying()
         self._last = noisy.shape
-        denoised: NDArray[np.float32] = self._session.run(None, arrays, options)[0]
+        denoised: Array = self._session.run(None, arrays, options)[0]
         return denoised
 
 
@@ -172,10 +198,12 @@ def _emptying() -> Any:
     return options
 
 
-def on_onnxruntime(network: nn.Module, sigma_planes: int, trial: Trial) -> tuple[nn.Module, str | None]:
-    """Return a network of torch on onnxruntime's CPU provider, or itself and why not.
+def on_onnxruntime(
+    network: nn.Module, sigma_planes: int, trial: Trial
+) -> tuple[nn.Module | OnnxNetwork, Graph | None, str | None]:
+    """Return a network of torch on onnxruntime's CPU provider and its graph, or itself and why not.
 
-    The graph is built in memory, in a fifth of a second; nothing is stored.
+    The graph is built in memory, in a fifth of a second.
 
     Parameters
     ----------
@@ -184,9 +212,12 @@ def on_onnxruntime(network: nn.Module, sigma_planes: int, trial: Trial) -> tuple
     trial
         What it is tried on.
     """
+    from synthnoise.denoisers.onnx_graph import GraphOptions, onnx_model
+    from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
+
     missing = [name for name in ("onnx", "onnxruntime") if util.find_spec(name) is None]
     if missing:
-        return network, f"on torch, slower, as {missing[0]} is missing: pip install 'synthnoise[onnx]'"
+        return network, None, f"on torch, slower, as {missing[0]} is missing: pip install 'synthnoise[onnx]'"
     try:
         model = onnx_model(
             network,
@@ -194,13 +225,14 @@ def on_onnxruntime(network: nn.Module, sigma_planes: int, trial: Trial) -> tuple
             sigma_planes=sigma_planes,
             options=GraphOptions(blocked=True),
         )
-        found = OnnxNetwork(open_session(model.SerializeToString(), CPU))
+        graph = Graph(model.SerializeToString(), trial.run(network))
+        found = OnnxNetwork(open_session(graph.model, CPU))
     except (UnsupportedOperationError, InputError) as error:
-        return network, f"on torch, slower: {error.message}"
-    difference = largest_difference(trial.run(found), trial.run(network))
+        return network, None, f"on torch, slower: {error.message}"
+    difference = largest_difference(trial.run(found), graph.expected)
     if difference > CPU_TOLERANCE:
-        return network, f"on torch, slower: onnxruntime gives something else, by {difference:.1g}"
-    return found, None
+        return network, None, f"on torch, slower: onnxruntime gives something else, by {difference:.1g}"
+    return found, graph, None
 
 
 def on_provider(
@@ -282,9 +314,9 @@ def on_accelerator(network: nn.Module, device: torch.device, trial: Trial) -> tu
     return network.to("cpu"), f"on the CPU, as {device} gives something else, by {difference:.1g}"
 
 
-def largest_difference(found: Tensor, expected: Tensor) -> float:
+def largest_difference(found: Array, expected: Array) -> float:
     """Return the largest absolute difference; infinity where a number is none, or the shapes differ."""
     if found.shape != expected.shape:
         return math.inf
-    difference = float((found - expected).abs().max())
+    difference = float(np.abs(found - expected).max())
     return difference if math.isfinite(difference) else math.inf

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from synthnoise.denoising.denoise import DEFAULT_TILE
 from synthnoise.denoising.denoiser import Denoiser
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.picture import Picture
+
+if TYPE_CHECKING:
+    import torch
 
 BLOCK = 16
 FLATTEST = 0.1
@@ -92,6 +94,8 @@ def denoise_picture(
 
     Black and white areas and transparent pixels stay as they are, and so do alpha and all that is carried.
     """
+    import torch
+
     pixels, opaque = picture.pixels, picture.opaque
     largest = np.iinfo(pixels.dtype).max
     sigma = estimate_sigma(pixels, largest, opaque) if sigma is None else sigma
@@ -120,6 +124,8 @@ def denoise_picture(
 
 def _clipped(planes: torch.Tensor) -> NDArray[np.bool_]:
     """Return where planes [C, H, W] are black or white, as most pixels around are too: not by noise alone."""
+    import torch
+
     kept = torch.zeros_like(planes, dtype=torch.bool)
     for value in (0.0, 1.0):
         here = planes == value

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from synthnoise.rng import Rng, Stream
+from synthnoise.philox import normals
+from synthnoise.random_streams import Stream
 
 PROBE = 0.1
 """Standard deviation of the added noise, in that of the noise there is: 0.5 % more in all."""
@@ -50,8 +50,8 @@ def transmitted(
     s, o = (np.array(values, np.float32)[:, None, None] for values in (shot, read))
     restored = restore(noisy)
     deviation = PROBE * np.sqrt(s * np.maximum(restored, 0) + o)
-    rng = Rng(seed=0, indices=torch.zeros(1, dtype=torch.int64))
-    unit = rng.normal(Stream.PROBE, tuple(noisy.shape[1:])).numpy()
+    _, *shape = noisy.shape
+    unit = normals(0, Stream.PROBE, (shape[0], shape[1], shape[2]))
     response = (restore(noisy + deviation * unit) - restored) / deviation
     edge = min(BLOCK, *noisy.shape[-2:])
     mean, square, noise = (_block_means(values, edge) for values in (restored, restored**2, deviation**2))

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 
 from synthnoise.philox import uniforms
+from synthnoise.random_streams import Stream
 from synthnoise.raw.frame import Frame, scaled_levels
-from synthnoise.rng import Stream
 
 BAND = 128
 """Rows at a time."""

@@ -18,15 +18,17 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import special
-from torch import Tensor
 
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilised_arrays import root, unroot
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GAUSSIAN_NODES = 193
 POISSON_NODES = 500
@@ -104,6 +106,8 @@ class Stabiliser:
             raise UsageError(f"{planes} planes, but noise levels of {len(self.shot)}")
 
     def _each(self, planes: Tensor, function: Callable[[Tensor, float, float], Tensor]) -> Tensor:
+        import torch
+
         self._check(planes.shape[-3])
         parts = [
             function(planes[..., c, :, :], s, o)
@@ -122,6 +126,8 @@ def _root(x: Tensor, s: float, o: float) -> Tensor:
 
 
 def _unroot(z: Tensor, s: float, o: float) -> Tensor:
+    import torch
+
     if s < WHITE * o:
         return z * math.sqrt(o)
     join, shift, step, bias = _unrooting(s, o)
