@@ -19,7 +19,7 @@ from synthnoise.noise.spectral_design import Z_GRID, plane_filter
 from synthnoise.noise.spectral_fields import filtered_lines, filtered_planes, mapped
 from synthnoise.noise.waves import waves
 from synthnoise.raw.cfa import linear_planes
-from synthnoise.rng import Rng
+from synthnoise.rng import Rng, Stream
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
@@ -114,6 +114,21 @@ def test_a_profile_without_arrays_is_white_and_normal():
     assert abs(np.corrcoef(rows[0], rows[2])[0, 1]) < 5 / 400**0.5
     assert_variance(rows[0], 1.0 + 8.0 / 500, detects=0.75)
     assert_variance(made - rows[..., None], 8.0, detects=0.04)
+
+
+def test_between_two_isos_rows_of_a_law_of_their_own_have_the_stated_variance():
+    # White rows of 2 DN whose law happens to be normal, at an ISO of twice the noise.
+    spectrum = np.zeros((2, 32, 2, 2), dtype=np.float32)
+    spectrum[0] = 4.0 * np.eye(2)
+    arrays = {"row_cross_spectrum": spectrum, "row_quantiles": Z_GRID.astype(np.float32)}
+    near = iso_noise(100, read_noise=(3.0,) * 4, row_noise=2.0, arrays=arrays)
+    far = iso_noise(900, read_noise=(27.0,) * 4, row_noise=18.0, gain=18.0, gain_interval=(17.9, 18.1))
+    model = Spectral()
+    parameters = model.parameters(camera(near, far), 200.0)
+    assert parameters.rows is not None
+    drawn = parameters.rows.draw(rng(), Stream.ROW_NOISE, 20_000, start=0).double().numpy()[0, ::2] * 15871
+    assert_variance(drawn, (2.0 * 2.0) ** 2, detects=0.08)
+    assert parameters.rows.variance * 15871**2 == pytest.approx((2.0 * 2.0) ** 2, rel=0.01)
 
 
 def test_what_is_missing_is_named(mild):

@@ -243,12 +243,21 @@ def line_noise(
     )
 
 
+SCALED = {
+    **dict.fromkeys(("pixel_quantiles", "hot_quantiles"), 1),
+    **dict.fromkeys(("pixel_covariance", "fixed_covariance"), 2),
+    **dict.fromkeys(("row_cross_spectrum", "column_cross_spectrum", "row_mode_cross_spectrum"), 2),
+    **dict.fromkeys(("fixed_row_cross_spectrum", "fixed_column_cross_spectrum"), 2),
+}
+"""Arrays that grow with a power of the noise. The others have no unit, as ``row_quantiles`` of unit variance
+and the shapes of ``row_modes``, or are of the sensor's mean."""
+
+
 def scaled_arrays(near: IsoNoise, noise: IsoNoise) -> dict[str, NDArray[Any]]:
     """Return the arrays of a calibrated ISO with all deviations multiplied to suit a neighbouring one."""
     factor = math.sqrt(float(np.mean(np.square(noise.read_noise)) / np.mean(np.square(near.read_noise))))
-    powers = {"quantiles": factor, "covariance": factor**2, "spectrum": factor**2}
     arrays = {
-        name: (array * powers.get(name.rsplit("_", 1)[-1], 1.0)).astype(array.dtype)
+        name: (array * factor ** SCALED[name]).astype(array.dtype) if name in SCALED else array
         for name, array in near.arrays.items()
     }
     if "waves" in arrays:
