@@ -83,7 +83,6 @@ def denoise(
 ) -> None:
     """Denoise RAW files to DNG (next to the input unless -o says where), and RGB images."""
     from synthnoise import denoising
-    from synthnoise.stream import npy_stream
 
     place, options = split_output(output)
     out = Output(json_mode=json, quiet=context.obj["quiet"])
@@ -99,6 +98,8 @@ def denoise(
         device=device,
     )
     if inputs == ["-"]:
+        from synthnoise.stream import npy_stream
+
         batches = npy_stream.read_stream(sys.stdin.buffer)
         npy_stream.write_stream(sys.stdout.buffer, denoising.denoise_stream(batches, settings))
         return
