@@ -105,6 +105,22 @@ def test_rounded_pairs_are_codes_of_the_camera_with_the_measured_variance():
     assert pair.variance.mean().item() * scale**2 == pytest.approx(0.36 + 1 / 12, rel=1e-4)
 
 
+def test_every_sample_is_rounded_to_the_codes_of_its_own_iso():
+    scale = 16383.0 - 512
+    noises = (
+        iso_noise(iso, read=((20.0 / scale) ** 2,) * 3, quantisation_step=step)
+        for iso, step in ((100, 1.0), (6400, 16.0))
+    )
+    source = pair_camera(
+        "poisson-gaussian", profile=camera(*noises, cfa=RGGB), isos=(100, 6400), rounded=True
+    )
+    codes = (source.shoot(torch.zeros(20, 3, 40, 40), rng(*range(20))).noisy.double() * scale + 512).round()
+    coarse = (codes % 16 == 0).flatten(1)
+    # Of 1600 codes one in 16 is a multiple of 16 by chance.
+    assert ((coarse.double().mean(1) < 0.1) | coarse.all(1)).all()
+    assert 0 < int(coarse.all(1).sum()) < 20
+
+
 def test_the_converter_clips_at_zero_and_white_and_keeps_its_step():
     convert = Converter(black=(64.0,), white=1023.0, step=4.0)
     values = torch.tensor([-1.0, -0.01, 0.5, 3.0]).view(1, 1, 1, 4)
@@ -142,6 +158,12 @@ def test_settings_that_contradict_each_other_are_refused():
         pair_camera("poisson-gaussian", plain(), rounded=True)
     with pytest.raises(UsageError, match="rendered images"):
         pair_camera("gaussian", ratio=10.0)
+    with pytest.raises(UsageError, match="2 converters for 1 ISO"):
+        PairCamera(
+            noise=PoissonGaussian(Options(shot=1.0, read=1.0)),
+            parameters=(None,),
+            converters=(Converter(black=(0.0,), white=1.0),) * 2,
+        )
     with pytest.raises(UsageError, match="no ISO"):
         PairCamera(noise=PoissonGaussian(Options(shot=1.0, read=1.0)), parameters=())
 

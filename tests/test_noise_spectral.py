@@ -48,7 +48,10 @@ def darks_of(profile, count: int) -> np.ndarray:
     """Return rounded darks [N, C, H, W] in DN about the black level that the model makes."""
     model = Spectral(Options(unit=0, shading=True))
     shots = PairCamera(
-        noise=model, parameters=(model.parameters(profile),), cfa=profile.cfa, converter=Converter.of(profile)
+        noise=model,
+        parameters=(model.parameters(profile),),
+        cfa=profile.cfa,
+        converters=(Converter.of(profile),),
     )
     height, width = profile.size
     clean = torch.zeros(1, 4, height // 2, width // 2)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from synthnoise.errors import UsageError
 from synthnoise.images.colours import encode_srgb
+from synthnoise.noise.calibrated import choose_iso
 from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.protocols import ImageModel, NoiseModel
 from synthnoise.rng import Rng, Stream
@@ -118,8 +119,8 @@ class PairCamera:
     ratio
         Least and greatest digital gain: a sample's light is divided by a gain drawn log-uniformly
         between them, and its readout multiplied by it.
-    converter
-        Rounds and clips the readout before the gain; None leaves it continuous.
+    converters
+        One per ISO, which round and clip the readout before the gain; none leave it continuous.
     """
 
     noise: NoiseModel
@@ -127,13 +128,15 @@ class PairCamera:
     cfa: Cfa | None = RGGB
     neutral: tuple[float, float, float] = (1.0, 1.0, 1.0)
     ratio: tuple[float, float] = (1.0, 1.0)
-    converter: Converter | None = None
+    converters: tuple[Converter, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
             raise UsageError(f"a ratio from {self.ratio[0]:g} to {self.ratio[1]:g}", hint="such as 1 to 300")
         if not self.parameters:
             raise UsageError("noise parameters of no ISO at all")
+        if self.converters and len(self.converters) != len(self.parameters):
+            raise UsageError(f"{len(self.converters)} converters for {len(self.parameters)} ISOs")
 
     def shoot(self, scenes: Tensor, rng: Rng) -> Pair:
         """Return the pairs of scenes float32 [B, 3, H, W], linear light in [0, 1].
@@ -149,14 +152,14 @@ class PairCamera:
         latent = clean / ratio
         noisy, variance = torch.empty_like(clean), torch.empty_like(clean)
         ends = clean.new_empty(*clean.shape[:2], 2, 1)
-        for at, parameters in self._isos(rng):
+        for number, at in self._isos(rng):
             part = rng.at(rng.indices[at])
-            noisy[at] = self.noise.sample(latent[at], self._before_converter(parameters), part)
+            parameters = self._parameters(number, part)
+            readout = self.noise.sample(latent[at], self._before_converter(parameters), part)
+            noisy[at] = self.converters[number](readout) if self.converters else readout
             variance[at] = self.noise.variance(latent[at], parameters)
             black_and_white = clean.new_tensor([[0.0], [1.0]]).expand(len(at), clean.shape[1], 2, 1)
             ends[at] = self.noise.variance(black_and_white, parameters)
-        if self.converter is not None:
-            noisy = self.converter(noisy)
         black, white = ends[..., 0, 0], ends[..., 1, 0]
         gain = ratio.view(-1, 1)
         return Pair(
@@ -173,19 +176,21 @@ class PairCamera:
             return encode_srgb(scenes)
         return mosaic_planes(scenes * scenes.new_tensor(self.neutral).view(3, 1, 1), self.cfa)
 
-    def _isos(self, rng: Rng) -> Iterator[tuple[Tensor, Any]]:
-        """Yield which samples of the batch share an ISO, int64 [n], and their parameters."""
+    def _isos(self, rng: Rng) -> Iterator[tuple[int, Tensor]]:
+        """Yield the number of each ISO in the batch, and which samples have it, int64 [n]."""
         chosen = rng.integers(Stream.ISO, (1,), 0, len(self.parameters)).flatten()
-        per_image = getattr(self.noise, "per_image", None)
         for number in sorted(set(chosen.tolist())):
-            at = (chosen == number).nonzero().flatten()
-            parameters = self.parameters[number]
-            yield at, per_image(parameters, rng.at(rng.indices[at])) if per_image else parameters
+            yield number, (chosen == number).nonzero().flatten()
+
+    def _parameters(self, number: int, rng: Rng) -> Any:
+        """Return the parameters of the images of ``rng`` at an ISO."""
+        per_image = getattr(self.noise, "per_image", None)
+        return per_image(self.parameters[number], rng) if per_image else self.parameters[number]
 
     def _before_converter(self, parameters: Any) -> Any:
         """Return the parameters without the rounding that a converter is yet to do, if the model can."""
         before_rounding = getattr(self.noise, "before_rounding", None)
-        return before_rounding(parameters) if self.converter and before_rounding else parameters
+        return before_rounding(parameters) if self.converters and before_rounding else parameters
 
 
 def pair_camera(
@@ -235,13 +240,16 @@ def pair_camera(
         cfa=None if rendered else profile.cfa if profile else RGGB,
         neutral=profile.as_shot_neutral or (1.0, 1.0, 1.0) if profile else (1.0, 1.0, 1.0),
         ratio=bounds,
-        converter=Converter.of(profile, _step(profile)) if profile and rounded else None,
+        converters=tuple(Converter.of(profile, _step(profile, iso)) for iso in isos or (None,))
+        if profile and rounded
+        else (),
     )
 
 
-def _step(profile: CameraProfile) -> float:
-    """Return the widest code step over the ISOs of a profile, DN."""
-    return max(noise.quantisation_step for noise in profile.isos.values())
+def _step(profile: CameraProfile, iso: float | None) -> float:
+    """Return DN between codes at an ISO, which need not be said where it is the same at all of them."""
+    steps = {noise.quantisation_step for noise in profile.isos.values()}
+    return steps.pop() if len(steps) == 1 else choose_iso(profile, iso).quantisation_step
 
 
 @dataclass(frozen=True, eq=False)
