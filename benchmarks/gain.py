@@ -1,7 +1,7 @@
 """How well the gain is measured from one noisy image: ours and the published estimator, on known cameras.
 
     OMP_NUM_THREADS=1 python benchmarks/gain.py [--photos FOLDER] [--scenes 3] [--cells 20]
-                                                [--only leaves|enlarged|native|pairs] [--cost]
+                                                [--only leaves|grain|enlarged|native|pairs] [--cost]
 
 Each cell shoots scenes with a virtual camera of known gain K and measures K from one noisy frame and one
 dark frame. "ratio" is how many times less light there is than saturates. Read noise follows the gain as in
@@ -13,6 +13,8 @@ twice the size, grain and finest texture are softened. "covered" counts how ofte
 holds the truth, of the frames that calibrate would not refuse: as unmeasurable, or as smoother than shot
 noise.
 --cells N takes each scene in N cells drawn by lot instead of all 20: more photographs in the same time.
+"grain" gives leaf scenes white grain of 1 and 3 % at middle grey: even to the eye, stronger in blue, a little
+soft, or with the density of a negative or of a slide; each in 4 cells at most.
 "pairs" measures K from two frames of each leaf scene and two darks, by photon transfer.
 --cost times 24 megapixels.
 """
@@ -49,7 +51,10 @@ READ_NOISE = {0.1: 1.0, 0.5: 2.4, 2.0: 2.7, 8.0: 9.2, 25.0: 26.0}
 
 TOLERABLE_ERROR = 0.1
 RATIOS = (10, 30, 100, 300)
-TABLES = ("leaves", "pairs", "enlarged", "native")
+TABLES = ("leaves", "grain", "pairs", "enlarged", "native")
+GRAINS = ("even", "blue", "soft", "negative", "slide")
+CONTRASTS = (0.01, 0.03)
+GREY = 0.18
 SIZE = (768, 1152)
 CROP = (512, 768)
 
@@ -88,6 +93,36 @@ def photographs(folder: Path, count: int, enlarged: bool) -> Iterator[Scene]:
             light = light.swapaxes(1, 2)
         light = light[:, : CROP[0], : CROP[1]]
         yield np.clip(zoom(light, (1, 2, 2), order=3), 0, 1) if enlarged else light
+
+
+def grainy(scene: Scene, kind: str, contrast: float, seed: int) -> Scene:
+    """Return a scene [3, H, W] with grain of a contrast at middle grey."""
+    from scipy.ndimage import gaussian_filter
+
+    white = np.random.default_rng(seed).standard_normal(scene.shape)
+    light = np.maximum(scene, 1e-3)
+    if kind in ("negative", "slide"):
+        # density over the logarithm of light, a tenth of it base; its variance grows with it
+        slope, zero = (0.6, 2.0) if kind == "negative" else (-1.0, 0.0)
+        density, grey = (0.1 + slope * np.log10(v) + 0.6 * zero for v in (light, GREY))
+        grained = scene * np.exp(contrast * np.sqrt(np.maximum(density, 0.05) / grey) * white)
+    else:
+        if kind == "soft":
+            white = gaussian_filter(white, (0, 0.5, 0.5))
+            white /= white.std()
+        if kind == "blue":
+            white *= np.array([1.0, 0.8, 1.6])[:, None, None]
+        strength = contrast * GREY ** (1 / 2.4) / 2.4
+        grained = np.maximum(scene ** (1 / 2.4) + strength * white, 0) ** 2.4
+    return np.clip(grained, 0, 1).astype(np.float32)
+
+
+def grainy_leaves(count: int) -> Iterator[Scene]:
+    """Yield leaf scenes with every kind of grain."""
+    for seed in range(100, 100 + count):
+        scene = dead_leaves(SIZE, seed)
+        for number, (kind, contrast) in enumerate((k, c) for k in GRAINS for c in CONTRASTS):
+            yield grainy(scene, kind, contrast, 10 * seed + number)
 
 
 @dataclass(frozen=True)
@@ -243,6 +278,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "leaves" in chosen:
         print(leaves)
         table(cases((dead_leaves(SIZE, seed) for seed in range(options.scenes)), options.cells))
+    if "grain" in chosen:
+        print(f"{leaves}, each with {len(GRAINS)} kinds of grain of {len(CONTRASTS)} strengths")
+        table(cases(grainy_leaves(options.scenes), min(options.cells, 4)))
     if "pairs" in chosen:
         print(f"two frames of {leaves}")
         pairs(dead_leaves(SIZE, seed) for seed in range(options.scenes))

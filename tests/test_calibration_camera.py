@@ -137,6 +137,15 @@ def test_every_dark_needs_a_noisy_frame_of_its_iso():
     assert "same ISO" in (caught.value.hint or "")
 
 
+def test_the_report_says_that_grain_widened_the_interval():
+    clean = calibrate(*([frame] for frame in shots(200, ratio=3.0)))
+    noise = clean.profile.isos[200.0]
+    bare_low, bare_high = noise.diagnostics["gain_interval_without_grain"]
+    assert noise.gain_interval[0] < bare_low < bare_high
+    assert any("widened downwards" in line and f"{bare_low:.4g}" in line for line in clean.report)
+    assert not any("widened" in line for line in calibrate(*([f] for f in shots(6400))).report)
+
+
 def test_an_unknown_iso_must_be_given_and_a_camera_can_be_named():
     dark, noisy = (replace(frame, iso=None) for frame in shots(6400))
     with pytest.raises(UsageError, match="does not say its ISO"):

@@ -178,7 +178,9 @@ def _gain(
     mean = float(np.average(gains, weights=weight))
     scatter = float((weight * (gains - mean) ** 2).sum()) / max(len(gains) - 1, 1)
     level = float(np.mean([pair.level(dark).mean() for pair in pairs]))
-    zero = float(np.mean([plane.offset_se for plane in dark.planes])) * math.sqrt(1 + dark.frames / 2)
+    # planes of one row of the repeat share row noise, and with it most of the error of their zero
+    zero = float(np.mean([plane.offset_se for plane in dark.planes])) / len(dark.planes) ** 0.25
+    zero *= math.sqrt(1 + dark.frames / 2)
     error = math.hypot(math.sqrt(max(1.0, scatter) / weight.sum()), mean * zero / level)
     return GainEstimate(
         gain=mean,
