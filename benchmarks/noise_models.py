@@ -79,7 +79,9 @@ def main() -> None:
     """Print everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sensors", nargs="*", default=SENSORS_JUDGED)
-    parser.add_argument("--models", nargs="+", default=None, help="default: all built in for RAW")
+    parser.add_argument(
+        "--models", nargs="+", default=None, help="default: all built in that follow a camera"
+    )
     parser.add_argument("--frames", type=int, default=4, help="reference frames of a virtual camera")
     parser.add_argument(
         "--drawn", type=int, default=16, help="frames of a model against one of the CCD; 0: no CCD"
@@ -89,7 +91,8 @@ def main() -> None:
     print(f"{datetime.date.today()}, {platform.machine()}, {platform.system()}, torch {torch.__version__}")
     print(f"one thread; {chosen.frames} frames against {chosen.frames}")
     records = default_plugins().records("noise_models")
-    models = chosen.models or [r.name for r in records if r.source == "builtin" and r.domain == "raw"]
+    raw = [r.name for r in records if r.source == "builtin" and r.domain == "raw" and r.of_camera]
+    models = chosen.models or raw
     judge_sensors(chosen.sensors, models, chosen.frames)
     if chosen.drawn:
         judge_ccd(models, chosen.drawn)

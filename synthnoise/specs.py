@@ -115,7 +115,8 @@ class NoiseModelSpec(Spec):
     """What a camera adds: see :class:`synthnoise.protocols.NoiseModel`.
 
     ``domain`` is ``"raw"`` (packed CFA planes, linear, black-subtracted, white-normalised) or
-    ``"srgb"``; ``calibrates`` and ``likelihood`` say which optional methods exist.
+    ``"srgb"``; ``calibrates`` and ``likelihood`` say which optional methods exist. ``of_camera`` is False
+    where the options alone say how strong the noise is, whatever camera profile there may be.
     """
 
     kind: ClassVar[str] = "noise model"
@@ -123,6 +124,7 @@ class NoiseModelSpec(Spec):
     domain: Literal["raw", "srgb"] = "raw"
     calibrates: bool = False
     likelihood: bool = False
+    of_camera: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,6 +158,9 @@ def test_settings_that_contradict_each_other_are_refused():
         pair_camera("poisson-gaussian", plain(), rounded=True)
     with pytest.raises(UsageError, match="rendered images"):
         pair_camera("gaussian", ratio=10.0)
+    for model in ("sensor-prior", "gaussian"):
+        with pytest.raises(UsageError, match=f"{model} draws .* not that of Virtual Test"):
+            pair_camera(model, profile=camera(cfa=RGGB), rounded=model == "sensor-prior")
     with pytest.raises(UsageError, match="2 converters for 1 ISO"):
         PairCamera(
             noise=PoissonGaussian(Options(shot=1.0, read=1.0)),

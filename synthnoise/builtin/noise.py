@@ -14,6 +14,7 @@ RECORDS = (
         factory="synthnoise.noise.gaussian:Gaussian",
         options="synthnoise.noise.gaussian:Options",
         domain="srgb",
+        of_camera=False,
     ),
     NoiseModelSpec(
         name="poisson-gaussian",
@@ -26,6 +27,7 @@ RECORDS = (
         summary="Shot, read, row and column noise and hot pixels of a sensor drawn for each image.",
         factory="synthnoise.noise.sensor_prior:SensorPrior",
         options="synthnoise.noise.sensor_prior:Options",
+        of_camera=False,
     ),
     NoiseModelSpec(
         name="heteroscedastic",
@@ -77,6 +79,7 @@ RECORDS = (
         factory="synthnoise.noise.low_dose_ct:LowDoseCt",
         options="synthnoise.noise.low_dose_ct:Options",
         domain="srgb",
+        of_camera=False,
     ),
     NoiseModelSpec(
         name="speckle",
@@ -84,6 +87,7 @@ RECORDS = (
         factory="synthnoise.noise.speckle:Speckle",
         options="synthnoise.noise.speckle:Options",
         domain="srgb",
+        of_camera=False,
     ),
     NoiseModelSpec(
         name="spectral",

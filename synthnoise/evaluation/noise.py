@@ -76,7 +76,7 @@ def evaluate_noise(
     Parameters
     ----------
     models
-        Names; None takes every noise model for RAW.
+        Names; None takes every noise model for RAW that follows a camera.
     sensor
         Virtual camera to judge on, unless ``darks`` are given.
     darks
@@ -104,7 +104,8 @@ def evaluate_noise(
         Fewer than two darks, or darks of different shape.
     """
     registry = plugins or default_plugins()
-    names = list(models or [r.name for r in registry.records("noise_models") if r.domain == "raw"])
+    records = registry.records("noise_models")
+    names = list(models or [r.name for r in records if r.domain == "raw" and r.of_camera])
     if darks is None:
         real, shots = _virtual_shots(sensor, frames, seed)
     else:

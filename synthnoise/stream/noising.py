@@ -30,7 +30,7 @@ from synthnoise.raw.reading import read_frame
 from synthnoise.raw.rewrite import rewrite_dng
 from synthnoise.rng import Rng
 from synthnoise.stream.npy_stream import Batch
-from synthnoise.stream.pairs import RGGB, Cfa, pair_camera
+from synthnoise.stream.pairs import RGGB, Cfa, check_of_camera, pair_camera
 from synthnoise.stream.pictures import PICTURE_SUFFIXES, read_picture, write_picture
 
 RGB: Cfa = ((0, 1, 2),)
@@ -192,8 +192,10 @@ class _Noise:
         self.settings = settings
         self.profile = load_profile(settings.profile) if settings.profile else None
         name = settings.model or default_noise_model(self.profile)
+        record = plugins.find("noise_models", name)
+        check_of_camera(record, self.profile)
         self.model: NoiseModel = plugins.create("noise_models", name, settings.options)
-        self.rendered = plugins.find("noise_models", name).domain == "srgb"
+        self.rendered = record.domain == "srgb"
         readers = (suffix for spec in plugins.records("readers") for suffix in getattr(spec, "suffixes", ()))
         self.suffixes = frozenset(readers) | PICTURE_SUFFIXES
         self._parameters: dict[Cfa, Any] = {}

@@ -19,6 +19,7 @@ from synthnoise.rng import Rng, Stream
 
 if TYPE_CHECKING:
     from synthnoise.profiles.schema import CameraProfile
+    from synthnoise.specs import NoiseModelSpec
 
 Cfa = tuple[tuple[int, ...], ...]
 """Colours (0 red, 1 green, 2 blue) of the repeat of a colour filter array, row by row."""
@@ -227,7 +228,9 @@ def pair_camera(
     """
     registry = plugins or default_plugins()
     model: NoiseModel = registry.create("noise_models", noise, options)
-    rendered = registry.find("noise_models", noise).domain == "srgb"
+    record = registry.find("noise_models", noise)
+    check_of_camera(record, profile)
+    rendered = record.domain == "srgb"
     parameters = tuple(model.parameters(profile, iso) for iso in isos or (None,))
     bounds = ratio if isinstance(ratio, tuple) else (float(ratio), float(ratio))
     if rendered and (bounds != (1.0, 1.0) or rounded):
@@ -244,6 +247,21 @@ def pair_camera(
         if profile and rounded
         else (),
     )
+
+
+def check_of_camera(record: NoiseModelSpec, profile: CameraProfile | None) -> None:
+    """Refuse a profile beside a noise model that does not heed it: the noise would be of another camera.
+
+    Raises
+    ------
+    UsageError
+        There is a profile, and the model is of no camera.
+    """
+    if profile is not None and not record.of_camera:
+        raise UsageError(
+            f"{record.name} draws noise by its options alone, not that of {profile.name or 'a camera'}",
+            hint="leave the profile out, or choose a noise model of cameras, such as spectral",
+        )
 
 
 def _step(profile: CameraProfile, iso: float | None) -> float:
