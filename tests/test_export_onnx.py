@@ -32,6 +32,13 @@ from synthnoise.hookspecs import hookimpl
 from synthnoise.plugins import Plugins
 
 SMALL = {"channels": 4, "depth": 4, "width": 8}
+MACHINE = {
+    *(str(path) for path in (Path(torch.__file__).parents[1], Path(__file__).parents[1])),
+    *(path.name for path in (Path(torch.__file__).parents[1], Path(__file__))),
+    "stack_trace",
+    "Traceback",
+}
+"""What a file would hold that said where and by what it was made."""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +51,7 @@ def weights(folder: Path, name: str, values: dict[str, Any], **record: Any) -> P
     network = stirred(values, seed=5)
     planes = int(values.get("sigma_planes", 1))
     facts = {"channels": int(values["channels"]), "sigma_planes": planes, "noise_range": (0.0, 1.0)}
+    facts["halo"] = int(values["depth"])
     save_weights(
         path, network, WeightsRecord(denoiser="dncnn", options=values, domain="bayer", **facts, **record)
     )
@@ -52,9 +60,7 @@ def weights(folder: Path, name: str, values: dict[str, Any], **record: Any) -> P
 
 @pytest.fixture(scope="module")
 def exported(folder: Path) -> tuple[Path, Path]:
-    source = weights(
-        folder, "net", SMALL, stabilised=True, halo=4, seed=5, steps=9, recipe={"images": "dead-leaves"}
-    )
+    source = weights(folder, "net", SMALL, stabilised=True, seed=5, steps=9, recipe={"images": "dead-leaves"})
     target = folder / "net.onnx"
     export_onnx(source, target)
     return source, target
@@ -99,15 +105,8 @@ def test_the_file_is_one_valid_file_with_nothing_of_the_machine(exported: tuple[
     onnx.checker.check_model(model, full_check=True)
     assert [p.name for p in exported[1].parent.iterdir() if "onnx" in p.name] == ["net.onnx"]
     data = exported[1].read_bytes()
-    for place in (
-        Path(torch.__file__).parents[1],
-        Path(__file__).parents[1],
-        Path.home(),
-        exported[0].parent,
-    ):
-        assert str(place).encode() not in data or str(place) == "/"
-    assert b"site-packages" not in data
-    assert b"stack_trace" not in data
+    for place in MACHINE | {exported[0].parent.name}:
+        assert place.encode() not in data
 
 
 def test_same_weights_same_bytes_and_not_a_word(
@@ -173,7 +172,9 @@ def test_every_architecture_exports_exactly_at_odd_sizes_and_in_half_precision(
         options=values,
         domain="bayer",
         channels=int(network.channels),
+        halo=int(getattr(network, "halo", 0)),
         multiple_of=int(getattr(network, "multiple_of", 1)),
+        global_context=bool(getattr(network, "global_context", name == "ridnet")),
         noise_range=(0.5, 1.0),
     )
     save_weights(tmp_path / "net.safetensors", network, record)
@@ -229,6 +230,9 @@ def test_a_plugins_network_that_needs_even_sizes_takes_odd_ones(tmp_path: Path, 
     record = WeightsRecord(denoiser="halving", domain="bayer", channels=2, multiple_of=2, noise_range=(0, 1))
     save_weights(tmp_path / "net.safetensors", network, record)
     export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx", plugins=halving)
+    data = (tmp_path / "net.onnx").read_bytes()
+    for place in MACHINE | {tmp_path.name}:  # of which torch's exporter writes a lot
+        assert place.encode() not in data
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
     noisy = np.random.default_rng(0).random((1, 2, 13, 1), dtype=np.float32)
     (found,) = session.run(None, {"noisy": noisy, "sigma": np.ones((1, 1, 13, 1), np.float32)})

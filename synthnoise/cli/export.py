@@ -36,12 +36,10 @@ def export(
 
     A name that ends in .dtmodel becomes a package for darktable, for networks for pictures.
     """
-    from synthnoise.denoisers.bundled import bundled_weights
     from synthnoise.export import export_darktable, export_onnx
 
     target = output or weights.with_suffix(".onnx")
-    weights = bundled_weights(str(weights)) or weights
-    size = None if static is None else parse_size(static)
+    size = None if static is None else parse_size(static, "--static")
     if target.suffix == ".dtmodel":
         if half:
             raise UsageError("darktable's packages are not made in half precision", hint="leave out --half")

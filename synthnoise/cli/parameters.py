@@ -161,8 +161,8 @@ def parse_range(text: str) -> tuple[float, float]:
     return values[0], values[-1]
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (height, width) of a text such as ``512x768`` or ``512``.
+def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
+    """Return (height, width) of a text such as ``512x768`` or ``512``, which is the value of an option.
 
     Raises
     ------
@@ -175,5 +175,5 @@ def parse_size(text: str) -> tuple[int, int]:
     except ValueError:
         values = []
     if len(values) not in (1, 2) or not all(1 <= value <= 65535 for value in values):
-        raise UsageError(f"--size {text!r}: expected HEIGHTxWIDTH, such as 512x768")
+        raise UsageError(f"{option} {text!r}: expected HEIGHTxWIDTH, such as 512x768")
     return values[0], values[-1]

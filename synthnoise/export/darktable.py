@@ -19,13 +19,12 @@ import torch
 
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, SIGMA, GraphOptions, onnx_model
 from synthnoise.denoisers.reach import measured
-from synthnoise.denoisers.weights import load_weights
-from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
 from synthnoise.export.onnx import TOLERANCE, OnnxSummary, describe
+from synthnoise.export.source import DARKTABLE, Source, open_source
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
 
-SUFFIX = ".dtmodel"
 EDGE = 512
 """Pixels of a tile: one of the sizes that darktable knows."""
 COLOURS = 3
@@ -48,6 +47,10 @@ def export_darktable(
 
     Parameters
     ----------
+    weights
+        A ``.safetensors`` file, or the name of bundled weights.
+    output
+        A ``.dtmodel`` file.
     sigma
         Standard deviation of the noise that it takes out, of 255.
     static
@@ -60,7 +63,8 @@ def export_darktable(
     InputError
         The weights file cannot be read.
     UsageError
-        The network is not for pictures, sees the whole image, or the size is not square.
+        The network is not for pictures, sees the whole image, the size is not square, or ``output`` is the
+        weights file or of another suffix.
     OutputExistsError
         ``output`` exists and ``overwrite`` is false.
     SynthnoiseError
@@ -70,29 +74,28 @@ def export_darktable(
         if util.find_spec(needed) is None:
             raise MissingExtraError(needed, "onnx")
     output = Path(output)
-    if output.exists() and not overwrite:
-        raise OutputExistsError(output)
     height, width = static or (EDGE, EDGE)
     if height != width:
         raise UsageError(
             f"darktable's tiles are square, not {height}x{width}", hint=f"--static {EDGE}x{EDGE}"
         )
-    network, record = load_weights(weights, plugins=plugins)
+    source = open_source(weights, output, DARKTABLE, overwrite=overwrite, plugins=plugins)
+    network, record = source.network, source.record
     if record.stabilised or record.channels != COLOURS:
         raise UsageError(
-            f"{weights}: darktable takes no such network: its RAW models are not told the noise, and give"
+            f"{source.name}: darktable takes no such network: its RAW models are not told the noise, and give"
             " a picture; this one has to be told, and gives a mosaic",
             hint="for RAW let synthnoise denoise write a DNG for darktable",
         )
     if record.global_context:
-        raise UsageError(f"{weights}: sees a whole picture at once, and darktable lays tiles")
+        raise UsageError(f"{source.name}: sees a whole picture at once, and darktable lays tiles")
     if not sigma > 0:
         raise UsageError(f"sigma {sigma:g} is no noise", hint="give its standard deviation, of 255")
     record = measured(network, record)
     options = GraphOptions(multiple_of=record.multiple_of, size=(height, width))
     model = onnx_model(network, channels=COLOURS, sigma_planes=max(record.sigma_planes, 1), options=options)
     _settle(model, sigma / 255)
-    facts = {**describe(network, record), "sigma": f"settled: {sigma:g} of 255"}
+    facts = {**describe(source, record), "sigma": f"settled: {sigma:g} of 255"}
     entry = model.metadata_props.add()
     entry.key, entry.value = "synthnoise", json.dumps(facts, sort_keys=True)
     data: bytes = model.SerializeToString(deterministic=True)
@@ -100,7 +103,7 @@ def export_darktable(
     if not error <= TOLERANCE:
         raise SynthnoiseError(f"the exported {record.denoiser} differs from torch by {error:.2g}")
     name = f"denoise-{output.stem}"
-    configuration = _configuration(name, record.denoiser, height, sigma)
+    configuration = _configuration(name, source, height, sigma)
     package = _package(name, {"config.json": configuration, "model.onnx": data})
     write_bytes(output, package, overwrite=overwrite)
     return OnnxSummary(
@@ -173,7 +176,7 @@ def _difference(data: bytes, network: torch.nn.Module, sigma: float, edge: int, 
     return float(np.abs(found - expected).max())
 
 
-def _configuration(name: str, denoiser: str, edge: int, sigma: float) -> bytes:
+def _configuration(name: str, source: Source, edge: int, sigma: float) -> bytes:
     """Return the description that darktable reads, JSON."""
     values = {
         "id": name,
@@ -181,7 +184,7 @@ def _configuration(name: str, denoiser: str, edge: int, sigma: float) -> bytes:
         "description": f"synthnoise, for noise of {sigma:g} of 255",
         "task": "denoise",
         "version": "1.0",
-        "arch": denoiser,
+        "arch": source.record.denoiser,
         "backend": "onnx",
         "tiling": True,
         "type": "single",
@@ -189,9 +192,8 @@ def _configuration(name: str, denoiser: str, edge: int, sigma: float) -> bytes:
         "attributes": {"input_sizes": [edge]},
         "model_card": {
             "scope": "pictures in sRGB with white noise",
-            "source": "https://github.com/synthnoise/synthnoise",
-            "license": "MIT",
-            "training_data": "synthetic images and synthetic noise only",
+            **source.origin,
+            "training_data": source.data,
         },
     }
     return (json.dumps(values, indent=2) + "\n").encode()

@@ -23,8 +23,9 @@ from torch.nn import functional
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, OPSETS, SIGMA, GraphOptions, onnx_model
 from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
 from synthnoise.denoisers.reach import measured
-from synthnoise.denoisers.weights import WeightsRecord, content_hash, load_weights
-from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.denoisers.weights import WeightsRecord, content_hash
+from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
+from synthnoise.export.source import ONNX, Source, open_source
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
 
@@ -113,6 +114,10 @@ def export_onnx(
 
     Parameters
     ----------
+    weights
+        A ``.safetensors`` file, or the name of bundled weights.
+    output
+        A ``.onnx`` file.
     static
         (height, width) in pixels of a plane to fix the file to, for programs that want static shapes; the
         batch is then 1.
@@ -128,7 +133,8 @@ def export_onnx(
     InputError
         The weights file cannot be read.
     UsageError
-        There is no such opset, or no such size, or the network cannot be written in half precision.
+        There is no such opset, or no such size, the network cannot be written in half precision, or
+        ``output`` is the weights file or of another suffix.
     OutputExistsError
         ``output`` exists and ``overwrite`` is false.
     SynthnoiseError
@@ -142,12 +148,10 @@ def export_onnx(
     if static is not None and min(static) < 1:
         raise UsageError(f"a static size of {static[0]}x{static[1]} holds no pixel")
     output = Path(output)
-    if output.exists() and not overwrite:
-        raise OutputExistsError(output)
-    network, record = load_weights(weights, plugins=plugins)
-    record = measured(network, record)
+    source = open_source(weights, output, ONNX, overwrite=overwrite, plugins=plugins)
+    network, record = source.network, measured(source.network, source.record)
     options = GraphOptions(multiple_of=record.multiple_of, size=static, half=half, opset=opset)
-    facts = {**describe(network, record), "precision": "float16 inside" if half else "float32"}
+    facts = {**describe(source, record), "precision": "float16 inside" if half else "float32"}
     model = _graph(network, record, options)
     del model.metadata_props[:]
     entry = model.metadata_props.add()
@@ -161,8 +165,8 @@ def export_onnx(
     )
 
 
-def describe(network: nn.Module, record: WeightsRecord) -> dict[str, Any]:
-    """Return what a program needs to know to run the file, JSON values.
+def describe(source: Source, record: WeightsRecord) -> dict[str, Any]:
+    """Return what a program needs to know to run the file, JSON values; ``record`` has the measured halo.
 
     ``normalisation`` says what the input must be, ``noise_range`` which sigma was trained, ``halo``
     how far tiles must overlap, ``multiple_of`` where tiles must begin; ``sha256`` is that of the
@@ -187,10 +191,11 @@ def describe(network: nn.Module, record: WeightsRecord) -> dict[str, Any]:
         "halo": record.halo,
         "multiple_of": record.multiple_of,
         "global_context": record.global_context,
-        "sha256": content_hash(network),
+        "sha256": content_hash(source.network),
         "figures": record.figures,
         "card": {
-            "data": "synthetic images and synthetic noise only",
+            "data": source.data,
+            **source.origin,
             "recipe": record.recipe,
             "seed": record.seed,
             "steps": record.steps,
