@@ -104,7 +104,7 @@ class PhotographCrops:
 
     def __init__(self, options: Options) -> None:
         if not options.path:
-            raise UsageError("the image model folder needs a folder", hint="-o path=DIR")
+            raise UsageError("the image model folder needs a folder", hint="its option path=DIR")
         self.options = options
         self._photographs = Photographs(Path(options.path))
 

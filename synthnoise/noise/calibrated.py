@@ -37,11 +37,15 @@ def kept_dark(model: str, profile: CameraProfile | None, noise: IsoNoise | None)
         There is no profile, or it kept no dark at this ISO. ``model`` names who needs it.
     """
     if profile is None or noise is None:
-        raise UsageError(f"{model} needs a dark frame", hint="--profile NAME, or -o dark=FILE -o gain=K")
+        raise UsageError(
+            f"{model} needs a dark frame", hint="--profile NAME, or its options dark=FILE and gain=K"
+        )
     if not noise.dark_file:
         kept = ", ".join(f"{at.iso:g}" for at in profile.isos.values() if at.dark_file)
         raise UsageError(
             f"{profile.name}: no dark frame is kept at ISO {noise.iso:g}",
-            hint=f"choose ISO {kept}" if kept else "calibrate with the dark frame kept, or pass -o dark=FILE",
+            hint=f"choose ISO {kept}"
+            if kept
+            else "calibrate with the dark frame kept, or the option dark=FILE",
         )
     return Path(profile.folder) / noise.dark_file

@@ -213,10 +213,12 @@ class Eld:
             if name not in values:
                 raise UsageError(
                     f"eld: the {name} of which camera?",
-                    hint="--profile NAME --iso N, -o body=sony-a7s2, or -o gain=K -o scale=DN",
+                    hint="--profile NAME --iso N, or the options body=sony-a7s2, or gain=K and scale=DN",
                 )
         if not all(math.isfinite(value) for value in values["gain"]):
-            raise UsageError("the profile has no shot noise: its gain was not measured", hint="-o gain=K")
+            raise UsageError(
+                "the profile has no shot noise: its gain was not measured", hint="its option gain=K"
+            )
         planes = len(scales)
 
         def normalised(name: str) -> Tensor:

@@ -117,7 +117,8 @@ class LowDoseCt:
         if not least >= FEWEST_PHOTONS:
             raise UsageError(
                 f"a ray through the image expects {least:.2g} photons, fewer than {FEWEST_PHOTONS:g}",
-                hint=f"-o photons={parameters.photons * math.ceil(2 * FEWEST_PHOTONS / max(least, 1e-6)):.2g}"
+                hint="its option photons="
+                f"{parameters.photons * math.ceil(2 * FEWEST_PHOTONS / max(least, 1e-6)):.2g}"
                 " or a lower attenuation",
             )
         return counts

@@ -110,10 +110,12 @@ class PoissonGaussian:
         if shot is None or read is None:
             raise UsageError(
                 f"the {'shot' if shot is None else 'read'} noise of which camera?",
-                hint="--profile NAME --iso N, or -o shot=S -o read=O as in a DNG NoiseProfile",
+                hint="--profile NAME --iso N, or its options shot=S and read=O as in a DNG NoiseProfile",
             )
         if not all(math.isfinite(value) for value in shot):
-            raise UsageError("the profile has no shot noise: its gain was not measured", hint="-o gain=K")
+            raise UsageError(
+                "the profile has no shot noise: its gain was not measured", hint="its option gain=K"
+            )
         planes = max(len(shot), len(read))
         return Parameters(shot=_spread(shot, planes), read=_spread(read, planes), rounding=rounding)
 
@@ -161,7 +163,7 @@ class PoissonGaussian:
         if self.options.gain is not None or self.options.read_noise is not None:
             raise UsageError(
                 "gain and read_noise are in DN: of what full scale?",
-                hint="-o full_scale=15871 for 14 bits and black level 512",
+                hint="its option full_scale=15871 for 14 bits and black level 512",
             )
         return (1.0,)
 

@@ -177,7 +177,7 @@ def gain_and_darks(
     known = gain or (noise.gain if noise else float("nan"))
     if not known > 0:
         raise UsageError(
-            f"{model} needs the gain of the camera", hint="--profile with a noisy shot, or -o gain=K"
+            f"{model} needs the gain of the camera", hint="--profile with a noisy shot, or its option gain=K"
         )
     darks = RealDarks.read(paths, remove)
     if profile and tuple(map(tuple, darks.frames[0].cfa.tolist())) != profile.cfa:

@@ -248,7 +248,9 @@ class Spectral:
             shot = [noise.shot[colour] for colour in profile.colours]
         values = torch.tensor(shot, dtype=torch.float32).view(-1, 1, 1)
         if not bool(torch.isfinite(values).all()):
-            raise UsageError("the profile has no shot noise: its gain was not measured", hint="-o gain=K")
+            raise UsageError(
+                "the profile has no shot noise: its gain was not measured", hint="its option gain=K"
+            )
         return values
 
     def _specimen(self, rng: Rng) -> Rng:

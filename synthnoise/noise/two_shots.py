@@ -128,7 +128,8 @@ class TwoShots:
         gain = self.options.gain or (noise.gain if noise else math.nan)
         if not gain > 0:
             raise UsageError(
-                "two-shots needs the gain of the camera", hint="--profile with a noisy shot, or -o gain=K"
+                "two-shots needs the gain of the camera",
+                hint="--profile with a noisy shot, or its option gain=K",
             )
         active = frame.active()
         if profile and tuple(map(tuple, active.cfa.tolist())) != profile.cfa:
