@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from synthnoise.denoisers.weights import load_weights
 from synthnoise.errors import InputError, OutputExistsError, PluginError, SynthnoiseError, UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.plugins import default_plugins
-from synthnoise.profiles.store import load_profile
+from synthnoise.profiles.store import load_profile, profile_folders
 from synthnoise.training import TrainingInterrupted, train
 from synthnoise.training.budget import Budget, learning_rate
 from synthnoise.training.checkpoint import checkpoint_path
@@ -166,6 +167,18 @@ def test_a_run_resumes_only_as_what_it_was(tmp_path: Path) -> None:
     assert "--resume" in str(refusal.value.hint)
 
 
+def test_a_run_resumes_only_with_its_profile_whatever_others_are_called(tmp_path: Path) -> None:
+    profiles = [tmp_path / name / "camera" for name in ("mine", "yours")]
+    for profile in profiles:
+        shutil.copytree(profile_folders()["virtual-mild"], profile)
+    with (profiles[1] / "profile.toml").open("a") as file:
+        file.write("# measured again")
+    settings = RAW | {"noise": "spectral", "noise_options": {}}
+    interrupted(tmp_path / "net", **settings, profile=str(profiles[0]))
+    with pytest.raises(UsageError, match="was begun with another profile"):
+        train(output=tmp_path / "net", steps=20, resume=True, **settings, profile=str(profiles[1]))
+
+
 @pytest.mark.parametrize("harm", ["truncate", "weights", "junk"])
 def test_a_damaged_state_is_refused(tmp_path: Path, harm: str) -> None:
     output = tmp_path / "net"
@@ -189,6 +202,29 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     assert (tmp_path / "net").read_text() == "precious"
     train(output=tmp_path / "net", steps=1, overwrite=True, **RAW)
     load_weights(tmp_path / "net")
+    (tmp_path / "other.csv").write_text("precious")
+    with pytest.raises(OutputExistsError, match=r"other\.csv"):
+        train(output=tmp_path / "other", steps=1, **RAW)
+    assert (tmp_path / "other.csv").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["folder", "net.onnx", "net.dtmodel", "file/net.safetensors"])
+def test_an_output_that_cannot_be_is_refused_before_the_training(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(UsageError):
+        train(output=tmp_path / name, steps=1, overwrite=True, **RAW)
+    assert {path.name for path in tmp_path.rglob("*")} == {"folder", "file"}
+
+
+def test_no_folder_of_the_machine_travels(tmp_path: Path) -> None:
+    options = {
+        "noise_options": {"dark": "/home/me/a.dng,/home/me/b.dng", "gain": 2},
+        "image_options": {"path": tmp_path / "photographs", "kinds": ("disks", "C:\\me\\c.txt")},
+    }
+    plan = TrainingPlan(images="", noise="", denoiser="", budget=Budget(steps=1), **options).recipe()  # type: ignore[arg-type]
+    assert plan["noise_options"] == {"dark": "a.dng,b.dng", "gain": 2}
+    assert plan["image_options"] == {"path": "photographs", "kinds": ["disks", "c.txt"]}
 
 
 def poisoned(harm: Callable[[Example], Any], at: int) -> Callable[[Examples, int, int], Example]:
@@ -290,6 +326,9 @@ def test_other_threads_can_train(tmp_path: Path) -> None:
         ({"denoiser": "no-such"}, PluginError),
         ({"images": "no-such"}, PluginError),
         ({"profile": "no-such-camera"}, SynthnoiseError),
+        ({"denoiser": "drunet", "denoiser_options": {"widths": (4, 4, 4)}, "crop": 30}, UsageError),
+        ({"noise_options": {"shot": 0, "read": 0}}, UsageError),
+        ({"noise": "gaussian", "noise_options": {"sigma": 0}, "ratio": (1.0, 1.0)}, UsageError),
     ],
 )
 def test_requests_without_sense_are_refused_before_anything_is_written(

@@ -106,6 +106,12 @@ def test_pictures_become_raw_of_the_plan_and_only_their_middles_count(tmp_path: 
     assert float(example.pair.clean.max()) <= 1
 
 
+def test_pictures_have_sizes_that_the_network_takes(tmp_path: Path) -> None:
+    grey(tmp_path, "small.png", (160, 150), 255)
+    (example,) = Validation(examples_of(RAW), tmp_path, default_plugins(), multiple=32).pictures
+    assert example.noisy.shape == (1, 4, 64, 64)
+
+
 def test_folders_that_cannot_serve_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     settings = RGB | {"steps": 1, "device": "cpu", "validate": folder, "output": tmp_path / "net"}

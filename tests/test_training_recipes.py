@@ -71,6 +71,19 @@ def test_mistakes_in_a_recipe_are_named(tmp_path: Path) -> None:
     path.write_text("steps = ")
     with pytest.raises(InputError, match="not a recipe"):
         read_recipe(path)
+    for line, hint in (
+        ('steps = "abc"', "steps is a whole number"),
+        ("batch = 2.5", "batch is a whole number"),
+        ("steps = true", "steps is a whole number"),
+        ("images = 3", "images is text"),
+        ("denoiser_options = 3", "denoiser_options is a table"),
+        ("ratio = [1, 2, 3]", "ratio is a list of 2 numbers"),
+        ('loss = "l3"', "loss is mse, psnr, l1"),
+    ):
+        path.write_text(line)
+        with pytest.raises(UsageError, match=line.split()[0]) as refusal:
+            read_recipe(path)
+        assert hint in str(refusal.value.hint)
     with pytest.raises(UsageError, match="no recipe called rbg"):
         read_recipe("rbg")
     with pytest.raises(InputError):

@@ -113,6 +113,21 @@ def test_bundled_weights_are_begun_from_by_name(tmp_path: Path) -> None:
     assert 0 < max(moved) < 1e-4
 
 
+def test_a_recipe_goes_on_from_other_weights_than_its_own(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f'start = "gone.safetensors"\nstart_sha256 = "{"0" * 64}"\nnoise = "gaussian"\n')
+    arguments = ["train", "--recipe", str(recipe), "--start", "rgb", "--steps", "1", "--batch", "1"]
+    app([*arguments, "--crop", "16", "-o", str(tmp_path / "mine"), "--json"], standalone_mode=False)
+    assert read_record(tmp_path / "mine").recipe["start"] == "rgb"
+
+
+def test_without_a_word_the_noise_is_that_of_the_weights(first: Path, tmp_path: Path) -> None:
+    settings = {key: value for key, value in RAW.items() if not key.startswith("noise")}
+    train(output=tmp_path / "net", steps=1, start=first, **settings)
+    recipe = read_record(tmp_path / "net").recipe
+    assert (recipe["noise"], recipe["noise_options"]) == (RAW["noise"], RAW["noise_options"])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

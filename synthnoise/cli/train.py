@@ -146,6 +146,9 @@ def train(
     if recipe is not None:
         given = [settings[name] for name in settings if _given(context, name)]
         plan |= read_recipe(recipe) | dict(given) | ({"denoiser_options": options} if options else {})
+        if start is not None:
+            # The recipe's hash is that of the weights it names itself.
+            plan.pop("start_sha256", None)
     out = Output(json_mode=json, quiet=context.obj["quiet"])
     with out.progress() as progress:
         try:

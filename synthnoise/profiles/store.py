@@ -139,17 +139,33 @@ def load_profile(folder_or_name: Path | str, plugins: Plugins | None = None) -> 
         There is no such profile, or its files are damaged, unsafe or too large; the message names the file
         and the key.
     """
-    path = Path(folder_or_name)
-    if path.name == PROFILE_FILE:
-        path = path.parent
-    if not (path / PROFILE_FILE).is_file():
-        folders = profile_folders(plugins)
-        if str(folder_or_name) not in folders:
-            raise _unknown(str(folder_or_name), path, sorted(folders))
-        path = folders[str(folder_or_name)]
+    path = _profile_folder(folder_or_name, plugins)
     profile, array_files = _read_document(path)
     isos = {iso: _with_arrays(noise, path, array_files[iso]) for iso, noise in profile.isos.items()}
     return dataclasses.replace(profile, isos=isos)
+
+
+def profile_sha256(folder_or_name: Path | str, plugins: Plugins | None = None) -> str:
+    """Return the SHA-256 of a profile's document, which holds those of its arrays and dark frames.
+
+    Raises
+    ------
+    InputError
+        There is no such profile.
+    """
+    return sha256(_profile_folder(folder_or_name, plugins) / PROFILE_FILE)
+
+
+def _profile_folder(folder_or_name: Path | str, plugins: Plugins | None) -> Path:
+    path = Path(folder_or_name)
+    if path.name == PROFILE_FILE:
+        path = path.parent
+    if (path / PROFILE_FILE).is_file():
+        return path
+    folders = profile_folders(plugins)
+    if str(folder_or_name) not in folders:
+        raise _unknown(str(folder_or_name), path, sorted(folders))
+    return folders[str(folder_or_name)]
 
 
 def _with_arrays(noise: IsoNoise, folder: Path, array_file: ArrayFile) -> IsoNoise:

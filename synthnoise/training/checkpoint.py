@@ -26,6 +26,9 @@ KEY = "synthnoise-training"
 SCHEMA = 2
 _NETWORK, _AVERAGE, _OPTIMISER = "network.", "average.", "optimiser."
 
+_OTHERS = {"profile_sha256": "another profile of that name", "start_sha256": "other weights of that name"}
+"""What to say of hashes that differ."""
+
 
 @dataclass
 class RunState:
@@ -137,8 +140,9 @@ def read_checkpoint(path: Path, plan: dict[str, Any]) -> tuple[dict[str, Tensor]
     before = {f.name: f.default for f in fields(TrainingPlan) if f.default is not MISSING} | before
     for key in sorted(plan.keys() | before.keys()):
         if plan.get(key) != before.get(key):
+            differs = f"{key} {before.get(key)}, not {plan.get(key)}"
             raise UsageError(
-                f"{path}: was begun with {key} {before.get(key)}, not {plan.get(key)}",
+                f"{path}: was begun with {_OTHERS.get(key, differs)}",
                 hint="resume with the same arguments, or start again with --overwrite",
             )
     return tensors, state

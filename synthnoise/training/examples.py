@@ -156,8 +156,10 @@ class Examples:
         if not self.stabilised:
             # One level for all planes of a pixel: their mean variance.
             sigma = pair.variance.mean(1, keepdim=True).sqrt()
+            _check_noise(sigma.amax((1, 2, 3)))
             white = sigma.new_ones(len(sigma), 1, 1, 1)
             return Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, white=white, pair=pair)
+        _check_noise(pair.noise_profile.sum(-1))
         stabiliser = _stabiliser(pair)
         black = torch.zeros_like(pair.noisy[..., :1, :1])
         return Example(
@@ -179,6 +181,18 @@ class Examples:
         """
         error = self.picture(denoised, example).clamp(0, 1) - example.pair.clean.clamp(0, 1)
         return float(-10 * error.double().square().mean((1, 2, 3)).log10().mean())
+
+
+def _check_noise(levels: Tensor) -> None:
+    """Refuse pairs of which one has no noise at all.
+
+    Raises
+    ------
+    UsageError
+        A level is 0.
+    """
+    if not bool((levels > 0).all()):
+        raise UsageError("pairs without noise teach nothing", hint="check the options of the noise model")
 
 
 def _camera(plan: TrainingPlan, plugins: Plugins) -> PairCamera:

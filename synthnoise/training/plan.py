@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal, get_args
 
 from synthnoise.errors import UsageError
@@ -29,6 +29,8 @@ class TrainingPlan:
         Theirs, as text or values.
     profile, iso
         Camera profile (name or folder) and ISO for the noise model, or None; no ISO is all of the profile.
+    profile_sha256
+        Of the profile's document: a resumed run goes on with the same profile, whatever its name.
     budget
         Steps or minutes.
     ratio
@@ -81,6 +83,7 @@ class TrainingPlan:
     seed: int = 0
     start: str | None = None
     start_sha256: str | None = None
+    profile_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -107,9 +110,21 @@ class TrainingPlan:
         return None if self.profile is None else PurePath(self.profile).name
 
     def recipe(self) -> dict[str, Any]:
-        """Return the plan as JSON values; of a profile's folder only the name, which is all that travels."""
+        """Return the plan as JSON values; of files and folders only the names, which are all that travels."""
         values: dict[str, Any] = dataclasses.asdict(self) | {"profile": self.profile_name}
         values |= values.pop("budget")
+        for key in ("image_options", "noise_options", "denoiser_options"):
+            values[key] = {name: _without_folders(value) for name, value in values[key].items()}
         # As it comes back from a file: lists for tuples.
         recipe: dict[str, Any] = json.loads(json.dumps(values))
         return recipe
+
+
+def _without_folders(value: Any) -> Any:
+    """Return an option's value with the names of files for their paths, several of them between commas."""
+    if isinstance(value, PurePath) or (isinstance(value, str) and ("/" in value or "\\" in value)):
+        paths = [PureWindowsPath(part) if "\\" in part else PurePath(part) for part in str(value).split(",")]
+        return ",".join(path.name for path in paths)
+    if isinstance(value, list | tuple):
+        return [_without_folders(part) for part in value]
+    return value

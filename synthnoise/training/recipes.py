@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import tomllib
+import types
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file
@@ -20,6 +22,22 @@ _OF_THE_RUN = {"output", "device", "devices", "resume", "overwrite", "plugins", 
     "tensorboard",
 }
 
+_TOML_TYPES: dict[Any, tuple[type, ...]] = {
+    int: (int,),
+    float: (int, float),
+    str: (str,),
+    Path: (str,),
+    Mapping: (dict,),
+}
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "text",
+    bool: "true or false",
+    Mapping: "a table",
+}
+
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with synthnoise, sorted."""
@@ -32,7 +50,7 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        There is no such recipe, or it has arguments that training does not know.
+        There is no such recipe, or it has arguments that training does not know, or values of other types.
     InputError
         The file is not TOML.
     """
@@ -50,9 +68,39 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
         raise UsageError(
             f"{path}: unknown: {', '.join(unknown)}", hint=f"it knows {', '.join(sorted(known))}"
         )
+    hints = get_type_hints(train)
+    for key, value in values.items():
+        if not _fits(value, hints[key]):
+            raise UsageError(f"{path}: {key} = {value!r}", hint=f"{key} is {_described(hints[key])}")
     for options in (value for value in values.values() if isinstance(value, dict)):
         # Ranges are tuples in options, which TOML has not.
         options |= {key: tuple(value) for key, value in options.items() if isinstance(value, list)}
     if isinstance(values.get("ratio"), list):
         values["ratio"] = tuple(values["ratio"])
     return values
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a value of TOML is of the type that training asks for; lists stand for tuples."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return value in parts
+    if origin is tuple:
+        return isinstance(value, list) and len(value) == len(parts) and all(map(_fits, value, parts))
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, _TOML_TYPES.get(origin or hint, ()))
+
+
+def _described(hint: Any) -> str:
+    """Return in words what :func:`_fits` asks for."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_described(part) for part in parts if part is not type(None)))
+    if origin is Literal:
+        return ", ".join(map(str, parts))
+    if origin is tuple:
+        return f"a list of {len(parts)} numbers"
+    return _WORDS.get(origin or hint, "nothing that a recipe can say")

@@ -140,10 +140,17 @@ class Run:
         self.network = (
             start.network if start else build_network(plan.denoiser, options, seed=plan.seed, plugins=plugins)
         )
+        self.multiple_of = max(self.examples.spec.multiple_of, int(getattr(self.network, "multiple_of", 1)))
+        if plan.crop % self.multiple_of:
+            fitting = math.ceil(plan.crop / self.multiple_of) * self.multiple_of
+            raise UsageError(
+                f"{plan.denoiser} takes multiples of {self.multiple_of} pixels, not crops of {plan.crop}",
+                hint=f"--crop {fitting}",
+            )
         self.learner = Learner(self.network, plan, ranks, stabilised=self.examples.stabilised)
         self.state = RunState()
         self.log = log
-        self.validation = Validation(self.examples, folder, plugins)
+        self.validation = Validation(self.examples, folder, plugins, multiple=self.multiple_of)
         self.started = time.monotonic()
         self.saved = self.seconds_before = 0.0
         self.good: tuple[dict[str, Tensor], RunState] | None = None
@@ -313,7 +320,7 @@ class Run:
             stabilised=examples.stabilised,
             noise_range=(self.state.least_sigma, self.state.greatest_sigma),
             halo=examples.spec.halo or int(getattr(network, "halo", 0)),
-            multiple_of=max(examples.spec.multiple_of, int(getattr(network, "multiple_of", 1))),
+            multiple_of=self.multiple_of,
             global_context=bool(getattr(network, "global_context", examples.spec.global_context)),
             seed=plan.seed,
             steps=self.state.step,

@@ -70,6 +70,20 @@ class Start:
                     hint="the options of the network are those of the weights it begins from",
                 )
 
+    def noise(self) -> tuple[str | None, dict[str, Any]]:
+        """Return name and options of the noise that the weights learnt from; None if a camera's.
+
+        Of weights for pictures that do not say it (imported ones), the range of levels that they state.
+        """
+        recipe = self.record.recipe
+        if recipe.get("noise") and recipe.get("profile") is None:
+            own = recipe.get("noise_options", {})
+            return str(recipe["noise"]), {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
+        if self.record.domain != "srgb":
+            return None, {}
+        least, most = (255 * level for level in self.record.noise_range)
+        return "gaussian", {"sigma": least, "sigma_max": most}
+
     def check_pairs(self, domain: str, channels: int, noise: str) -> None:
         """Refuse pairs of another kind than the weights are for.
 
@@ -116,7 +130,7 @@ def read_start(weights: Path | str, plugins: Plugins, *, sha256: str | None = No
     if sha256 not in (None, found):
         raise UsageError(
             f"{weights}: are other weights than asked for: their SHA-256 is {found[:12]}..., not {sha256}",
-            hint="fetch those of the recipe, or leave out start_sha256",
+            hint="fetch those of the recipe, or name yours with --start (in Python, leave out start_sha256)",
         )
     # Imported weights state only what differs from the defaults.
     kind = plugins.find("denoisers", record.denoiser).load_options()

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from synthnoise.devices import pick_device
-from synthnoise.errors import OutputExistsError
+from synthnoise.errors import OutputExistsError, UsageError
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.plugins import Plugins, default_plugins
+from synthnoise.profiles.store import profile_sha256
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import checkpoint_path
-from synthnoise.training.log import Log
+from synthnoise.training.log import Log, events_path, log_path
 from synthnoise.training.plan import LossName, PrecisionName, TrainingPlan
 from synthnoise.training.ranks import Ranks
 from synthnoise.training.run import Run, TrainingSummary
-from synthnoise.training.start import read_start
+from synthnoise.training.sheets import sheets_path
+from synthnoise.training.start import SUFFIX, read_start
 
 DENOISER = "dncnn"
 """What is trained when nothing else is said."""
@@ -73,7 +75,8 @@ def train(
         (``.checkpoint``) lie beside it under its name.
     images, noise, denoiser
         Names of the models; ``*_options`` are theirs. No noise is that which suits the profile
-        (:mod:`synthnoise.noise.default_model`), no denoiser that of ``start``, or else dncnn.
+        (:mod:`synthnoise.noise.default_model`), or without one that of ``start``; no denoiser is that of
+        ``start``, or else dncnn.
     profile, iso
         Camera profile (name or folder) and ISO for the noise model; without ISO every pair draws one of the
         profile's, without profile the options of the noise model say it.
@@ -127,10 +130,13 @@ def train(
         Training diverged; the last good weights are in ``output``.
     """
     output, plugins = Path(output), plugins or default_plugins()
-    _check_output(output, resume=resume, overwrite=overwrite)
+    _check_output(output, sheets=sheets, tensorboard=tensorboard, resume=resume, overwrite=overwrite)
     begun = None if start is None else read_start(start, plugins, sha256=start_sha256)
     if begun is not None:
         begun.check_denoiser(denoiser, denoiser_options or {}, plugins)
+    if noise is None and profile is None and begun is not None:
+        noise, own = begun.noise()
+        noise_options = noise_options or own
     plan = TrainingPlan(
         images=images,
         noise=noise or default_noise_model(profile),
@@ -153,6 +159,7 @@ def train(
         seed=seed,
         start=begun.name if begun else None,
         start_sha256=begun.sha256 if begun else None,
+        profile_sha256=None if profile is None else profile_sha256(profile, plugins),
     )
     ranks = Ranks(pick_device(device), devices, precision)
     run = Run(
@@ -171,11 +178,32 @@ def train(
     return run.finish()
 
 
-def _check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
+def _check_output(output: Path, *, sheets: bool, tensorboard: bool, resume: bool, overwrite: bool) -> None:
+    """Refuse, before anything is trained, an output that could not be written at the end.
+
+    Raises
+    ------
+    UsageError
+        It is a folder or in a file, or called as another kind of file.
+    OutputExistsError
+        It or what lies beside it exists, and is not to be replaced.
+    """
+    if output.suffix not in ("", SUFFIX):
+        raise UsageError(f"{output}: weights are {SUFFIX} files", hint="export writes the other kinds")
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder", hint=f"-o {output / 'weights'}{SUFFIX}")
+    for folder in output.parents:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: is not a folder, and {output} would lie in it")
     if overwrite:
         return
     if output.exists():
         raise OutputExistsError(output)
+    if resume:
+        return
     state = checkpoint_path(output)
-    if state.exists() and not resume:
+    if state.exists():
         raise OutputExistsError(state, hint="go on with --resume, or start again with --overwrite")
+    kept = {log_path(output): True, sheets_path(output): sheets, events_path(output): tensorboard}
+    for path in (path for path, wanted in kept.items() if wanted and path.exists()):
+        raise OutputExistsError(path)

@@ -23,9 +23,12 @@ from synthnoise.training.examples import VALIDATION_INDEX, Example, Examples
 PAIRS = 16
 """Synthetic pairs of a report."""
 
-PICTURES, EDGE, MULTIPLE = 24, 192, 16
-"""Most pictures of a folder, the largest height and width of their middles in pixels of the network's input,
-and what these are a multiple of: a report must not cost more than the steps before it."""
+PICTURES, EDGE = 24, 192
+"""Most pictures of a folder, and the largest height and width of their middles in pixels of the network's
+input: a report must not cost more than the steps before it."""
+
+MULTIPLE = 16
+"""Pixels that heights and widths are multiples of: what most networks ask for."""
 
 _FIRST_PICTURE = VALIDATION_INDEX + (1 << 20)
 
@@ -41,6 +44,8 @@ class Validation:
         Of pictures, and RAW files if the run is for RAW. They are taken to be clean and get the run's noise,
         at an exposure ratio, ISO and level drawn by their number: of the first 24 by name the middles, at
         most 192 pixels of the network's input high and wide.
+    multiple
+        Of how many pixels the network takes heights and widths.
 
     Raises
     ------
@@ -48,9 +53,11 @@ class Validation:
         The folder holds nothing that can be read, or what is too small.
     """
 
-    def __init__(self, examples: Examples, folder: Path | None, plugins: Plugins) -> None:
+    def __init__(
+        self, examples: Examples, folder: Path | None, plugins: Plugins, *, multiple: int = 1
+    ) -> None:
         self._examples = examples
-        self.pictures = [] if folder is None else _read_folder(examples, folder, plugins)
+        self.pictures = [] if folder is None else _read_folder(examples, folder, plugins, multiple)
 
     @functools.cached_property
     def synthetic(self) -> Example:
@@ -77,7 +84,7 @@ class Validation:
         return figures
 
 
-def _read_folder(examples: Examples, folder: Path, plugins: Plugins) -> list[Example]:
+def _read_folder(examples: Examples, folder: Path, plugins: Plugins, multiple: int) -> list[Example]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder to validate on")
     suffixes = set(PICTURE_SUFFIXES)
@@ -85,31 +92,31 @@ def _read_folder(examples: Examples, folder: Path, plugins: Plugins) -> list[Exa
         readers = plugins.records("readers")
         suffixes |= {suffix for spec in readers for suffix in getattr(spec, "suffixes", ())}
     paths = expand_inputs([folder], suffixes)[:PICTURES]
-    return [_read(examples, path, _FIRST_PICTURE + number) for number, path in enumerate(paths)]
+    return [_read(examples, path, _FIRST_PICTURE + number, multiple) for number, path in enumerate(paths)]
 
 
-def _read(examples: Examples, path: Path, number: int) -> Example:
+def _read(examples: Examples, path: Path, number: int, multiple: int) -> Example:
     """Return the middle of a file as an example."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
-        return examples.of_scene(_scene(path, examples.period), number)
+        return examples.of_scene(_scene(path, examples.period, multiple), number)
     if examples.period != (2, 2):
         raise InputError(f"{path}: the run is not for Bayer files", hint="take it out of the folder")
-    return examples.of_planes(_planes(path), number)
+    return examples.of_planes(_planes(path, multiple), number)
 
 
-def _scene(path: Path, period: tuple[int, int]) -> Tensor:
+def _scene(path: Path, period: tuple[int, int], multiple: int) -> Tensor:
     """Return the middle of a picture as linear light in [0, 1], float32 [3, H, W]; integers are sRGB."""
     picture = read_picture(path)
     if len(picture) != 3:
         raise InputError(f"{path}: has {len(picture)} planes, not three", hint="take it out of the folder")
-    top, left, bottom, right = _middle(path, picture.shape[1:], period)
+    top, left, bottom, right = _middle(path, picture.shape[1:], period, multiple)
     part = torch.from_numpy(picture[:, top:bottom, left:right].astype(np.float32))
     if picture.dtype.kind == "f":
         return part.clamp(0, 1)
     return decode_srgb(part / float(np.iinfo(picture.dtype).max))
 
 
-def _planes(path: Path) -> Tensor:
+def _planes(path: Path, multiple: int) -> Tensor:
     """Return the middle of a Bayer file as planes, red first, float32 [4, h, w] in [0, 1]."""
     frame = read_frame(path)
     if not frame.is_bayer:
@@ -117,14 +124,16 @@ def _planes(path: Path) -> Tensor:
     active = frame.active()
     first_row, first_column = (int(place) for place in np.argwhere(active.cfa == RED)[0])
     whole = active.crop((first_row, first_column, *active.mosaic.shape))
-    return torch.from_numpy(linear_planes(whole.crop(_middle(path, whole.mosaic.shape, (2, 2))))).clamp(0, 1)
+    middle = whole.crop(_middle(path, whole.mosaic.shape, (2, 2), multiple))
+    return torch.from_numpy(linear_planes(middle)).clamp(0, 1)
 
 
-def _middle(path: Path, size: tuple[int, ...], period: tuple[int, int]) -> Rectangle:
+def _middle(path: Path, size: tuple[int, ...], period: tuple[int, int], multiple: int) -> Rectangle:
     """Return the middle of a picture of ``size`` pixels: as many repeats of ``period`` as ``EDGE`` allows."""
+    step = math.lcm(MULTIPLE, multiple)
     ends = []
     for pixels, repeat in zip(size, period, strict=True):
-        kept = min(EDGE, pixels // repeat // MULTIPLE * MULTIPLE)
+        kept = min(max(EDGE // step, 1) * step, pixels // repeat // step * step)
         if not kept:
             raise InputError(
                 f"{path}: {size[1]}x{size[0]} pixels are too few to validate on",
