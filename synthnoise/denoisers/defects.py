@@ -80,6 +80,8 @@ def replace_defects(planes: Array) -> Array:
                 if abs(value - beside) <= OUTLIER:  # most pixels are done here
                     continue
                 sign = np.float32(1) if value > beside else np.float32(-1)
+                if sign * (value - planes[c, y - 1 if y else 1, x]) <= OUTLIER:  # and most of the rest here
+                    continue
                 _surroundings(planes[c], y, x, around)
                 if (sign * (value - around)).min() <= OUTLIER + CONTRAST * (around.max() - around.min()):
                     continue

@@ -1,7 +1,7 @@
 """Lossless JPEG (ITU-T T.81 process 14) encoding of mosaics, as DNG Compression 7 wants it.
 
-The encoder is vectorised over a whole tile: differences, one table look-up per sample for the
-variable-length code, and a bit packer that merges neighbouring codes into 64-bit words.
+Differences are taken over a whole tile at once; a compiled loop looks up the variable-length code of each
+and strings the bits together.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import struct
 
 import numpy as np
 from numpy.typing import NDArray
+
+from synthnoise.kernels import compiled
 
 PRECISION = 16
 """Bits per sample that the frame header declares; shallower data fit unchanged."""
@@ -45,14 +47,18 @@ def encode(tile: NDArray[np.uint16], components: int = 2) -> bytes:
     if width % components:
         raise ValueError(f"{width} columns do not divide into {components} components")
     differences = _differences(np.ascontiguousarray(tile), components)
-    histogram = np.bincount(differences, minlength=65536)
-    counts = np.bincount(CATEGORY, weights=histogram, minlength=CATEGORIES).astype(np.int64)
+    counts = np.zeros(CATEGORIES, np.int64)
+    _count(differences, CATEGORY, counts)
     lengths = code_lengths(counts)
     code = _codes(lengths)
     code_table = (code[CATEGORY] << EXTRA_LENGTH) | EXTRA_BITS
     length_table = lengths[CATEGORY] + EXTRA_LENGTH
-    scan = _pack_bits(code_table[differences], length_table[differences])
-    return _header(height, width // components, components, lengths) + _stuff(scan) + b"\xff\xd9"
+    # All the additional bits, the codes, and a zero byte after each where every byte is 0xFF.
+    bits = int(counts @ (lengths + np.minimum(np.arange(CATEGORIES), LONGEST_CODE - 1)))
+    scan = np.empty(2 * (bits // 8 + 1), np.uint8)
+    size = _string(differences, code_table.astype(np.int64), length_table, scan)
+    header = _header(height, width // components, components, lengths)
+    return header + scan[:size].tobytes() + b"\xff\xd9"
 
 
 def _differences(tile: NDArray[np.uint16], components: int) -> NDArray[np.uint16]:
@@ -105,37 +111,46 @@ def _canonical_order(lengths: NDArray[np.uint8]) -> list[int]:
     return sorted((int(s) for s in np.flatnonzero(lengths)), key=lambda s: (int(lengths[s]), s))
 
 
-def _pack_bits(codes: NDArray[np.uint32], lengths: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the codes one after the other, most significant bit first, padded with ones to a byte."""
-    value, length = codes.astype(np.uint64), lengths
-    while len(value) > 1:
-        if len(value) % 2:
-            value, length = np.append(value, np.uint64(0)), np.append(length, np.uint8(0))
-        total = length[0::2] + length[1::2]
-        if total.max() > 64:
-            break
-        value, length = (value[0::2] << length[1::2]) | value[1::2], total
-    end = np.cumsum(length, dtype=np.int64)
-    start = end - length
-    word = start >> 6
-    # Bits left in the word after this value; negative where it runs into the next word.
-    room = 64 - (start & 63) - length
-    head = (value << np.maximum(room, 0).astype(np.uint64)) >> np.maximum(-room, 0).astype(np.uint64)
-    words = np.zeros(int(word[-1]) + 2, np.uint64)
-    first = np.concatenate(([0], np.flatnonzero(np.diff(word)) + 1))
-    words[word[first]] = np.bitwise_or.reduceat(head, first)
-    # No two values run out of the same word, so each target is written once.
-    over = np.flatnonzero(room < 0)
-    words[word[over] + 1] |= value[over] << (64 + room[over]).astype(np.uint64)
-    bits = int(end[-1])
-    packed = words.astype(">u8").view(np.uint8)[: (bits + 7) // 8].copy()
-    packed[-1] |= (1 << (-bits % 8)) - 1
-    return packed
+@compiled
+def _count(differences: NDArray[np.uint16], category: NDArray[np.uint8], counts: NDArray[np.int64]) -> None:
+    """Add to ``counts`` how many differences fall into each category."""
+    for difference in differences:
+        counts[category[difference]] += 1
 
 
-def _stuff(scan: NDArray[np.uint8]) -> bytes:
-    """Return the scan with a zero byte after every 0xFF (T.81 B.1.1.5)."""
-    return np.insert(scan, np.flatnonzero(scan == 0xFF) + 1, 0).tobytes()
+@compiled
+def _string(
+    differences: NDArray[np.uint16],
+    codes: NDArray[np.int64],
+    lengths: NDArray[np.uint8],
+    scan: NDArray[np.uint8],
+) -> int:
+    """Store the codes one after the other, most significant bit first; return how many bytes that took.
+
+    The last byte is filled up with ones, and a zero byte follows each 0xFF (T.81 B.1.1.5).
+    """
+    waiting, bits, size = np.int64(0), np.int64(0), 0
+    for difference in differences:
+        length = np.int64(lengths[difference])
+        waiting = (waiting << length) | codes[difference]
+        bits += length
+        while bits >= 8:
+            bits -= 8
+            byte = (waiting >> bits) & 255
+            scan[size] = byte
+            size += 1
+            if byte == 255:
+                scan[size] = 0
+                size += 1
+        waiting &= (1 << bits) - 1
+    if bits:
+        byte = (waiting << (8 - bits)) | ((1 << (8 - bits)) - 1)
+        scan[size] = byte
+        size += 1
+        if byte == 255:
+            scan[size] = 0
+            size += 1
+    return size
 
 
 def _header(height: int, width: int, components: int, lengths: NDArray[np.uint8]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from synthnoise.raw.colour import Tone, balance, headroom, linear_srgb
 from synthnoise.raw.frame import Frame, Rectangle
 
 JPEG_QUALITY = 90
+SMALL_BLOCK = 64
+"""Pixels of a block up to which strided planes are added up, which is faster; float32 holds such sums."""
 
 
 def picture_area(frame: Frame) -> Rectangle:
@@ -36,8 +39,7 @@ def binned(picture: Frame, block: tuple[int, int]) -> NDArray[np.float32]:
         for j in range(min(period[1], block[1])):
             plane = whole[i :: period[0], j :: period[1]]
             tall, wide = plane.shape[0] // rows, plane.shape[1] // columns
-            plane = plane[: rows * tall, : columns * wide]
-            mean = plane.reshape(rows, tall, columns, wide).mean((1, 3), dtype=np.float32)
+            mean = _block_means(plane[: rows * tall, : columns * wide], tall, wide)
             black = np.float32(picture.black[i, j])
             total[picture.cfa[i, j]] += (mean - black - row_offset - column_offset) / (picture.white - black)
             weight[picture.cfa[i, j]] += 1
@@ -45,6 +47,19 @@ def binned(picture: Frame, block: tuple[int, int]) -> NDArray[np.float32]:
     # A frame smaller than the repeat, or a monochrome one, lacks colours.
     total[weight == 0] = total[weight > 0].mean(0)
     return np.moveaxis(total, 0, 2)
+
+
+def _block_means(plane: NDArray[Any], tall: int, wide: int) -> NDArray[np.float32]:
+    """Return the means float32 [h, w] of blocks of a plane that is a whole number of them."""
+    if tall * wide > SMALL_BLOCK:
+        blocks = plane.reshape(plane.shape[0] // tall, tall, plane.shape[1] // wide, wide)
+        return np.asarray(blocks.mean((1, 3), dtype=np.float32))
+    total = np.zeros((plane.shape[0] // tall, plane.shape[1] // wide), np.float32)
+    for i in range(tall):
+        for j in range(wide):
+            total += plane[i::tall, j::wide]
+    total /= np.float32(tall * wide)
+    return total
 
 
 def block_for(picture: Frame, longest: int) -> tuple[int, int]:
