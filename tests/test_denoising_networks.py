@@ -71,7 +71,7 @@ def test_options_of_weights_are_refused(files: tuple[Path, Path]) -> None:
             Denoiser(Settings(denoiser=str(path), options={"depth": 5}))
 
 
-@pytest.mark.parametrize("harm", ["truncate", "junk", "metadata", "not ours", "missing"])
+@pytest.mark.parametrize("harm", ["truncate", "junk", "metadata", "vast", "not ours", "missing"])
 def test_a_bad_onnx_file_is_one_clear_line(files: tuple[Path, Path], tmp_path: Path, harm: str) -> None:
     import onnx
 
@@ -80,11 +80,13 @@ def test_a_bad_onnx_file_is_one_clear_line(files: tuple[Path, Path], tmp_path: P
         path.write_bytes(files[1].read_bytes()[:-500])
     elif harm == "junk":
         path.write_bytes(b"\x08\x0a" + bytes(range(256)) * 4)
-    elif harm in ("metadata", "not ours"):
+    elif harm in ("metadata", "vast", "not ours"):
         model = onnx.load(files[1])
         (entry,) = [item for item in model.metadata_props if item.key == "synthnoise"]
         if harm == "metadata":
             entry.value = entry.value.replace('"halo": 4', '"halo": "wide"')
+        elif harm == "vast":
+            entry.value = entry.value.replace('"multiple_of": 1', '"multiple_of": 1000000')
         else:
             model.metadata_props.remove(entry)
         onnx.save(model, path)

@@ -47,7 +47,7 @@ def test_the_script_computes_what_denoise_does(
         channels=channels,
         stabilised=stabilised,
         multiple_of=2,
-        halo=20,
+        halo=12,
         noise_range=(1.0, 1.0),
     )
     save_weights(tmp_path / "net.safetensors", stirred(values, denoiser="drunet"), record)

@@ -44,7 +44,13 @@ CUDA = "CUDAExecutionProvider"
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("engines")
     record = WeightsRecord(
-        denoiser="dncnn", domain="bayer", channels=4, options=SMALL, stabilised=True, noise_range=(1, 1)
+        denoiser="dncnn",
+        domain="bayer",
+        channels=4,
+        options=SMALL,
+        stabilised=True,
+        halo=4,
+        noise_range=(1, 1),
     )
     save_weights(folder / "net.safetensors", stirred(SMALL), record)
     export_onnx(folder / "net.safetensors", folder / "net.onnx")

@@ -58,6 +58,19 @@ def test_the_distance_of_what_counts_is_found(distance: int) -> None:
     assert measured_halo(Shifted(distance, 1e-6), record) == 1
 
 
+class Coarse(torch.nn.Module):
+    """Adds the means of blocks of 128 x 128 pixels, whole ones alone."""
+
+    def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        means = functional.interpolate(functional.avg_pool2d(noisy, 128), scale_factor=128.0)
+        return noisy + means
+
+
+def test_a_grid_coarser_than_what_is_compared_is_kept_to() -> None:
+    _, record = record_of("dncnn", halo=200, multiple_of=128)
+    assert measured_halo(Coarse(), record) == 128
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiles_with_the_measured_halo_equal_the_whole(name: str) -> None:
     network, record = record_of(name)

@@ -143,6 +143,14 @@ def write(path: Path, tensors: dict[str, torch.Tensor], record: Any) -> Path:
         ({"denoiser": "patch-dct", "options": {}}, (InputError, PluginError)),
         ({"schema": 2}, InputError),
         ({"halo": -1}, InputError),
+        ({"halo": 0}, InputError),
+        ({"halo": 4}, InputError),
+        ({"multiple_of": 0}, InputError),
+        ({"multiple_of": 1_000_000}, InputError),
+        ({"channels": 1_000_000}, InputError),
+        ({"sigma_planes": 1_000_000}, InputError),
+        ({"noise_range": [1.0, 0.5]}, InputError),
+        ({"noise_range": [-1.0, 1.0]}, InputError),
         ({"noise_range": 5}, InputError),
         ({"noise_range": [float("nan"), 1.0]}, InputError),
         ({"figures": {"psnr": "great"}}, InputError),
@@ -154,6 +162,38 @@ def test_a_record_that_lies_is_refused(
     record = json.loads(RECORD.as_json()) | changes
     with pytest.raises(error):
         load_weights(write(tmp_path / "bad.safetensors", dict(network.state_dict()), record))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "claims", "fits"),
+    [
+        ("drunet", {"widths": [4, 8], "blocks": 1}, {"multiple_of": 2, "halo": 1}, True),
+        (
+            "drunet",
+            {"widths": [4, 8], "blocks": 1},
+            {"multiple_of": 8, "halo": 1},
+            True,
+        ),  # as all are trained
+        ("drunet", {"widths": [4, 8], "blocks": 1}, {"multiple_of": 3, "halo": 1}, False),
+        ("drunet", {"widths": [4, 8], "blocks": 1}, {"multiple_of": 16, "halo": 1}, False),
+        ("drunet", {"widths": [4, 8], "blocks": 1}, {"multiple_of": 1, "halo": 1}, False),
+        ("ridnet", {"width": 16, "modules": 1}, {"global_context": True}, True),
+        ("ridnet", {"width": 16, "modules": 1}, {"global_context": False}, False),
+    ],
+)
+def test_what_a_record_claims_is_held_against_the_network(
+    tmp_path: Path, name: str, values: dict[str, Any], claims: dict[str, Any], fits: bool
+) -> None:
+    network = build_network(name, values, seed=0)
+    facts = {"options": values, "domain": "bayer", "channels": int(network.channels), **claims}
+    path = tmp_path / "net.safetensors"
+    save_weights(path, network, WeightsRecord(denoiser=name, **facts))
+    if fits:
+        assert load_weights(path)[1].multiple_of == claims.get("multiple_of", 1)
+        return
+    (claim,) = claims.keys() - {"halo"}
+    with pytest.raises(InputError, match=f"{claim} {claims[claim]}, of this {name} it is"):
+        load_weights(path)
 
 
 @pytest.mark.parametrize("record", ["", "[]", "{}", "[" * 100_000, '{"schema": 1}'])

@@ -65,7 +65,7 @@ def test_hot_pixels_are_replaced_before_a_network_that_knows_nothing(tmp_path: P
         domain="bayer",
         channels=4,
         stabilised=True,
-        halo=32,
+        halo=12,
         multiple_of=2,
     )
     net = tmp_path / "identity.safetensors"

@@ -22,7 +22,7 @@ MARGIN = 4.0
 """... of which what was tried may use this part, as whole pictures hold more than what was tried."""
 
 INNER = 64
-"""Pixels along the edge of the middle."""
+"""Pixels along the edge of the middle, at least: it is a multiple of the network's ``multiple_of``."""
 CONTRAST = 40.0
 """Range of levels of the image in standard deviations of stabilised noise; it is 1 where noise is not."""
 
@@ -49,21 +49,21 @@ def measured_halo(network: nn.Module, record: WeightsRecord) -> int:
     it is the record's.
     """
     step = max(record.multiple_of, 1)
-    most = -(-record.halo // step) * step
+    inner, most = (-(-pixels // step) * step for pixels in (INNER, record.halo))
     least, greatest = record.noise_range
     found = 0
     for number, sigma in enumerate(
         sorted({least, math.sqrt(least * greatest), greatest, *_stabilised(record)})
     ):
-        image = _image(record, sigma, most, number)
+        image = _image(record, sigma, inner + 2 * most, number)
         level = torch.full_like(image[:, :1], sigma).expand(-1, max(record.sigma_planes, 1), -1, -1)
-        whole = _run(network, image, level, most, most)
+        whole = _run(network, image, level, most, inner)
         allowed = TOLERANCE / MARGIN * float(whole.std())
         # The first context that is enough, by halves; all of the record's is.
         low, high = found // step, most // step
         while low < high:
             middle = (low + high) // 2
-            part = _run(network, image, level, most, middle * step)
+            part = _run(network, image, level, middle * step, inner)
             if float((part - whole).abs().max()) <= allowed:
                 high = middle
             else:
@@ -76,17 +76,17 @@ def _stabilised(record: WeightsRecord) -> tuple[float, ...]:
     return (1.0,) if record.stabilised else ()
 
 
-def _run(network: nn.Module, image: Tensor, level: Tensor, most: int, context: int) -> Tensor:
-    """Return the middle of the image, [1, C, INNER, INNER], seen with so much context."""
-    cut = slice(most - context, most + INNER + context)
+def _run(network: nn.Module, image: Tensor, level: Tensor, context: int, inner: int) -> Tensor:
+    """Return the middle of the image, [1, C, inner, inner], seen with so much context."""
+    start = (image.shape[-1] - inner) // 2 - context
+    cut = slice(start, start + inner + 2 * context)
     denoised: Tensor = network(image[..., cut, cut].contiguous(), level[..., cut, cut].contiguous())
-    kept = slice(context, context + INNER)
+    kept = slice(context, context + inner)
     return denoised[..., kept, kept]
 
 
-def _image(record: WeightsRecord, sigma: float, most: int, seed: int) -> Tensor:
-    """Return noisy blocks of three sizes and random levels, [1, C, H, W]."""
-    edge = INNER + 2 * most
+def _image(record: WeightsRecord, sigma: float, edge: int, seed: int) -> Tensor:
+    """Return noisy blocks of three sizes and random levels, [1, C, edge, edge]."""
     generator = torch.Generator().manual_seed(seed)
     image = torch.zeros(1, record.channels, edge, edge)
     for size in (5, 17, 61):

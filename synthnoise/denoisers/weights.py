@@ -118,15 +118,17 @@ def load_weights(path: Path | str, *, plugins: Plugins | None = None) -> tuple[n
     Raises
     ------
     InputError
-        The file is truncated, not a weights file, holds NaN or infinity, or its tensors do not fit
-        the network that its record names.
+        The file is truncated, not a weights file, holds NaN or infinity, its tensors do not fit
+        the network that its record names, or the record says of the network what it is not.
     PluginError
         No installed plugin offers that denoiser.
     """
     path = existing_file(path)
     tensors, metadata = read_tensors(path)
     record = _parse_record(path, metadata)
-    module = _build(path, record, plugins or default_plugins(), tensors)
+    plugins = plugins or default_plugins()
+    module = _build(path, record, plugins, tensors)
+    _check_claims(path, record, module, plugins.find("denoisers", record.denoiser))
     module.load_state_dict(tensors)
     return module.eval(), record
 
@@ -300,6 +302,35 @@ def _has_type(value: Any, annotation: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _check_claims(path: Path, record: WeightsRecord, network: nn.Module, spec: DenoiserSpec) -> None:
+    """Raise InputError where the record lies about the network: memory is taken, and tiles laid, by it."""
+    own = int(getattr(network, "multiple_of", 1))
+    largest = max(own, spec.multiple_of)
+    farthest = spec.halo or int(getattr(network, "halo", 0))
+    channels = spec.channels or int(getattr(network, "channels", record.channels))
+    sees_all = bool(getattr(network, "global_context", spec.global_context))
+    least, greatest = record.noise_range
+    for name, fits, expected in (
+        ("channels", record.channels == channels > 0, f"{channels}"),
+        ("sigma_planes", record.sigma_planes <= channels, f"at most {channels}"),
+        (
+            "multiple_of",
+            own <= record.multiple_of <= largest and record.multiple_of % own == 0,
+            f"{own}" if own == largest else f"{own} to {largest}",
+        ),
+        # The halo of training is measured; at most it is as far as the convolutions could see.
+        ("halo", min(farthest, 1) <= record.halo <= farthest, f"1 to {farthest}" if farthest else "0"),
+        ("global_context", record.global_context or not sees_all, "true"),
+        ("noise_range", 0 <= least <= greatest, "two numbers from 0, the least first"),
+    ):
+        if not fits:
+            raise InputError(
+                f"{path}: its record says {name} {getattr(record, name)},"
+                f" of this {record.denoiser} it is {expected}",
+                hint="the file is damaged, or of another version: fetch or train it again",
+            )
 
 
 def _build(path: Path, record: WeightsRecord, plugins: Plugins, tensors: Mapping[str, Tensor]) -> nn.Module:

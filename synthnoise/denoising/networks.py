@@ -41,6 +41,8 @@ ONNX, SAFETENSORS = ".onnx", ".safetensors"
 _EXTRA = "onnx"
 _SIGMA = 0.1
 """Noise level of the image that a network is tried on, where it is not stabilised to 1."""
+_LARGEST = {"channels": 64, "halo": 4096, "multiple_of": 1024}
+"""What is believed of an ONNX file, whose network cannot be asked: memory is taken by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,8 +215,14 @@ def _record(path: Path, metadata: Mapping[str, str]) -> DenoiserSpec:
         raise InputError(
             f"{path}: does not say what its network takes", hint="use a file of synthnoise export"
         ) from error
-    if domain not in get_args(Domain) or not isinstance(stabilised, bool) or min(numbers.values()) < 0:
+    if domain not in get_args(Domain) or not isinstance(stabilised, bool):
         raise InputError(f"{path}: its synthnoise metadata is damaged")
+    for key, most in _LARGEST.items():
+        if not 0 <= numbers[key] <= most:
+            raise InputError(
+                f"{path}: its synthnoise metadata says {key} {numbers[key]}: not between 0 and {most}",
+                hint="export the weights again",
+            )
     return DenoiserSpec(
         name="onnx",
         summary="An exported network.",
