@@ -201,7 +201,7 @@ def training_frames(
             spread = float(shutter.noise.variance(clean / ratio, shutter.parameters[0]).mean().sqrt())
             even = gaussian.Parameters(low=spread, high=spread)
             light = gaussian.Gaussian().sample(clean / ratio, even, rng)
-            noisy = (shutter.converter(light) if shutter.converter else light) * ratio
+            noisy = shutter.converters[0](light) * ratio
         else:
             exposure = dataclasses.replace(shutter, ratio=(float(ratio), float(ratio)))
             noisy = exposure.expose(clean, rng).noisy - shading * ratio
