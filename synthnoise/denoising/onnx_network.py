@@ -163,7 +163,7 @@ class OnnxNetwork:
         edges = self._inputs.get("noisy", ())[2:]
         fixed = len(edges) == 2 and all(isinstance(edge, int) for edge in edges)
         self.size: tuple[int, int] | None = (edges[0], edges[1]) if fixed else None
-        self._last: tuple[int, ...] = ()
+        self._last = 0
 
     def __call__(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return the denoised image, float32 [B, C, H, W], for a noise level map [B, 1 or C, H, W]."""
@@ -182,9 +182,9 @@ class OnnxNetwork:
                 sigma = np.broadcast_to(sigma, (len(sigma), planes, *sigma.shape[2:]))
             feed["sigma"] = sigma
         arrays = {name: np.ascontiguousarray(x, dtype=np.float32) for name, x in feed.items()}
-        # Memory that was laid out for another size is in the way.
-        options = None if noisy.shape == self._last else _emptying()
-        self._last = noisy.shape
+        # Memory that was laid out for larger images is no longer needed.
+        options = _emptying() if noisy.size < self._last else None
+        self._last = noisy.size
         denoised: Array = self._session.run(None, arrays, options)[0]
         return denoised
 
