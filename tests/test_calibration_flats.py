@@ -12,6 +12,7 @@ import pytest
 from synthnoise.calibration import calibrate
 from synthnoise.calibration.dark import measure_darks
 from synthnoise.calibration.flats import largest_variance, measure_flats, measure_pair
+from synthnoise.calibration.photon_transfer import difference_correlation, transfer_points
 from synthnoise.calibration.quantities import dark_current
 from synthnoise.errors import InputError, UsageError
 from synthnoise.profiles.store import load_profile
@@ -114,8 +115,6 @@ def test_a_bent_response_is_measured_as_linearity_error():
 
 
 def test_one_pair_and_two_darks_suffice_for_the_gain():
-    from synthnoise.calibration.photon_transfer import transfer_points
-
     anchor = transfer_points(CAMERA.dark(0), CAMERA.dark(1))
     gain = measure_flats([pair(0.5)], darks(3), anchor).gain
     assert gain.standard_error < 0.01 * SENSOR.gain
@@ -132,6 +131,39 @@ def test_two_frames_of_a_scene_give_the_gain_but_no_photo_response():
     assert abs(series.gain.gain - SENSOR.gain) < 5 * series.gain.standard_error
     assert "prnu" not in series.quantities
     assert any("show a scene" in warning for warning in series.warnings)
+
+
+@pytest.mark.parametrize("ratio", [1.5, 30])
+def test_two_photographs_are_no_pair_though_equally_bright(ratio):
+    scenes = [SENSOR.camera_rgb(dead_leaves(SENSOR.size, seed)) for seed in (3, 4)]
+    scenes[1] *= scenes[0].mean() / scenes[1].mean()
+    frames = [CAMERA.shoot(scene, ratio=ratio, index=i) for i, scene in enumerate(scenes)]
+    with pytest.raises(InputError, match="differ by more than noise"):
+        measure_pair(*frames)
+    # where the difference holds noise alone, what all scenes have in common is taken out with it
+    assert abs(difference_correlation(CAMERA.shoot(scenes[0], ratio=ratio, index=2), frames[0])) < 0.05
+
+
+def test_contrast_does_not_excuse_a_pair_of_two_brightnesses():
+    scene = SENSOR.camera_rgb(dead_leaves(SENSOR.size, 3))
+    frames = [CAMERA.shoot(scene, ratio=ratio) for ratio in (20, 30)]
+    with pytest.raises(InputError, match="no pair"):
+        measure_pair(*frames)
+
+
+def test_black_levels_of_rows_and_columns_are_taken_off():
+    rows, columns = np.arange(256) % 50, np.arange(384) % 70
+    raised = [
+        replace(
+            frame,
+            mosaic=(frame.mosaic + rows[:, None] + columns).astype(np.uint16),
+            black_rows=rows.astype(float),
+            black_columns=columns.astype(float),
+        )
+        for frame in two(0.3)
+    ]
+    for plain, found in zip(transfer_points(*two(0.3)), transfer_points(*raised), strict=True):
+        np.testing.assert_allclose(found, plain, rtol=1e-5)
 
 
 def test_a_single_dark_leaves_the_photo_response_less_sure():

@@ -182,7 +182,7 @@ def _measure_plane(
     h, w = frames[0].cfa.shape
     codes = code_statistics(frames[0].mosaic[row::h, column::w], frames[0].white)
     shape = frames[0].mosaic.shape[0] // h, frames[0].mosaic.shape[1] // w
-    planes = [_above_black(frame, row, column)[: shape[0], : shape[1]] for frame in frames]
+    planes = [above_black(frame, row, column)[: shape[0], : shape[1]] for frame in frames]
     mean: Plane = planes[0] if len(planes) == 1 else np.asarray(np.mean(planes, 0, np.float32))
     shading = full_shading(_grid(_without_tails(mean), curved=curved), shape)
     outlier, hot = _outliers(planes, mean, shading)
@@ -242,8 +242,8 @@ def _outliers(
     return some, np.stack([rows, columns, np.rint(amplitudes)], axis=1)[order].astype(np.int32)
 
 
-def _above_black(frame: Frame, row: int, column: int) -> Plane:
-    """Return a plane in DN above the black level of the file, float32."""
+def above_black(frame: Frame, row: int, column: int) -> Plane:
+    """Return the plane of a CFA position in DN above the black level of the file, float32 [H, W]."""
     h, w = frame.cfa.shape
     plane = frame.mosaic[row::h, column::w].astype(np.float32)
     plane -= np.float32(frame.black[row, column])

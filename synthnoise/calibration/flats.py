@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from synthnoise.calibration.dark import DarkNoise, measure_darks
 from synthnoise.calibration.gain import Z95, GainEstimate
-from synthnoise.calibration.photon_transfer import fit_points, transfer_points
+from synthnoise.calibration.photon_transfer import difference_correlation, fit_points, transfer_points
 from synthnoise.calibration.quantities import fixed_quantities, root, square
 from synthnoise.errors import InputError
 from synthnoise.profiles.schema import Quantity
@@ -37,6 +37,9 @@ NO_LIGHT = 0.25
 
 UNEVEN_PAIR = 0.05
 """Relative difference of brightness of two frames beyond which they are no pair."""
+
+OTHER_PICTURE = 0.1
+"""Correlation of neighbours in the difference of two frames beyond which they differ by more than noise."""
 
 EVEN_FIELD = 0.05
 """Relative fixed variation of pixels, shading apart, beyond which a frame is a scene and not a flat."""
@@ -88,21 +91,33 @@ def measure_pair(first: Frame, second: Frame) -> FlatPair:
     Raises
     ------
     InputError
-        They differ in brightness, size or colour filter array.
+        They differ in brightness, size or colour filter array, or show different things.
     """
     points = transfer_points(first, second)
     both = measure_darks([first, second], curved=True)
-    levels = [
-        float(frame.active().mosaic.mean(dtype=np.float64) - frame.black.mean()) for frame in (first, second)
-    ]
-    noise = math.sqrt(max(plane.variance for plane in both.planes))
+    levels = _mean_level(first), _mean_level(second)
+    noise = math.sqrt(max(plane.split.temporal for plane in both.planes))
+    name, hint = first.path or "a flat", "give two flats of the same light for every exposure time"
     if abs(levels[0] - levels[1]) > max(UNEVEN_PAIR * max(levels), noise):
-        name = first.path or "a flat"
         raise InputError(
             f"{name}: {levels[0]:.0f} DN, its partner {second.path or ''} {levels[1]:.0f} DN: no pair",
-            hint="give two flats of the same light for every exposure time",
+            hint=hint,
+        )
+    correlation = difference_correlation(first, second)
+    if correlation > OTHER_PICTURE:
+        raise InputError(
+            f"{name} and its partner {second.path or ''} differ by more than noise (neighbours in their"
+            f" difference correlate by {correlation:.2f}): no pair",
+            hint=f"{hint}, or two frames of a scene and camera that both stand still",
         )
     return FlatPair(first.exposure_time, both, points, first.white - float(first.black.max()))
+
+
+def _mean_level(frame: Frame) -> float:
+    """Return the mean of all pixels in DN above black."""
+    active = frame.active()
+    lines = [line.mean() for line in (active.black_rows, active.black_columns) if line is not None]
+    return float(active.mosaic.mean(dtype=np.float64) - active.black.mean() - sum(lines))
 
 
 def measure_flats(

@@ -7,14 +7,14 @@ photo response non-uniformity, so this is the reference that a single noisy imag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.calibration.dark import Plane, above_black
 from synthnoise.errors import InputError
-from synthnoise.raw.cfa import pack
 from synthnoise.raw.frame import Frame
 
 BLOCK = 32
@@ -73,33 +73,64 @@ def transfer_points(first: Frame, second: Frame) -> list[NDArray[np.float64]]:
     InputError
         The frames differ in size or colour filter array.
     """
+    full = (first.white - first.active().black).reshape(-1)
+    return [_points(a, b, range_) for (a, b), range_ in zip(_plane_pairs(first, second), full, strict=True)]
+
+
+def difference_correlation(first: Frame, second: Frame) -> float:
+    """Return how far neighbours correlate in the difference of two frames, their rows and columns taken out.
+
+    Near 0 where they differ by noise alone, near 1 where they show different things. It is the median over
+    blocks, so that a part that moved does not count; both directions and all planes are taken together.
+
+    Raises
+    ------
+    InputError
+        The frames differ in size or colour filter array.
+    """
+    found = [_block_correlations(_cut(a) - _cut(b)) for a, b in _plane_pairs(first, second)]
+    return float(np.median(np.concatenate(found))) if any(map(len, found)) else 0.0
+
+
+def _plane_pairs(first: Frame, second: Frame) -> Iterator[tuple[Plane, Plane]]:
+    """Yield each plane of both frames in DN above black."""
     first, second = first.active(), second.active()
     if first.mosaic.shape != second.mosaic.shape or not np.array_equal(first.cfa, second.cfa):
         raise InputError(f"{second.path or 'the second frame'}: differs in size or CFA from its partner")
-    planes = [pack(frame.mosaic, frame.cfa.shape) for frame in (first, second)]
-    blacks = first.black.reshape(-1)
-    return [
-        _blocks(a.astype(np.float32), b.astype(np.float32), black, first.white)
-        for a, b, black in zip(*planes, blacks, strict=True)
-    ]
+    h, w = first.cfa.shape
+    rows, columns = first.mosaic.shape[0] // h, first.mosaic.shape[1] // w
+    for row, column in np.ndindex(h, w):
+        a, b = (above_black(frame, row, column)[:rows, :columns] for frame in (first, second))
+        yield a, b
 
 
-def _blocks(
-    a: NDArray[np.float32], b: NDArray[np.float32], black: float, white: float
-) -> NDArray[np.float64]:
-    side = min(BLOCK, *a.shape)
-    rows, columns = a.shape[0] // side, a.shape[1] // side
+def _cut(plane: Plane) -> NDArray[np.float32]:
+    """Return the blocks of a plane, [n, side, side]."""
+    side = min(BLOCK, *plane.shape)
+    rows, columns = plane.shape[0] // side, plane.shape[1] // side
+    whole = plane[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    return whole.transpose(0, 2, 1, 3).reshape(rows * columns, side, side)
 
-    def cut(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        whole = plane[: rows * side, : columns * side].reshape(rows, side, columns, side)
-        return whole.transpose(0, 2, 1, 3).reshape(rows * columns, side * side)
 
-    mean = (cut(a) + cut(b)).mean(1, dtype=np.float64) / 2 - black
-    variance = (cut(a) - cut(b)).var(1, ddof=1, dtype=np.float64) / 2
-    unsaturated = np.maximum(cut(a).max(1), cut(b).max(1)) < black + SATURATION * (white - black)
-    freedom = np.full(len(mean), side * side - 1.0)
+def _points(a: Plane, b: Plane, full: float) -> NDArray[np.float64]:
+    first, second = (_cut(plane).reshape(-1, min(BLOCK, *a.shape) ** 2) for plane in (a, b))
+    mean = (first + second).mean(1, dtype=np.float64) / 2
+    variance = (first - second).var(1, ddof=1, dtype=np.float64) / 2
+    unsaturated = np.maximum(first.max(1), second.max(1)) < SATURATION * full
+    freedom = np.full(len(mean), first.shape[1] - 1.0)
     points: NDArray[np.float64] = np.stack([mean, variance, freedom], axis=1)[unsaturated]
     return points
+
+
+def _block_correlations(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the correlation of neighbours in each block [n, side, side] that is not of one value."""
+    blocks = blocks - blocks.mean(2, keepdims=True)
+    blocks -= blocks.mean(1, keepdims=True)
+    power = np.square(blocks).mean((1, 2))
+    blocks, power = blocks[power > 0], power[power > 0]
+    across = (blocks[:, :, 1:] * blocks[:, :, :-1]).mean((1, 2))
+    down = (blocks[:, 1:] * blocks[:, :-1]).mean((1, 2))
+    return np.asarray((across + down) / (2 * power))
 
 
 def fit_points(points: NDArray[np.float64]) -> tuple[float, float, float, int]:
