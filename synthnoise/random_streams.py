@@ -73,5 +73,6 @@ class Stream(IntEnum):
     NOISE_LEVEL = 70
     WHITE_BALANCE = 71
     OPTICS = 72
+    CUT = 73
 
     PLUGIN = 128

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from synthnoise.denoisers.weights import load_weights
 from synthnoise.errors import UsageError
-from synthnoise.rng import Rng
+from synthnoise.rng import Rng, Stream
 from synthnoise.training import TrainingInterrupted, train
 from synthnoise.training.average import Average
 from synthnoise.training.cuttings import RESERVOIR, Cuttings
@@ -57,6 +57,15 @@ def test_cuts_are_cuts_of_the_images_and_everywhere_in_them() -> None:
     assert (behind.min(), behind.max()) == (0, RESERVOIR - 1)
     # Uniform over the reservoir: the mean of 3000 within five standard errors.
     assert abs(float(behind.mean()) - (RESERVOIR - 1) / 2) < 5 * RESERVOIR / 12**0.5 / 3000**0.5
+
+
+def test_places_of_cuts_are_not_those_of_crops_of_photographs() -> None:
+    cuts = cuttings(Numbered(), cuts=1).draw(0, 300)
+    crops = Rng(3, torch.arange(300)).uniform(Stream.CROP, (1, 4))[:, 0].T
+    for place in cuts[:, 1:, 0, 0].T:
+        for number in crops:
+            # 300 independent pairs show a correlation to 1 / sqrt(300).
+            assert abs(float(torch.corrcoef(torch.stack((place, number)))[0, 1])) < 5 / 300**0.5
 
 
 def test_an_image_is_drawn_once_and_forgotten_when_it_is_done_with() -> None:

@@ -68,7 +68,7 @@ class Cuttings:
         height, width = self.size
         reservoir = RESERVOIR if self.cuts > 1 else 1
         chosen = (rng.indices // self.cuts + rng.integers(Stream.ORDER, (1,), 0, reservoir)[:, 0]).tolist()
-        places = rng.uniform(Stream.CROP, (2,))
+        places = rng.uniform(Stream.CUT, (2,))
         room = places.new_tensor([self.scene - height + 1, self.scene - width + 1])
         corners = (places * room).floor().long().tolist()
         for number in [n for n in self._drawn if n < first // self.cuts]:
