@@ -9,8 +9,10 @@ import pytest
 from raw_scenes import noise_frame
 
 from synthnoise.denoising import denoise_files, file_pipeline
+from synthnoise.denoising.denoiser import Settings
 from synthnoise.denoising.tiles import ALIGNMENT, equal_tiles, tiles
-from synthnoise.errors import OutputExistsError
+from synthnoise.errors import InputError, OutputExistsError, UsageError
+from synthnoise.profiles.schema import CameraProfile
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.images import read_image, write_png
@@ -63,6 +65,13 @@ def test_a_source_is_never_its_own_result(shoot):
     (outcome,) = denoise_files([shoot / "0.dng"], shoot / "0.dng", on_existing="overwrite")
     assert outcome.error is not None
     assert (shoot / "0.dng").read_bytes() == before
+
+
+@pytest.mark.parametrize("on_existing", ["error", "overwrite"])
+def test_the_hint_for_a_source_as_result_is_not_to_overwrite(shoot, on_existing):
+    (outcome,) = denoise_files([shoot / "0.dng"], shoot / "0.dng", on_existing=on_existing)
+    assert "never overwritten" in outcome.error.hint
+    assert "--on-existing" not in outcome.error.hint
 
 
 def test_folders_inside_are_mirrored(shoot, tmp_path):
@@ -149,6 +158,24 @@ def test_a_picture_stays_a_picture(tmp_path):
     assert gain > 4
 
 
+def test_what_pictures_have_no_use_for_is_said(tmp_path):
+    write_png(tmp_path / "a.png", np.full((64, 64, 3), 99, np.uint8), False)
+    with pytest.raises(InputError, match="no profile of that name"):
+        denoise_files([tmp_path / "a.png"], settings=Settings(profile="nonexistent"))
+    (outcome,) = denoise_files([tmp_path / "a.png"], sandbox=True)
+    assert "sandbox" in outcome.error.message
+    assert not (tmp_path / "a-denoised.png").exists()
+    profile = CameraProfile(make="", model="M", cfa=((0, 1), (1, 2)), black=(0.0,) * 4, white=1.0, isos={})
+    settings = Settings(profile=profile, iso=800)
+    (outcome,) = denoise_files([tmp_path / "a.png"], settings=settings, bits=16)
+    assert "not used, as it is a picture: profile, ISO, bits" in outcome.remarks
+
+
+def test_an_iso_without_a_profile_is_refused():
+    with pytest.raises(UsageError, match="ISO 800 chooses from a camera profile"):
+        Settings(iso=800)
+
+
 @pytest.mark.parametrize(
     ("size", "edge", "halo"), [((100, 70), 64, 8), ((1, 1), 64, 100), ((333, 500), 128, 48)]
 )
@@ -198,6 +225,10 @@ def test_earlier_results_are_not_denoised_again(shoot):
         "0.dng",
         "1.dng",
     }
+    for name in ("0.dng", "1.dng"):
+        (shoot / name).unlink()
+    with pytest.raises(InputError, match="nothing but earlier results"):
+        denoise_files([shoot])
 
 
 @pytest.mark.parametrize(("pattern", "says"), [("RGGB", False), ("Quad-Bayer", True)])

@@ -11,6 +11,7 @@ import pytest
 import rawpy
 import tifffile
 
+from synthnoise.cli.inspect import describe
 from synthnoise.denoising import denoise_files
 from synthnoise.errors import InputError, MissingExtraError
 from synthnoise.raw.develop import develop
@@ -53,6 +54,14 @@ def write(path: Path, image: np.ndarray, *tags: tuple, photometric: int = LINEAR
         **how,
     )
     return path
+
+
+def test_inspect_calls_what_denoise_reads_not_unreadable(tmp_path):
+    path = write(tmp_path / "a.dng", np.full((16, 16, 3), 99, np.uint16))
+    _, facts = describe(path)
+    assert "already demosaiced" in facts["not for calibrate"]
+    assert "unreadable" not in facts
+    assert read_frame(path, demosaiced=True).mosaic.shape == (16, 48)
 
 
 def scene(size: tuple[int, int] = (120, 160)) -> np.ndarray:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 import time
 
+import pytest
+
 from synthnoise import output
+from synthnoise.cli.outcomes import interruptible
+
+
+def test_ctrl_c_leaves_a_line(capsys):
+    with pytest.raises(KeyboardInterrupt), interruptible(output.Output(), "the same command goes on"):
+        raise KeyboardInterrupt
+    assert capsys.readouterr() == ("", "interrupted; the same command goes on\n")
 
 
 def test_lines_say_how_long_the_rest_will_take(capsys, monkeypatch):

@@ -179,6 +179,15 @@ def test_deflate_bomb_is_refused_at_no_cost(tmp_path):
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize(("name", "said"), [("a.npy", "--geometry cfa="), ("a.raw", "--geometry width=")])
+def test_what_a_plain_file_lacks_is_asked_for_as_the_command_takes_it(tmp_path, name, said):
+    with (tmp_path / name).open("wb") as file:
+        np.save(file, MOSAIC)
+    with pytest.raises(InputError, match="holds pixels only") as refusal:
+        read_frame(tmp_path / name)
+    assert said in refusal.value.hint
+
+
 def test_metadata_of_plain_files(tmp_path):
     np.save(tmp_path / "a.npy", MOSAIC)
     info = read_metadata(tmp_path / "a.npy")

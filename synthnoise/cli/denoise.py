@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthnoise.cli.outcomes import announce, conclude, report
+from synthnoise.cli.outcomes import announce, conclude, interruptible, report
 from synthnoise.cli.parameters import (
     DenoiserName,
     Device,
@@ -116,7 +116,10 @@ def denoise(
     if watch:
         _watch(out, inputs, place, settings, batch)
         return
-    with out.progress() as progress:
+    again = "the same command with --on-existing skip goes on"
+    if on_existing != "error":
+        again = "the same command goes on" if on_existing == "skip" else "the same command begins anew"
+    with interruptible(out, again), out.progress() as progress:
         outcomes = denoising.denoise_files(inputs, place, settings, jobs=jobs, progress=progress, **batch)
     report(out, outcomes)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import typer
 
@@ -10,6 +11,16 @@ from synthnoise.files import FileOutcome
 from synthnoise.output import Output, layout
 
 COLUMNS = ("file", "result", "remarks")
+
+
+@contextlib.contextmanager
+def interruptible(output: Output, advice: str) -> Iterator[None]:
+    """Within the block, Ctrl-C leaves a line with ``advice`` on stderr before it ends the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.remark(f"interrupted; {advice}")
+        raise
 
 
 def report(output: Output, outcomes: Sequence[FileOutcome]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from synthnoise.cli.outcomes import interruptible
 from synthnoise.cli.parameters import (
     Device,
     ImageModelName,
@@ -71,7 +72,8 @@ def synth(
         iso=iso,
         ratio=ratio,
     )
-    with out.progress() as progress:
+    again = "nothing is kept of a stream" if place == "-" else "the same command goes on"
+    with interruptible(out, again), out.progress() as progress:
         if place == "-":
             npy_stream.write_stream(
                 sys.stdout.buffer,

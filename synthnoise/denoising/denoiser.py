@@ -76,6 +76,11 @@ class Settings:
         for name in ("strength", "luma", "chroma"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} {getattr(self, name):g} is not between 0 and 1")
+        if self.iso is not None and self.profile is None:
+            raise UsageError(
+                f"ISO {self.iso:g} chooses from a camera profile, and none is given",
+                hint="--profile NAME, or leave out --iso",
+            )
 
     def chosen(self, *, bayer: bool) -> str:
         """Return the denoiser for what is, or is not, a Bayer mosaic."""

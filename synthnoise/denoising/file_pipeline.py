@@ -93,7 +93,9 @@ class FileWork:
         if target.exists() and self.batch.on_existing == "skip":
             self.outcome = FileOutcome(self.path, target, skipped=True)
             return
-        if target.exists() and (self.batch.on_existing == "error" or target.resolve() == self.path.resolve()):
+        if target.exists() and self.path.exists() and target.samefile(self.path):
+            raise OutputExistsError(target, hint="it is the input, which is never overwritten: -o elsewhere")
+        if target.exists() and self.batch.on_existing == "error":
             raise OutputExistsError(target, hint="--on-existing skip or overwrite, or -o elsewhere")
         self.target = target
 
@@ -104,6 +106,11 @@ class FileWork:
         if self.batch.is_picture(self.path):
             if self.dark is not None:
                 raise UsageError(f"{self.path}: is a picture, and dark frames are for RAW files")
+            if self.batch.sandbox:
+                raise UsageError(
+                    f"{self.path}: is a picture, and the sandbox is for RAW files",
+                    hint="pictures are decoded in this process: leave out --sandbox if that will do",
+                )
             self._source = read_picture(self.path, limits=limits)
         else:
             self._source = read_frame(
@@ -171,6 +178,9 @@ class FileWork:
         else:
             restored, sigma = denoise_picture(picture, denoiser, tile=self.settings.tile, progress=progress)
         level = float(np.mean(sigma) * 255)
+        given = {"profile": self.settings.profile, "ISO": self.settings.iso, "bits": batch.bits}
+        unused = [name for name, value in given.items() if value is not None]
+        warnings = [f"not used, as it is a picture: {', '.join(unused)}"] if unused else []
 
         def store() -> FileOutcome:
             write_picture(target, restored, overwrite=batch.on_existing == "overwrite")
@@ -181,10 +191,12 @@ class FileWork:
                     "denoiser": denoiser.name,
                     "noise_source": "estimated",
                     "sigma": [float(s) for s in sigma],
+                    "warnings": warnings,
                 },
                 remarks=(
                     f"denoised by {denoiser.name}, noise level estimated from the picture:"
                     f" sigma {level:.1f} of 255",
+                    *warnings,
                     *denoiser.remarks,
                 ),
             )

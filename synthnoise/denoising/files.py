@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 from collections.abc import Sequence
@@ -13,9 +14,10 @@ from typing import Any
 from synthnoise.denoising.dark_pattern import MeanDark, average_darks
 from synthnoise.denoising.denoiser import Settings
 from synthnoise.denoising.file_pipeline import FileWork, work_in_turn
-from synthnoise.errors import UsageError
+from synthnoise.errors import InputError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
 from synthnoise.plugins import default_plugins
+from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.plain import Geometry
 from synthnoise.raw.reading import read_frame
@@ -132,11 +134,13 @@ def denoise_files(
     UsageError
         The request makes no sense: an unknown format or policy, one output file for many inputs.
     InputError
-        A folder or pattern holds nothing to denoise.
+        A folder or pattern holds nothing to denoise, or there is no such profile.
     """
     settings = settings or Settings()
     request = Batch(**batch)
     paths = _chosen(inputs, request)
+    if isinstance(settings.profile, str | Path):
+        settings = dataclasses.replace(settings, profile=load_profile(settings.profile))
     if len(paths) > 1 and output is not None and Path(output).suffix and not Path(output).is_dir():
         raise UsageError(f"{output}: one file cannot hold {len(paths)} results", hint="give -o a folder")
     dark = request.mean_dark()
@@ -175,11 +179,18 @@ def _chosen(inputs: Sequence[str | Path], request: Batch) -> list[Path]:
     asked_for = {Path(item) for item in inputs}
     # What a folder or pattern finds of earlier results is not denoised again, nor are its darks.
     known = {Path(path).resolve() for path in request.darks}
-    return [
+    chosen = [
         path
         for path in paths
         if path in asked_for or not (path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)) or path.resolve() in known)
     ]
+    if not chosen:
+        raise InputError(
+            f"{', '.join(map(str, inputs))}: nothing but earlier results (NAME{SUFFIX})"
+            + (" and dark frames" if known else ""),
+            hint="name a file to have it denoised all the same",
+        )
+    return chosen
 
 
 def _run(works: Sequence[FileWork], jobs: int, progress: Progress) -> None:

@@ -54,7 +54,7 @@ def find_noise(frame: Frame, profile: CameraProfile | None = None, iso: float | 
     from synthnoise.denoising.noise_level import estimate_noise
 
     estimate = estimate_noise(frame)
-    return FrameNoise(estimate.pairs, "an estimate from the frame itself", estimate.warnings)
+    return FrameNoise(estimate.pairs, "an estimate on the frame itself", estimate.warnings)
 
 
 def _from_profile(frame: Frame, profile: CameraProfile, iso: float | None) -> FrameNoise:

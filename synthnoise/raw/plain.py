@@ -115,11 +115,13 @@ def frames(
     """
     path = Path(path)
     size = limits.check_file(path)
-    if geometry is None:
-        raise InputError(
-            f"{path}: {GEOMETRY_NEEDED}", hint="state them: synthnoise.raw.plain.Geometry says how"
-        )
     suffix = path.suffix.lower()
+    if geometry is None:
+        size_too = "" if suffix not in HEADERLESS_SUFFIXES else "width=...,height=...,"
+        raise InputError(
+            f"{path}: {GEOMETRY_NEEDED}",
+            hint=f"say them: --geometry {size_too}cfa=RGGB,black=...,white=...",
+        )
     if suffix in NUMPY_SUFFIXES:
         arrays = _numpy_planes(path, size, limits)
     elif suffix in TIFF_SUFFIXES:
