@@ -148,3 +148,12 @@ def test_a_truncated_file_is_refused(tmp_path):
     with pytest.raises(SynthnoiseError, match=r"a\.dng") as caught:
         calibrate([path], [photograph()])
     assert "\n" not in caught.value.message
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_at_once(tmp_path):
+    taken = tmp_path / "profile"
+    taken.write_text("mine")
+    for output in (taken, taken / "deeper"):
+        with pytest.raises(UsageError, match="profile: is a file"):
+            calibrate([], [], output=output)
+    assert taken.read_text() == "mine"

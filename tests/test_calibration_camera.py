@@ -152,6 +152,11 @@ def test_an_unknown_iso_must_be_given_and_a_camera_can_be_named():
         calibrate([dark], [noisy])
     named = calibrate([dark], [noisy], iso=6400, camera="My Own 1").profile
     assert list(named.isos) == [6400.0]
+    assert not any("says ISO" in warning for warning in calibrate([dark], [noisy], iso=6400).warnings)
+    otherwise = calibrate(*([frame] for frame in shots(6400)), iso=100)
+    assert list(otherwise.profile.isos) == [100.0]
+    (warning,) = (warning for warning in otherwise.warnings if "says ISO" in warning)
+    assert "says ISO 6400, and is taken for ISO 100" in warning
     assert named.name == "My Own 1"
 
 

@@ -15,7 +15,7 @@ from synthnoise.calibration.flats import FlatPair, measure_pair
 from synthnoise.calibration.one_iso import IsoCalibration, calibrate_iso, noise_of_tag
 from synthnoise.calibration.profile_entry import iso_noise
 from synthnoise.calibration.report import report_lines
-from synthnoise.calibration.sources import IsoSources, sources_by_iso
+from synthnoise.calibration.sources import IsoSources, contrary_iso, sources_by_iso
 from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.naming import camera_name, folder_name
 from synthnoise.profiles.iso_law import IsoLaw, iso_law
@@ -80,7 +80,7 @@ def calibrate(
     camera
         Name of the camera, if the files do not say.
     iso
-        ISO speed of all of them, whatever the files say; needed where they do not say.
+        ISO speed of all of them, needed where they do not say; a warning tells where they say another.
     output
         Folder for the profile; None keeps it in memory.
     keep_dark
@@ -91,17 +91,19 @@ def calibrate(
     Raises
     ------
     UsageError
-        Frames are missing, or their ISO is unknown.
+        Frames are missing, their ISO is unknown, or ``output`` is a file.
     InputError
         A file cannot be read, is not what it is said to be, or the frames do not belong together.
     OutputExistsError
         There is a profile in ``output``, and neither ``overwrite`` nor ``merge`` was asked for.
     """
     folder = None if output is None else Path(output)
+    if folder is not None:
+        _check_folder(folder)
     if folder is not None and (folder / PROFILE_FILE).exists() and not (overwrite or merge):
         raise OutputExistsError(folder / PROFILE_FILE, "choose another folder, or pass --overwrite")
     groups = sources_by_iso(darks, noisy, flats, iso)
-    report, warnings = list[str](), list[str]()
+    report, warnings = list[str](), contrary_iso(groups)
     isos: dict[float, IsoNoise] = {}
     profile: CameraProfile | None = None
     for speed, group in groups.items():
@@ -160,6 +162,13 @@ def default_folder(noisy: Sequence[Path | str | Frame], camera: str | None = Non
         origin = first if isinstance(first, Frame) else read_metadata(first)
         camera = camera_name(origin.make, origin.model)
     return Path(folder_name(camera or ""))
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise UsageError where a file stands in the way of a folder."""
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"{place}: is a file, and a profile is a folder", hint="choose another name")
 
 
 def _calibrate_group(

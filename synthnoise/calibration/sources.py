@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class Source:
     role: SourceRole
     iso: float
     seconds: float | None
+    stated: float | None = None
+    """ISO that the frame itself states."""
 
     @property
     def name(self) -> str:
@@ -147,7 +149,19 @@ def _source(item: Path | str | Frame, role: SourceRole, iso: float | None) -> So
     if speed is None:
         name = label(origin) if isinstance(origin, Frame) else origin
         raise UsageError(f"{name}: does not say its ISO", hint="give it: --iso 800")
-    return Source(origin, role, float(speed), described.exposure_time)
+    return Source(origin, role, float(speed), described.exposure_time, described.iso)
+
+
+def contrary_iso(groups: Mapping[float, IsoSources]) -> list[str]:
+    """Return a warning where frames state another ISO than the one they were said to have."""
+    warnings = list[str]()
+    for iso, group in groups.items():
+        others = (s for s in (*group.darks, *group.noisy, *group.flats) if s.stated not in (None, iso))
+        if source := next(others, None):
+            warnings.append(
+                f"{source.name}: says ISO {source.stated:g}, and is taken for ISO {iso:g} as asked"
+            )
+    return warnings
 
 
 def _check_one_iso(items: Sequence[Path | str | Frame], iso: float) -> None:

@@ -29,7 +29,9 @@ def calibrate(
     camera: Annotated[
         str | None, typer.Option("--camera", help="Name of the camera, if the files do not say.")
     ] = None,
-    iso: Annotated[float | None, typer.Option("--iso", help="ISO speed, if the files do not say.")] = None,
+    iso: Annotated[
+        float | None, typer.Option("--iso", help="ISO speed of all files, if they do not say it, or wrongly.")
+    ] = None,
     keep_dark: Annotated[
         bool, typer.Option(help="Keep the dark frame in the profile, for models that resample it.")
     ] = True,
