@@ -1,13 +1,14 @@
 """What a short training on synthetic pairs is worth: a small DnCNN against the classical default.
 
     OMP_NUM_THREADS=1 python benchmarks/training.py [--steps 1200 | --minutes 10] [--weights FILE] [--onnx]
-    python benchmarks/training.py --curves LOG.csv [LOG.csv ...] --plot curves.png
+    python benchmarks/training.py --curves LOG.csv [LOG.csv ...] [--curves ...] --plot curves.png
 
 Trains on dead leaves with Poisson-Gaussian noise in the variance-stabilised domain, at the level of one
 camera (S = 4e-4, O = 2e-7) and underexposures of 1 to 300, then denoises scenes that virtual cameras shot:
 others than it was trained for, with rows, columns, tails and hot pixels that it never saw. With
 --weights it trains nothing. With --onnx it also times the exported file on one thread. With --curves it only
-draws loss and PSNR against steps from the logs of runs (needs synthnoise[plots]).
+draws the PSNR that runs gained against steps, from their logs (needs synthnoise[plots]): one panel per
+--curves, whose runs go on from one another.
 """
 
 from __future__ import annotations
@@ -88,26 +89,25 @@ def time_onnx(weights: Path, folder: Path) -> None:
         print(f"{name}: {min(costs):.3f} CPU-s/MPix")
 
 
-def draw_curves(logs: list[Path], path: Path) -> None:
-    """Draw loss and PSNR of the logs of runs against steps."""
-    figure = new_figure(1000, 460)
-    losses, figures = figure.subplots(1, 2)
-    for number, log in enumerate(logs):
-        with log.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        steps = [int(row["step"]) for row in rows]
-        name, colour = log.name.removesuffix(".csv").removesuffix(".safetensors"), f"C{number}"
-        losses.plot(steps, [float(row["loss"]) for row in rows], color=colour, marker=".", label=name)
-        for column, style in (("psnr", "-"), ("folder_psnr", "--")):
-            if rows and rows[0].get(column):
-                values = [float(row[column]) for row in rows]
-                label = name if column == "psnr" else f"{name}, folder"
-                figures.plot(steps, values, style, color=colour, marker=".", label=label)
-    losses.set(xlabel="steps", ylabel="loss", title="Loss")
-    figures.set(xlabel="steps", ylabel="dB", title="PSNR on what is never trained on")
-    for axes in (losses, figures):
-        axes.grid(alpha=0.3)
-        axes.legend()
+def draw_curves(series: list[list[Path]], path: Path) -> None:
+    """Draw what the runs of each series, one going on from the other, gain on pairs that none trains on."""
+    figure = new_figure(560 * len(series), 420)
+    for panel, logs in zip(figure.subplots(1, len(series), squeeze=False)[0], series, strict=True):
+        before = 0
+        for log in logs:
+            with log.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            steps = [(before + int(row["step"])) / 1000 for row in rows]
+            for first, style, what in (("", "-", ""), ("folder_", "--", ", folder")):
+                if rows[0].get(f"{first}psnr"):
+                    gains = [float(row[f"{first}psnr"]) - float(row[f"{first}noisy_psnr"]) for row in rows]
+                    panel.plot(steps, gains, style, marker=".", label=log.stem + what)
+            before += int(rows[-1]["step"])
+        panel.set(
+            xlabel="thousand steps", ylabel="PSNR gained, dB", title="On pairs that are never trained on"
+        )
+        panel.grid(alpha=0.3)
+        panel.legend()
     save_figure(figure, path, overwrite=True)
 
 
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--onnx", action="store_true")
-    parser.add_argument("--curves", type=Path, nargs="+")
+    parser.add_argument("--curves", type=Path, nargs="+", action="append")
     parser.add_argument("--plot", type=Path, default=Path("curves.png"))
     arguments = parser.parse_args()
     if arguments.curves:
