@@ -5,6 +5,7 @@ J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,6 +104,17 @@ _HALF, _NINE = uint64(32), uint64(9)
 _HALF_CELL, _CELL = np.float32(0.5), np.float32(2.0**-23)
 
 
+@functools.partial(compiled, inline=True)
+def _words(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
+    """Return the four words of :func:`philox` for one counter and key, all uint64 of 32 bits."""
+    for _ in range(ROUNDS):
+        p0, p1 = c0 * _M0, c2 * _M1
+        c0, c2 = (p1 >> _HALF) ^ c1 ^ k0, (p0 >> _HALF) ^ c3 ^ k1
+        c1, c3 = p1 & _WORD, p0 & _WORD
+        k0, k1 = (k0 + _STEP0) & _WORD, (k1 + _STEP1) & _WORD
+    return c0, c1, c2, c3
+
+
 @compiled
 def _fill_uniform(numbers: Any, tag: Any, top: int, left: int, key0: Any, key1: Any) -> None:
     """Fill float32 [H, W] with the first word of :func:`philox` of each pixel, as numbers between 0 and 1."""
@@ -110,13 +122,7 @@ def _fill_uniform(numbers: Any, tag: Any, top: int, left: int, key0: Any, key1: 
     for i in range(rows):
         row, out = uint64(top + i) & _WORD, numbers[i]
         for j in range(columns):
-            c0, c1, c2, c3 = uint64(left + j) & _WORD, row, uint64(0), uint64(tag)
-            k0, k1 = key0, key1
-            for _r in range(ROUNDS):
-                p0, p1 = c0 * _M0, c2 * _M1
-                c0, c2 = (p1 >> _HALF) ^ c1 ^ k0, (p0 >> _HALF) ^ c3 ^ k1
-                c1, c3 = p1 & _WORD, p0 & _WORD
-                k0, k1 = (k0 + _STEP0) & _WORD, (k1 + _STEP1) & _WORD
+            c0, _, _, _ = _words(uint64(left + j) & _WORD, row, uint64(0), uint64(tag), key0, key1)
             out[j] = (np.float32(np.int32(c0 >> _NINE)) + _HALF_CELL) * _CELL
 
 
@@ -137,11 +143,6 @@ def _fill(words: Any, indices: Any, tags: Any, top: int, left: int, key0: Any, k
                     words[b, g, 3, i],
                 )
                 for j in range(columns):
-                    c0, c1, c2, c3 = uint64(left + j) & _WORD, row, index, tag
-                    k0, k1 = key0, key1
-                    for _r in range(ROUNDS):
-                        p0, p1 = c0 * _M0, c2 * _M1
-                        c0, c2 = (p1 >> _HALF) ^ c1 ^ k0, (p0 >> _HALF) ^ c3 ^ k1
-                        c1, c3 = p1 & _WORD, p0 & _WORD
-                        k0, k1 = (k0 + _STEP0) & _WORD, (k1 + _STEP1) & _WORD
-                    out0[j], out1[j], out2[j], out3[j] = c0, c1, c2, c3
+                    out0[j], out1[j], out2[j], out3[j] = _words(
+                        uint64(left + j) & _WORD, row, index, tag, key0, key1
+                    )

@@ -7,7 +7,21 @@ from typing import Any
 
 import torch
 
-from synthnoise.denoisers.weights import build_network
+from synthnoise.denoisers.weights import WeightsRecord, build_network
+
+SMALL: dict[str, Any] = {"channels": 4, "depth": 4, "width": 8}
+"""Options of a DnCNN for packed Bayer planes."""
+
+SMALL_RECORD = WeightsRecord(
+    denoiser="dncnn",
+    domain="bayer",
+    channels=4,
+    options=SMALL,
+    stabilised=True,
+    halo=4,
+    noise_range=(1, 1),
+)
+"""What the weights of such a network say, for stabilised RAW."""
 
 
 def stir(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

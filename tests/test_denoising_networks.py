@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from networks import stirred
+from networks import SMALL, SMALL_RECORD, stirred
 
-from synthnoise.denoisers.weights import WeightsRecord, save_weights
+from synthnoise.denoisers.weights import save_weights
 from synthnoise.denoising import Denoiser, Settings, denoise_frame
 from synthnoise.errors import InputError, UsageError
 from synthnoise.export import export_onnx
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.virtual_camera import VirtualCamera
-
-SMALL: dict[str, Any] = {"channels": 4, "depth": 4, "width": 8}
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +23,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The same small network for stabilised RAW as weights and as ONNX."""
     folder = tmp_path_factory.mktemp("networks")
     weights, onnx = folder / "net.safetensors", folder / "net.onnx"
-    record = WeightsRecord(
-        denoiser="dncnn",
-        domain="bayer",
-        channels=4,
-        options=SMALL,
-        stabilised=True,
-        halo=4,
-        noise_range=(1, 1),
-    )
-    save_weights(weights, stirred(SMALL), record)
+    save_weights(weights, stirred(SMALL), SMALL_RECORD)
     export_onnx(weights, onnx)
     return weights, onnx
 

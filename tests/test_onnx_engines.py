@@ -13,11 +13,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from networks import stirred
+from networks import SMALL, SMALL_RECORD, stirred
 from raw_scenes import noise_frame
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
-from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
+from synthnoise.denoisers.weights import load_weights, save_weights
 from synthnoise.denoising import graph_cache, networks
 from synthnoise.denoising.graph_cache import Graph, keep_graph, kept_graph
 from synthnoise.denoising.networks import load_denoiser
@@ -35,7 +35,6 @@ from synthnoise.errors import InputError, UsageError
 from synthnoise.export import export_onnx
 from synthnoise.raw.dng import write_dng
 
-SMALL: dict[str, Any] = {"channels": 4, "depth": 4, "width": 8}
 TRIAL = Trial(channels=4, sigma=1.0, multiple_of=1)
 CUDA = "CUDAExecutionProvider"
 
@@ -43,16 +42,7 @@ CUDA = "CUDAExecutionProvider"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("engines")
-    record = WeightsRecord(
-        denoiser="dncnn",
-        domain="bayer",
-        channels=4,
-        options=SMALL,
-        stabilised=True,
-        halo=4,
-        noise_range=(1, 1),
-    )
-    save_weights(folder / "net.safetensors", stirred(SMALL), record)
+    save_weights(folder / "net.safetensors", stirred(SMALL), SMALL_RECORD)
     export_onnx(folder / "net.safetensors", folder / "net.onnx")
     return folder / "net.onnx"
 
