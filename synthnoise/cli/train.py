@@ -51,7 +51,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            "--recipe", help="Arguments from a .toml file, or rgb or raw; what is given goes before."
+            "--recipe",
+            help="Arguments from a .toml file, rgb or raw, after missing parts; what is given goes before.",
         ),
     ] = None,
     start: Annotated[
@@ -112,9 +113,6 @@ def train(
 ) -> None:
     """Train a denoiser on synthetic pairs drawn as it goes; Ctrl-C saves the state, --resume goes on."""
     from synthnoise.options import parse_pairs
-    from synthnoise.training import train as run
-    from synthnoise.training.ranks import is_first_process
-    from synthnoise.training.recipes import read_recipe
 
     place, options = split_output(output)
     if place is None:
@@ -144,15 +142,17 @@ def train(
     }
     plan = dict(settings.values()) | {"denoiser_options": options}
     if recipe is not None:
-        given = [settings[name] for name in settings if _given(context, name)]
-        plan |= read_recipe(recipe) | dict(given) | ({"denoiser_options": options} if options else {})
-        if start is not None:
-            # The recipe's hash is that of the weights it names itself.
-            plan.pop("start_sha256", None)
+        plan = dict(settings[name] for name in settings if _given(context, name))
+        plan |= {"recipe": recipe} | ({"denoiser_options": options} if options else {})
+    # What the command line alone can refuse has been refused: torch is loaded only now.
+    from synthnoise.training import train as run
+    from synthnoise.training import train_recipe
+    from synthnoise.training.ranks import is_first_process
+
     out = Output(json_mode=json, quiet=context.obj["quiet"])
     with out.progress() as progress:
         try:
-            summary = run(
+            summary = (run if recipe is None else train_recipe)(
                 **plan,
                 output=Path(place),
                 device=device,

@@ -6,21 +6,23 @@ import inspect
 import tomllib
 import types
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file
+from synthnoise.training.start import SUFFIX as WEIGHTS_SUFFIX
 from synthnoise.training.trainer import train
 
 FOLDER = Path(__file__).with_name("recipes")
 SUFFIX = ".toml"
 
-_OF_THE_RUN = {"output", "device", "devices", "resume", "overwrite", "plugins", "progress"} | {
+OF_THE_RUN = {"output", "device", "devices", "resume", "overwrite", "plugins", "progress"} | {
     "validate",
     "sheets",
     "tensorboard",
 }
+"""Arguments of training that say where and how to run, and no recipe holds."""
 
 _TOML_TYPES: dict[Any, tuple[type, ...]] = {
     int: (int,),
@@ -63,7 +65,7 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
         values = tomllib.loads(existing_file(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a recipe: {error}") from error
-    known = set(inspect.signature(train).parameters) - _OF_THE_RUN
+    known = set(inspect.signature(train).parameters) - OF_THE_RUN
     if unknown := sorted(values.keys() - known):
         raise UsageError(
             f"{path}: unknown: {', '.join(unknown)}", hint=f"it knows {', '.join(sorted(known))}"
@@ -78,6 +80,21 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
     if isinstance(values.get("ratio"), list):
         values["ratio"] = tuple(values["ratio"])
     return values
+
+
+def recipe_before(recipe: str | Path, start: str) -> str | Path | None:
+    """Return the recipe of the weights file that another begins from; None if nothing says how it was made.
+
+    It is called as the file: ``rgb-start`` makes ``rgb-start.safetensors``. That of a ``.toml`` file may lie
+    beside it, or be bundled.
+    """
+    file = PurePath(start)
+    if file.suffix != WEIGHTS_SUFFIX:
+        return None
+    beside = Path(recipe).with_name(f"{file.stem}{SUFFIX}")
+    if str(recipe) not in recipe_names() and beside.is_file():
+        return beside
+    return file.stem if file.stem in recipe_names() else None
 
 
 def _fits(value: Any, hint: Any) -> bool:

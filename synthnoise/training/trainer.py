@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthnoise.devices import pick_device
+from synthnoise.devices import enough_memory, full_precision, pick_device
 from synthnoise.errors import OutputExistsError, UsageError
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.plugins import Plugins, default_plugins
@@ -19,7 +19,7 @@ from synthnoise.training.plan import LossName, PrecisionName, TrainingPlan
 from synthnoise.training.ranks import Ranks
 from synthnoise.training.run import Run, TrainingSummary
 from synthnoise.training.sheets import sheets_path
-from synthnoise.training.start import SUFFIX, read_start
+from synthnoise.training.start import SUFFIX, Start, read_start
 
 DENOISER = "dncnn"
 """What is trained when nothing else is said."""
@@ -130,36 +130,31 @@ def train(
         Training diverged; the last good weights are in ``output``.
     """
     output, plugins = Path(output), plugins or default_plugins()
-    _check_output(output, sheets=sheets, tensorboard=tensorboard, resume=resume, overwrite=overwrite)
+    check_output(output, sheets=sheets, tensorboard=tensorboard, resume=resume, overwrite=overwrite)
     begun = None if start is None else read_start(start, plugins, sha256=start_sha256)
-    if begun is not None:
-        begun.check_denoiser(denoiser, denoiser_options or {}, plugins)
-    if noise is None and profile is None and begun is not None:
-        noise, own = begun.noise()
-        noise_options = noise_options or own
-    plan = TrainingPlan(
+    plan = plan_of(
+        begun,
+        plugins,
         images=images,
-        noise=noise or default_noise_model(profile),
-        denoiser=begun.record.denoiser if begun else denoiser or DENOISER,
-        image_options=dict(image_options or {}),
-        noise_options=dict(noise_options or {}),
-        denoiser_options=dict(begun.record.options if begun else denoiser_options or {}),
+        noise=noise,
+        denoiser=denoiser,
+        image_options=image_options,
+        noise_options=noise_options,
+        denoiser_options=denoiser_options,
         profile=profile,
         iso=iso,
         ratio=ratio,
-        budget=Budget(steps=steps, minutes=minutes),
+        steps=steps,
+        minutes=minutes,
         batch=batch,
         crop=crop,
         scene=scene,
         cuts=cuts,
         loss=loss,
-        lr=lr if lr is not None else RATE_FROM_WEIGHTS if begun else RATE,
+        lr=lr,
         average=average,
         precision=precision,
         seed=seed,
-        start=begun.name if begun else None,
-        start_sha256=begun.sha256 if begun else None,
-        profile_sha256=None if profile is None else profile_sha256(profile, plugins),
     )
     ranks = Ranks(pick_device(device), devices, precision)
     run = Run(
@@ -175,10 +170,59 @@ def train(
     )
     if resume:
         run.resume()
-    return run.finish()
+    # What is to be computed in single precision has levels hundreds of times the noise on them.
+    with full_precision(), enough_memory("a smaller --batch or --crop"):
+        return run.finish()
 
 
-def _check_output(output: Path, *, sheets: bool, tensorboard: bool, resume: bool, overwrite: bool) -> None:
+def plan_of(
+    begun: Start | None,
+    plugins: Plugins,
+    *,
+    noise: str | None,
+    denoiser: str | None,
+    image_options: Mapping[str, Any] | None,
+    noise_options: Mapping[str, Any] | None,
+    denoiser_options: Mapping[str, Any] | None,
+    profile: str | None,
+    steps: int | None,
+    minutes: float | None,
+    lr: float | None,
+    **values: Any,
+) -> TrainingPlan:
+    """Return the plan that :func:`train` makes of its arguments and of the weights that it begins from.
+
+    ``values`` are those that the plan takes as they are.
+
+    Raises
+    ------
+    UsageError
+        A number is out of range, or the denoiser is not that of the weights.
+    PluginError
+        There is no such denoiser.
+    """
+    if begun is not None:
+        begun.check_denoiser(denoiser, denoiser_options or {}, plugins)
+    if noise is None and profile is None and begun is not None:
+        noise, own = begun.noise()
+        noise_options = noise_options or own
+    return TrainingPlan(
+        noise=noise or default_noise_model(profile),
+        denoiser=begun.record.denoiser if begun else denoiser or DENOISER,
+        image_options=dict(image_options or {}),
+        noise_options=dict(noise_options or {}),
+        denoiser_options=dict(begun.record.options if begun else denoiser_options or {}),
+        profile=profile,
+        budget=Budget(steps=steps, minutes=minutes),
+        lr=lr if lr is not None else RATE_FROM_WEIGHTS if begun else RATE,
+        start=begun.name if begun else None,
+        start_sha256=begun.sha256 if begun else None,
+        profile_sha256=None if profile is None else profile_sha256(profile, plugins),
+        **values,
+    )
+
+
+def check_output(output: Path, *, sheets: bool, tensorboard: bool, resume: bool, overwrite: bool) -> None:
     """Refuse, before anything is trained, an output that could not be written at the end.
 
     Raises
