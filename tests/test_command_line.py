@@ -50,16 +50,26 @@ def test_help_is_light(arguments):
     assert len(loaded) <= MODULE_BUDGET, len(loaded)
 
 
+@pytest.mark.parametrize("arguments", [["train"], ["synth", "--size", "big"], ["pipe", "noise"]])
+def test_what_the_command_line_alone_refuses_is_refused_at_once(arguments):
+    assert not (HEAVY - {"rich"}) & modules_after(arguments)
+
+
 def test_models_lists_without_importing_them():
     assert not (HEAVY - {"rich"}) & modules_after(["models"])
 
 
+@pytest.fixture(scope="module")
+def overview() -> str:
+    return run("--help").stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command):
+def test_every_command_has_help(command, overview):
     shown = run(command, "--help")
     assert shown.returncode == 0, shown.stderr
     assert "Usage" in shown.stdout
-    assert command in run("--help").stdout
+    assert command in overview
 
 
 @pytest.mark.parametrize(

@@ -60,15 +60,14 @@ def synth_stage(
     device: Device = "auto",
 ) -> None:
     """Draw clean images."""
-    from synthnoise.stream import dataset
-
     pipeline: Pipeline = context.obj
     if pipeline.batches is not None:
         raise UsageError("synth can only be the first stage")
     pipeline.place, options = split_output(output)
-    request = dataset.Request(
-        model=model, n=number, size=parse_size(size), seed=seed, start=start, options=options
-    )
+    area = parse_size(size)
+    from synthnoise.stream import dataset
+
+    request = dataset.Request(model=model, n=number, size=area, seed=seed, start=start, options=options)
     pipeline.batches = dataset.samples(request, batch_size=batch, device=device)
     pipeline.total = number
     pipeline.description["synth"] = request.as_dict()
@@ -87,14 +86,15 @@ def noise_stage(
     seed: Seed = 0,
 ) -> None:
     """Add noise."""
-    from synthnoise.stream import noising
-
     pipeline: Pipeline = context.obj
     pipeline.place, options = split_output(output)
+    clean = pipeline.upstream("noise")
+    from synthnoise.stream import noising
+
     settings = noising.Settings(
         model=model, options=options, profile=profile, iso=iso, ratio=ratio, seed=seed
     )
-    pipeline.batches = noising.add_noise_stream(pipeline.upstream("noise"), settings)
+    pipeline.batches = noising.add_noise_stream(clean, settings)
     pipeline.description["noise"] = settings.as_dict()
 
 
@@ -109,12 +109,13 @@ def denoise_stage(
     device: Device = "auto",
 ) -> None:
     """Denoise."""
-    from synthnoise import denoising
-
     pipeline: Pipeline = context.obj
     pipeline.place, options = split_output(output)
+    noisy = pipeline.upstream("denoise")
+    from synthnoise import denoising
+
     settings = denoising.Settings(denoiser=denoiser, options=options, strength=strength, device=device)
-    pipeline.batches = denoising.denoise_stream(pipeline.upstream("denoise"), settings)
+    pipeline.batches = denoising.denoise_stream(noisy, settings)
     pipeline.description["denoise"] = settings.as_dict()
 
 
@@ -141,8 +142,6 @@ def split_stages(arguments: list[str]) -> list[list[str]]:
 
 def pipe(context: typer.Context) -> None:
     """Run stages in one process: synth ... :: noise ... :: denoise ... -o DIR [--format F]."""
-    from synthnoise.stream import dataset
-
     arguments, file_format = _take_format(list(context.args))
     pipeline = Pipeline()
     command = typer.main.get_command(stages)
@@ -152,10 +151,13 @@ def pipe(context: typer.Context) -> None:
             return
     if pipeline.place is None:
         raise UsageError("where should the result go?", hint="give the last stage -o DIR")
+    batches = iter(pipeline.upstream("the end"))
+    from synthnoise.stream import dataset
+
     out = Output(quiet=context.obj["quiet"])
     with out.progress() as progress:
         summary = dataset.write_batches(
-            iter(pipeline.upstream("the end")),
+            batches,
             pipeline.place,
             format=file_format,
             description=pipeline.description,

@@ -55,14 +55,16 @@ def synth(
     json: Json = False,
 ) -> None:
     """Draw synthetic images; with a noise model or a profile, clean/noisy pairs. Run again to resume."""
+    # What the command line alone can refuse is refused before torch is loaded.
+    place, options = split_output(output)
+    area = parse_size(size)
     from synthnoise.stream import dataset, npy_stream
 
-    place, options = split_output(output)
     out = Output(json_mode=json, quiet=context.obj["quiet"])
     request = dataset.Request(
         model=model,
         n=number,
-        size=parse_size(size),
+        size=area,
         seed=seed,
         start=start,
         options=options,
