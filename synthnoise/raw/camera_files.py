@@ -18,7 +18,7 @@ from synthnoise.raw import dng_reading as dng
 from synthnoise.raw.borders import dark_borders
 from synthnoise.raw.capture import Exposure, decoder_exposure, decoder_message, exposure_of, refuse_headerless
 from synthnoise.raw.containers import open_container
-from synthnoise.raw.dng_decoding import linear_mosaic
+from synthnoise.raw.dng_decoding import linear_mosaic, lossless_mosaic
 from synthnoise.raw.frame import GREEN, Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.tags import Compression
@@ -26,6 +26,8 @@ from synthnoise.raw.tiff import Tiff
 
 Described = TypeVar("Described")
 
+LARGE = 6_000_000
+"""Pixels from which compiled code is worth the half second that it takes to load."""
 EXIF_ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
 """EXIF orientation of LibRaw's flip."""
 
@@ -54,7 +56,7 @@ def frames(path: Path, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Frame]:
 
 
 def _read_dng(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) -> Frame:
-    """Return a DNG's frame: pixels from LibRaw (but for JPEG XL), everything else from the tags."""
+    """Return a DNG's frame: everything but the pixels from the tags, and those from LibRaw if need be."""
     image = dng.raw_image(tiff, limits)
     dng.refuse_unreadable(image, str(path))
     dng.check_segments(image, tiff, limits)
@@ -63,7 +65,9 @@ def _read_dng(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) ->
     if image.compression == Compression.JPEG_XL:
         mosaic = linear_mosaic(tiff, image, limits)
     else:
-        mosaic, _ = _decode(path, limits, lambda _: None)
+        large = image.width * image.height >= LARGE
+        lossless = lossless_mosaic(tiff, image, limits) if large else None
+        mosaic = _decode(path, limits, lambda _: None)[0] if lossless is None else lossless
     return dng_frame(tiff, image, mosaic, exposure, path)
 
 

@@ -87,13 +87,24 @@ def linear_srgb(balanced: NDArray[np.float32], frame: Frame) -> NDArray[np.float
     """
     if frame.is_monochrome:
         return np.clip(balanced, 0, 1)
-    doubt = (balanced / balance(frame) - CLIPPING[0]) * np.float32(1 / (CLIPPING[1] - CLIPPING[0]))
+    lifted = balanced.copy()
+    clipping = (balanced > CLIPPING[0] * balance(frame)).any(-1)
+    if clipping.any():
+        lifted[clipping] = _lifted(balanced[clipping], balance(frame))
+    return np.asarray(lifted @ srgb_from_camera(frame).T, np.float32)
+
+
+def _lifted(balanced: NDArray[np.float32], gains: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return balanced RGB [n, 3] with what clipped channels do not know taken from the others."""
+    doubt = (balanced / gains - CLIPPING[0]) * np.float32(1 / (CLIPPING[1] - CLIPPING[0]))
     np.clip(doubt, 0, 1, out=doubt)
     others = (balanced.sum(-1, keepdims=True) - balanced) / 2
-    lifted = balanced + doubt * np.maximum(others - balanced, 0)
+    lifted: NDArray[np.float32] = balanced + doubt * np.maximum(others - balanced, 0)
     brightest = lifted.max(-1, keepdims=True)
-    lifted += np.median(doubt, -1, keepdims=True) * (brightest - lifted)
-    return np.asarray(lifted @ srgb_from_camera(frame).T, np.float32)
+    red, green, blue = doubt[:, 0], doubt[:, 1], doubt[:, 2]
+    second = np.maximum(np.minimum(red, green), np.minimum(np.maximum(red, green), blue))
+    lifted += second[:, None] * (brightest - lifted)
+    return lifted
 
 
 @dataclass(frozen=True)

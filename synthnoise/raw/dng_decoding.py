@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,14 @@ CODECS = {
 BYTE_CODECS = {Compression.LZW: "lzw_decode", Compression.PACKBITS: "packbits_decode"}
 DEFLATE = (Compression.DEFLATE, Compression.OLD_DEFLATE)
 BITS = {False: (8, 16), True: (16, 24, 32)}
+REORDERED = (
+    Tag.SUB_TILE_BLOCK_SIZE,
+    Tag.ROW_INTERLEAVE_FACTOR,
+    Tag.COLUMN_INTERLEAVE_FACTOR,
+    Tag.JPEG_TABLES,
+)
+FIRST_OF_16_BITS = (1, 1)
+"""The version from which a difference of 32768 has no additional bits."""
 
 
 def decode(tiff: Tiff, image: RawImage, limits: ReadLimits) -> NDArray[Any]:
@@ -69,7 +79,57 @@ def decode(tiff: Tiff, image: RawImage, limits: ReadLimits) -> NDArray[Any]:
 
 def linear_mosaic(tiff: Tiff, image: RawImage, limits: ReadLimits) -> NDArray[np.uint16]:
     """Return a mosaic uint16 [H, W], its LinearizationTable applied; errors as :func:`decode`."""
-    codes = decode(tiff, image, limits)[..., 0].astype(np.uint16)
+    return _linear(decode(tiff, image, limits)[..., 0].astype(np.uint16), image)
+
+
+def lossless_mosaic(tiff: Tiff, image: RawImage, limits: ReadLimits) -> NDArray[np.uint16] | None:
+    """Return a mosaic uint16 [H, W] stored as lossless JPEG, a few tiles at a time, its table applied.
+
+    None where it is stored in another way, or damaged, which LibRaw then has to say.
+
+    Raises
+    ------
+    InputError
+        Its segments cannot be true.
+    """
+    from synthnoise.raw import ljpeg_decoding
+    from synthnoise.raw.dng_tiles import thread_count
+
+    directory = image.directory
+    plain = image.compression == Compression.JPEG and image.samples == 1 and not image.is_float
+    if not plain or any(tag in directory for tag in REORDERED) or _version(tiff) < FIRST_OF_16_BITS:
+        return None
+    mosaic = np.empty((image.height, image.width), np.uint16)
+    tiled = Tag.TILE_OFFSETS in directory
+    across = directory.integer(Tag.TILE_WIDTH) if tiled else image.width
+    down = directory.integer(Tag.TILE_LENGTH if tiled else Tag.ROWS_PER_STRIP, image.height)
+    columns, threads = math.ceil(image.width / across), thread_count()
+    pending: deque[Future[bool]] = deque()
+
+    def store(data: bytes, top: int, left: int) -> bool:
+        room = mosaic[top : top + down, left : left + across]
+        segment = ljpeg_decoding.decode(data, (down if tiled else len(room), across))
+        if segment is not None:
+            room[:] = segment[: room.shape[0], : room.shape[1]]
+        return segment is not None
+
+    with ThreadPoolExecutor(threads) as pool:
+        for number, (offset, size) in enumerate(check_segments(image, tiff, limits)):
+            place = number // columns * down, number % columns * across
+            pending.append(pool.submit(store, tiff.read(offset, size), *place))
+            if len(pending) > 2 * threads and not pending.popleft().result():
+                return None
+        if not all(stored.result() for stored in pending):
+            return None
+    return _linear(mosaic, image)
+
+
+def _version(tiff: Tiff) -> tuple[int, ...]:
+    return tiff.directories[0].integers(Tag.DNG_VERSION)
+
+
+def _linear(codes: NDArray[np.uint16], image: RawImage) -> NDArray[np.uint16]:
+    """Return stored values uint16 [H, W] with the LinearizationTable applied."""
     table = np.array(image.directory.integers(Tag.LINEARIZATION_TABLE), np.uint16)
     return table[np.minimum(codes, len(table) - 1)] if len(table) else codes
 

@@ -80,6 +80,11 @@ class TileGrid:
         return tile
 
 
+def thread_count() -> int:
+    """Return how many tiles are encoded or decoded at a time."""
+    return min(os.cpu_count() or 1, MAX_THREADS)
+
+
 def encode_tiles(image: NDArray[np.uint16], grid: TileGrid, components: int) -> Iterator[bytes]:
     """Yield the lossless JPEG stream of every tile of uint16 [H, W] or [H, W, 3], in order.
 
@@ -89,7 +94,7 @@ def encode_tiles(image: NDArray[np.uint16], grid: TileGrid, components: int) -> 
     def encode(corner: tuple[int, int]) -> bytes:
         return ljpeg.encode(grid.cut(image, *corner).reshape(grid.tile_height, -1), components)
 
-    threads = min(os.cpu_count() or 1, MAX_THREADS)
+    threads = thread_count()
     pending: deque[Future[bytes]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for corner in grid.corners():
