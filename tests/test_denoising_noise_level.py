@@ -78,6 +78,21 @@ def test_a_blind_estimate_is_near_the_truth(sensor, ratio):
         assert np.abs(np.log(ratios)).mean() < 0.35
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_one_even_place_tells_the_noise_of_a_rough_frame(seed):
+    """Grain of a quarter of the light everywhere but in the shadows, hundreds of times as strong as the noise."""
+    design = SENSORS["low-noise"]
+    height, width = design.size
+    grain = 1 + 0.25 * np.random.default_rng(seed).standard_normal((height, width))
+    scene = np.clip(np.geomspace(0.08, 0.9, width) * grain, 0, 1)
+    scene[:, : width // 4] = np.linspace(0.02, 0.04, width // 4)
+    scene = np.broadcast_to(scene, (3, height, width)).astype(np.float32)
+    frame = VirtualCamera(design).shoot(design.camera_rgb(scene))
+    level, shot = 0.03, design.gain / (design.white - design.black)
+    for s, o in estimate_noise(dataclasses.replace(frame, noise_profile=None)).pairs:
+        assert 0.5 < (s * level + o) / (shot * level) < 2
+
+
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (40, 40)])
 @pytest.mark.parametrize("value", [0, 600, 16383])
 def test_any_frame_gives_an_estimate(size, value):

@@ -47,6 +47,9 @@ PASSES = 2
 ROUNDS = 20
 DOUBT = 2.0
 """Standard errors above the line at which half of a point is taken for texture."""
+BELOW = 2.0
+"""Times its variance above which a line no longer widens a point's standard error: scaled with the line,
+the errors of points far below a steep one would excuse it."""
 OWN_LINE = 0.1
 """Relative standard error of S up to which a colour is given its own line, not that of all colours."""
 UNSURE = 0.3
@@ -202,7 +205,8 @@ def _line(points: Real, floor: float) -> tuple[tuple[float, float], tuple[float,
     """Return (S, O), their standard errors and the scatter about the line, from [n, 3] points.
 
     Texture only ever adds: points above the line are doubted (Cauchy), points below it are not
-    (normal). Starts from the likeliest of the lines through two points; S >= 0 and O >= ``floor``.
+    (normal), however few: one even place tells the noise of a frame that is rough everywhere else. Starts
+    from the likeliest of the lines through two points; S >= 0 and O >= ``floor``.
     """
     unknown = (np.inf, np.inf)
     if len(points) < 2:
@@ -212,7 +216,7 @@ def _line(points: Real, floor: float) -> tuple[tuple[float, float], tuple[float,
     relative = error / variance
     s, o = _likeliest(level, variance, relative, floor)
     for _ in range(ROUNDS):
-        deviation = np.maximum(s * level + o, floor) * relative
+        deviation = np.minimum(np.maximum(s * level + o, floor), BELOW * variance) * relative
         residual = (variance - s * level - o) / deviation
         trust = 1 / (1 + (np.maximum(residual, 0) / DOUBT) ** 2)
         s, o = _least_squares(level, variance, trust / deviation**2, floor)
@@ -224,14 +228,17 @@ def _line(points: Real, floor: float) -> tuple[tuple[float, float], tuple[float,
 
 
 def _likeliest(level: Real, variance: Real, relative: Real, floor: float) -> tuple[float, float]:
-    """Return the best rising line through two of the points."""
+    """Return the best rising line through two of the points.
+
+    How far a point lies below a line is counted in logarithms, as its difference never exceeds the line.
+    """
     first, second = np.triu_indices(len(level), 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         s = (variance[second] - variance[first]) / (level[second] - level[first])
     s = np.maximum(np.where(np.isfinite(s), s, 0), 0)
     o = np.maximum(variance[first] - s * level[first], floor)
     expected = np.maximum(np.outer(s, level) + o[:, None], floor)
-    residual = (variance - expected) / (expected * relative)
+    residual = np.where(variance > expected, variance / expected - 1, np.log(variance / expected)) / relative
     loss = np.where(residual > 0, np.log1p((residual / DOUBT) ** 2) * DOUBT**2, residual**2)
     best = int(np.argmin((loss + 2 * np.log(expected)).sum(1)))
     return float(s[best]), float(o[best])
