@@ -9,8 +9,9 @@ INSTALL  = $(PY) -m pip install -q --disable-pip-version-check -c constraints.tx
 demo: $(VENV)/.ready
 	$(VENV)/bin/synthnoise demo
 
+# A process per core, each of one thread, so that they do not fight over the cores.
 test: $(VENV)/.ready
-	$(PY) -m pytest -q
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n logical --maxprocesses 8 --dist worksteal
 
 slow: $(VENV)/.ready
 	$(PY) -m pytest -q -m slow
