@@ -80,7 +80,7 @@ def test_a_blind_estimate_is_near_the_truth(sensor, ratio):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_one_even_place_tells_the_noise_of_a_rough_frame(seed):
-    """Grain of a quarter of the light everywhere but in the shadows, hundreds of times as strong as the noise."""
+    """Grain of a quarter of the light everywhere but in the shadows: hundreds of times the variance."""
     design = SENSORS["low-noise"]
     height, width = design.size
     grain = 1 + 0.25 * np.random.default_rng(seed).standard_normal((height, width))
