@@ -6,12 +6,15 @@ Gaussian filter whose width is the best of a few for each row, told the truth. C
 not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean.
 --anatomy says what the squared error that is left is made of: the mean of each plane, its shading (a
 Gaussian of 16 pixels), the means of rows and of columns of what then remains, and the rest, which is detail
-and noise. A sensor's own offset, shading and glow no denoiser of a single frame can know.
+and noise. A sensor's own offset, shading and glow no denoiser of a single frame can know; --dark takes them
+out first, with one dark frame, as `synthnoise denoise --dark` does.
+--photos shows the cameras photographs, of which grain and compression count as detail; --known tells the
+noise level, as a calibrated profile would.
 Cost: one frame of random leaves, denoised whole, CPU seconds of all threads, the peak memory being that of
 the process.
 
     OMP_NUM_THREADS=1 python benchmarks/denoise.py [--denoiser patch-dct --denoiser raw] [--megapixels 24]
-        [--anatomy]
+        [--anatomy] [--dark] [--photos FOLDER [--every 6] [--known]]
 """
 
 from __future__ import annotations
@@ -19,22 +22,29 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
+import itertools
 import platform
 import resource
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from synthnoise.denoising import denoise_frame
+from synthnoise.denoising.dark_pattern import average_darks, subtract_dark
 from synthnoise.denoising.raw_outputs import RawOutput
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.frame import Frame
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.sensor import Sensor
 from synthnoise.sensors.virtual_camera import VirtualCamera
+
+Planes = NDArray[np.float32]
 
 CAMERAS = ("mild", "hard", "low-noise", "phone", "banked")
 RATIOS = (1.0, 10.0, 100.0, 300.0)
@@ -43,33 +53,83 @@ WIDTHS = (0.4, 0.6, 0.8, 1.2, 1.8, 2.7, 4.0)
 SCENE = 5
 
 
-def psnr(planes: NDArray[np.float32], clean: NDArray[np.float32], ratio: float) -> float:
+def psnr(planes: Planes, clean: Planes, ratio: float) -> float:
     """Return PSNR in dB at the digital gain ``ratio``."""
     error = (planes.astype(np.float64) - clean) * ratio
     return float(-10 * np.log10(np.mean(error**2)))
 
 
-def print_quality(denoisers: list[str]) -> None:
+@dataclass(frozen=True)
+class Shot:
+    """A scene before one camera: what it recorded, and linear planes [4, H, W] of noise and of none."""
+
+    frame: Frame
+    noisy: Planes
+    clean: Planes
+    ratio: float
+
+    def restored(self, denoiser: str) -> Planes:
+        """Return the linear planes that a denoiser makes of it."""
+        return linear_planes(denoise_frame(RawOutput().prepared(self.frame), denoiser=denoiser).frame)
+
+
+def shoot(sensor: Sensor, scene: Planes, ratio: float, *, dark: bool = False, known: bool = False) -> Shot:
+    """Return a shot of linear sRGB [3, H, W], less a dark frame if wanted, its noise level told or not."""
+    camera = VirtualCamera(dataclasses.replace(sensor, size=scene.shape[1:]))
+    light = camera.sensor.camera_rgb(scene)
+    frame = camera.shoot(light, ratio=ratio)
+    frame = dataclasses.replace(frame, noise_profile=sensor.noise_profile if known else None)
+    if dark:
+        frame = subtract_dark(frame, average_darks([camera.dark()]))[0]
+    clean = linear_planes(camera.shoot(light, ratio=ratio, clean=True))
+    return Shot(frame, linear_planes(frame), clean, ratio)
+
+
+def print_quality(denoisers: list[str], *, dark: bool) -> None:
     """Print PSNR per camera and ratio, and by how much each denoiser moves the mean of a plane."""
     titles = " ".join(f"{Path(name).stem:>10} {'shift':>7}" for name in denoisers)
     print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {'Gaussian':>9} {titles}   dB, %")
-    for name in CAMERAS:
-        camera = VirtualCamera(SENSORS[name])
-        scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed=SCENE))
-        for ratio in RATIOS:
-            frame = dataclasses.replace(camera.shoot(scene, ratio=ratio), noise_profile=None)
-            noisy, clean = linear_planes(frame), linear_planes(camera.shoot(scene, ratio=ratio, clean=True))
-            smooth = max(psnr(gaussian_filter(noisy, (0, w, w)), clean, ratio) for w in WIDTHS)
-            row = f"{name:10} {ratio:6g} {psnr(noisy, clean, ratio):8.2f} {smooth:9.2f}"
-            level = noisy.mean((1, 2), dtype=np.float64)
-            for denoiser in denoisers:
-                restored = linear_planes(denoise_frame(RawOutput().prepared(frame), denoiser=denoiser).frame)
-                shift = 100 * np.abs(restored.mean((1, 2), dtype=np.float64) / level - 1).max()
-                row += f" {psnr(restored, clean, ratio):10.2f} {shift:7.3f}"
-            print(row, flush=True)
+    for name, ratio in itertools.product(CAMERAS, RATIOS):
+        sensor = SENSORS[name]
+        shot = shoot(sensor, dead_leaves(sensor.size, seed=SCENE), ratio, dark=dark)
+        smooth = max(psnr(gaussian_filter(shot.noisy, (0, w, w)), shot.clean, ratio) for w in WIDTHS)
+        row = f"{name:10} {ratio:6g} {psnr(shot.noisy, shot.clean, ratio):8.2f} {smooth:9.2f}"
+        level = shot.noisy.mean((1, 2), dtype=np.float64)
+        for denoiser in denoisers:
+            restored = shot.restored(denoiser)
+            shift = 100 * np.abs(restored.mean((1, 2), dtype=np.float64) / level - 1).max()
+            row += f" {psnr(restored, shot.clean, ratio):10.2f} {shift:7.3f}"
+        print(row, flush=True)
 
 
-def anatomy(planes: NDArray[np.float32], clean: NDArray[np.float32]) -> list[float]:
+def photograph(path: Path) -> Planes:
+    """Return a picture file as linear sRGB [3, H, W] of even height and width."""
+    picture = np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / 255
+    height, width = (edge // 2 * 2 for edge in picture.shape[:2])
+    linear = np.where(picture <= 0.04045, picture / 12.92, ((picture + 0.055) / 1.055) ** 2.4)
+    return np.ascontiguousarray(linear[:height, :width].transpose(2, 0, 1), dtype=np.float32)
+
+
+def print_photographs(denoisers: list[str], files: list[Path], *, known: bool) -> None:
+    """Print mean PSNR over photographs, and by how much each denoiser is ahead of the first."""
+    titles = " ".join(f"{Path(name).stem:>10}" for name in denoisers)
+    print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {titles}   dB; ahead of {Path(denoisers[0]).stem}")
+    scenes = [photograph(path) for path in files]
+    for name, ratio in itertools.product(CAMERAS, RATIOS):
+        rows = []
+        for scene in scenes:
+            shot = shoot(SENSORS[name], scene, ratio, known=known)
+            results = [shot.noisy, *(shot.restored(denoiser) for denoiser in denoisers)]
+            rows.append([psnr(planes, shot.clean, ratio) for planes in results])
+        table = np.array(rows)
+        ahead = table[:, 2:] - table[:, 1:2]
+        error = ahead.std(0) / max(len(files) - 1, 1) ** 0.5
+        cells = " ".join(f"{mean:+5.2f} +- {e:.2f}" for mean, e in zip(ahead.mean(0), error, strict=True))
+        means = " ".join(f"{value:10.2f}" for value in table.mean(0)[1:])
+        print(f"{name:10} {ratio:6g} {table[:, 0].mean():8.2f} {means}   {cells}", flush=True)
+
+
+def anatomy(planes: Planes, clean: Planes) -> list[float]:
     """Return the shares in percent of level, shading, rows, columns and rest in the squared error."""
     error = planes.astype(np.float64) - clean
     shares, total = [], np.mean(error**2)
@@ -87,20 +147,16 @@ def anatomy(planes: NDArray[np.float32], clean: NDArray[np.float32]) -> list[flo
     return shares
 
 
-def print_anatomy(denoisers: list[str]) -> None:
+def print_anatomy(denoisers: list[str], *, dark: bool) -> None:
     """Print what the error that each denoiser leaves is made of."""
     titles = " ".join(f"{title:>8}" for title in ("level", "shading", "rows", "columns", "rest"))
     print(f"{'camera':10} {'ratio':>6} {'':>12} {titles}   %")
-    for name in CAMERAS:
-        camera = VirtualCamera(SENSORS[name])
-        scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed=SCENE))
-        for ratio in RATIOS[-2:]:
-            frame = dataclasses.replace(camera.shoot(scene, ratio=ratio), noise_profile=None)
-            clean = linear_planes(camera.shoot(scene, ratio=ratio, clean=True))
-            for denoiser in denoisers:
-                restored = linear_planes(denoise_frame(RawOutput().prepared(frame), denoiser=denoiser).frame)
-                shares = " ".join(f"{share:8.1f}" for share in anatomy(restored, clean))
-                print(f"{name:10} {ratio:6g} {Path(denoiser).stem:>12} {shares}", flush=True)
+    for name, ratio in itertools.product(CAMERAS, RATIOS[-2:]):
+        sensor = SENSORS[name]
+        shot = shoot(sensor, dead_leaves(sensor.size, seed=SCENE), ratio, dark=dark)
+        for denoiser in denoisers:
+            shares = " ".join(f"{share:8.1f}" for share in anatomy(shot.restored(denoiser), shot.clean))
+            print(f"{name:10} {ratio:6g} {Path(denoiser).stem:>12} {shares}", flush=True)
 
 
 def large_frame(megapixels: float) -> Frame:
@@ -134,15 +190,22 @@ def main() -> None:
     parser.add_argument("--denoiser", action="append", metavar="NAME", help="name or file; may be repeated")
     parser.add_argument("--megapixels", type=float, default=24.0, help="of the frame that is timed; 0: none")
     parser.add_argument("--anatomy", action="store_true", help="what the error that is left is made of")
+    parser.add_argument("--dark", action="store_true", help="subtract a dark frame first")
+    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="scenes instead of leaves")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="of the photographs")
+    parser.add_argument("--known", action="store_true", help="tell the noise level of photographs")
     arguments = parser.parse_args()
     print(f"{platform.machine()} {platform.system()}, {datetime.date.today()}, virtual cameras 512 x 768")
     denoisers = arguments.denoiser or ["patch-dct"]
-    if arguments.anatomy:
-        print_anatomy(denoisers)
-        return
-    if arguments.megapixels:
-        print_cost(arguments.megapixels, denoisers[-1])
-    print_quality(denoisers)
+    if arguments.photos:
+        files = sorted(path for path in arguments.photos.iterdir() if path.suffix in {".png", ".jpg"})
+        print_photographs(denoisers, files[:: arguments.every], known=arguments.known)
+    elif arguments.anatomy:
+        print_anatomy(denoisers, dark=arguments.dark)
+    else:
+        if arguments.megapixels:
+            print_cost(arguments.megapixels, denoisers[-1])
+        print_quality(denoisers, dark=arguments.dark)
 
 
 if __name__ == "__main__":
