@@ -36,6 +36,18 @@ def test_sensors_fill_the_ranges_that_are_given() -> None:
     assert len({f"{value:.4g}" for value in electrons.flatten().tolist()}) == READ_LEVELS
 
 
+def test_most_sensors_have_little_banding_and_light_tails() -> None:
+    """The place in the range is the square of a uniform number, which is below 1/4 half of the time."""
+    sensors = SensorPrior(WIDE).per_image(None, rng(4000))
+    for variance, (low, high) in ((sensors.rows, WIDE.rows), (sensors.columns, WIDE.columns)):
+        place = ((variance / sensors.read).sqrt() - low) / (high - low)
+        assert float((place < 0.25).double().mean()) == pytest.approx(0.5, abs=5 * 0.5 / 4000**0.5)
+        assert float(place.mean()) == pytest.approx(1 / 3, abs=5 * (4 / 45 / 4000) ** 0.5)
+    # The shape is one of 16: below the square root of 1/16 every sensor's noise is normal.
+    normal = (sensors.shape > sensors.shape.max() - 1e-6).double().mean()
+    assert float(normal) == pytest.approx(0.25, abs=5 * (0.25 * 0.75 / 4000) ** 0.5)
+
+
 def test_its_variance_is_that_of_its_samples_sensor_by_sensor() -> None:
     model = SensorPrior(WIDE)
     clean = torch.full((6, 4, 128, 128), 0.1)

@@ -3,7 +3,8 @@
 A network that is to serve every camera is trained on all that a camera may be: shot noise and read noise
 (A. Foi et al., IEEE TIP 17, 2008), its tails by the Tukey-lambda law of K. Wei et al., "A physics-based noise
 formation model for extreme low-light raw denoising", CVPR 2020, noise that a whole row or column shares, and
-pixels that leak.
+pixels that leak. Of banding and tails most sensors have little, and what a network gives up for the few that
+have much it lacks on all others: their place in the range is the square of a uniform number.
 """
 
 from __future__ import annotations
@@ -59,17 +60,19 @@ class Options:
     read: Range = field(default=(1.5, 1.5), metadata={"help": "read noise; log-uniform", "unit": "e-"})
     rows: Range = field(
         default=(0.0, 0.0),
-        metadata={"help": "standard deviation that a row shares, of the read noise's; uniform"},
+        metadata={"help": "standard deviation that a row shares, of the read noise's; mostly near the least"},
     )
     columns: Range = field(
         default=(0.0, 0.0),
-        metadata={"help": "standard deviation that a column shares, of the read noise's; uniform"},
+        metadata={
+            "help": "standard deviation that a column shares, of the read noise's; mostly near the least"
+        },
     )
     tails: float = field(
         default=0.0,
         metadata={
             "help": "how far the shape of the read noise's Tukey-lambda law may lie below a normal one's;"
-            " uniform, 0 is normal",
+            " most near 0, which is normal",
             "range": (0, 0.4),
         },
     )
@@ -162,9 +165,9 @@ class SensorPrior:
         return Sensors(
             shot=gain,
             read=variance,
-            rows=variance * _among(options.rows, rows).square(),
-            columns=variance * _among(options.columns, columns).square(),
-            shape=NORMAL_SHAPE - options.tails * (tail * SHAPES).floor() / (SHAPES - 1),
+            rows=variance * _among(options.rows, rows.square()).square(),
+            columns=variance * _among(options.columns, columns.square()).square(),
+            shape=NORMAL_SHAPE - options.tails * (tail.square() * SHAPES).floor() / (SHAPES - 1),
             hot=options.hot * 10 ** (HOT_DECADES * (hot - 1)),
         )
 
