@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthnoise.errors import UsageError
+from synthnoise.errors import SynthnoiseError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -45,3 +47,46 @@ def pick_device(name: str = "auto") -> torch.device:
     if not available[kind]:
         raise UsageError(f"--device {name}: no such device here", hint="use --device auto")
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Have CUDA convolve float32 with all its digits in the block, in every thread.
+
+    Otherwise it reads ten bits of each number where a GPU can (TF32): of a stabilised level of 300, eighths.
+    A network that takes the level away leaves that rounding in the picture, and it is more than the noise
+    that it leaves. Matrices are multiplied in all digits by default.
+    """
+    import torch
+
+    cudnn = torch.backends.cudnn
+    # torch 2.9 asks for each kind of layer by itself; the older flag has to agree, or reading it is an error.
+    kinds = [getattr(cudnn, name) for name in ("conv", "rnn") if hasattr(cudnn, name)]
+    before = [kind.fp32_precision for kind in kinds]
+    allowed = "tf32" in before if kinds else cudnn.allow_tf32
+    cudnn.allow_tf32 = False
+    for kind in kinds:
+        kind.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32 = allowed
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
+
+
+@contextlib.contextmanager
+def enough_memory(hint: str) -> Iterator[None]:
+    """Say in one line that an accelerator has not enough memory for what the block does.
+
+    Raises
+    ------
+    SynthnoiseError
+        It has not; the hint says what takes less.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise SynthnoiseError("the device is out of memory", hint=hint) from error

@@ -18,6 +18,7 @@ from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.onnx_network import OnnxNetwork
 from synthnoise.denoising.strengths import Strengths
 from synthnoise.denoising.tiles import ALIGNMENT, Tile, equal_tiles, tiles
+from synthnoise.devices import enough_memory, full_precision
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
@@ -146,7 +147,9 @@ class Denoiser:
         loaded = load_denoiser(self.name, settings.options, settings.device)
         self.record, self.network, self.device = loaded.record, loaded.network, loaded.device
         self.remarks = () if loaded.remark is None else (loaded.remark,)
-        self.context = self.record.halo + (REACH if self._repairs else 0)
+        # What is measured ends a step of the network's grid beyond what it sees, which is room for defects.
+        spare = self.record.multiple_of if self.record.trainable else 0
+        self.context = self.record.halo + (max(REACH - spare, 0) if self._repairs else 0)
         self._colours, self._period = colours, period
         self._block = level.BLOCK
         if colours is not None:
@@ -298,7 +301,7 @@ class Denoiser:
             return self.network.run(planes, sigma)[..., :height, :width]
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), full_precision(), enough_memory("a smaller --tile, or --device cpu"):
             tensors = (torch.from_numpy(x).to(self.device) for x in (planes, sigma))
             restored: Array = self.network(*tensors)[..., :height, :width].cpu().numpy()
         return restored

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from synthnoise.devices import full_precision
 from synthnoise.images.batches import one_by_one
 from synthnoise.images.colours import decode_srgb
 from synthnoise.images.statistical.spectra import modulus, moments, with_modulus
@@ -65,7 +66,7 @@ class StyleGAN:
         count = len(net.layers)
         styles = functional.leaky_relu(rng.normal(Stream.LAYER_STYLE, (count, STYLE))[0], 0.2)
         sides = resolutions(max(size))
-        with torch.no_grad():
+        with torch.no_grad(), full_precision():
             image = net.synthesise(styles, self._noises(sides, rng))
         chance = rng.uniform(Stream.WINDOW, (4,), double=True)[0].tolist()
         top, left = (int(u * (sides[-1] - length + 1)) for u, length in zip(chance, size, strict=False))
