@@ -65,7 +65,12 @@ class Rng:
                 f"seed {self.seed} is out of range", hint="use a whole number from 0 to 2**64 - 1"
             )
         indices = self.indices.to(torch.int64).reshape(-1)
-        if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < 1 << _INDEX_BITS:
+        # Those on a GPU came through here before, and to ask for them is to wait for it.
+        if (
+            indices.device.type == "cpu"
+            and indices.numel()
+            and not 0 <= int(indices.min()) <= int(indices.max()) < 1 << _INDEX_BITS
+        ):
             raise UsageError(
                 "an image number is out of range", hint=f"use whole numbers from 0 to 2**{_INDEX_BITS} - 1"
             )

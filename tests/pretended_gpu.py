@@ -35,7 +35,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 """Of torch.cuda, what is asked before anything else."""
 
 ARRAYS = {"numpy", "__array__", "data_ptr", "__dlpack__"}
-CROSSING = {"copy_", "to", "__set__", "_has_compatible_shallow_copy_type"}
+CROSSING = {"copy_", "to", "__set__", "module_load", "_has_compatible_shallow_copy_type"}
 INDEXING = {"__getitem__", "__setitem__", "index_put_"}
 WAITING = {"item", "tolist", "nonzero", "masked_select", "unique", "bincount", "equal"} | {
     "__bool__", "__int__", "__float__", "__index__", "cpu",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from synthnoise import options
+from synthnoise.devices import enough_memory
 from synthnoise.errors import UsageError
 from synthnoise.files import sha256
 from synthnoise.noise.default_model import default_noise_model
@@ -170,9 +171,10 @@ class Source:
         rng = Rng(
             seed=self.request.seed, indices=torch.tensor(list(indices), dtype=torch.int64), device=device
         )
-        if self._camera is None:
-            return {"clean": self._images.generate(self.request.size, rng)}
-        pair = PairSource(self._images, self._camera, self.request.size).draw(rng)
+        with enough_memory("a smaller --batch or --size, or --device cpu"):
+            if self._camera is None:
+                return {"clean": self._images.generate(self.request.size, rng)}
+            pair = PairSource(self._images, self._camera, self.request.size).draw(rng)
         return {"clean": pair.clean, "noisy": pair.noisy, "noise_profile": pair.noise_profile}
 
     def facts(self) -> dict[str, Any]:

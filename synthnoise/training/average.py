@@ -34,8 +34,8 @@ class Average:
     def follow(self, network: nn.Module, step: int) -> None:
         """Take in the weights after step number ``step`` (from 1)."""
         weight = 1 - min(self._decay, step / (9 + step))
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                self.values[name].lerp_(value, weight)
-            else:
-                self.values[name].copy_(value)
+        state = network.state_dict()
+        floating = [name for name, value in state.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.values[n] for n in floating], [state[n] for n in floating], weight)
+        for name in state.keys() - set(floating):
+            self.values[name].copy_(state[name])

@@ -18,6 +18,9 @@ from synthnoise.rng import Rng, Stream
 RESERVOIR = 32
 """Images that a cut is taken from, one of them at random: what makes a batch varied."""
 
+TOGETHER = 8
+"""Images drawn at a time."""
+
 
 @dataclass(kw_only=True, eq=False)
 class Cuttings:
@@ -62,7 +65,11 @@ class Cuttings:
 
     def draw(self, first: int, count: int) -> Tensor:
         """Return cuts ``first`` to ``first + count - 1``, [count, 3, H, W], linear light in [0, 1]."""
-        rng = Rng(self.seed, torch.arange(first, first + count), self.device)
+        return self.numbered(torch.arange(first, first + count))
+
+    def numbered(self, numbers: Tensor) -> Tensor:
+        """Return the cuts of these numbers, ascending int64 [B]: [B, 3, H, W]."""
+        rng = Rng(self.seed, numbers, self.device)
         if self.scene is None:
             return self.images.generate(self.size, rng)
         height, width = self.size
@@ -71,19 +78,20 @@ class Cuttings:
         places = rng.uniform(Stream.CUT, (2,))
         room = places.new_tensor([self.scene - height + 1, self.scene - width + 1])
         corners = (places * room).floor().long().tolist()
-        for number in [n for n in self._drawn if n < first // self.cuts]:
+        for number in [n for n in self._drawn if n < int(numbers[0]) // self.cuts]:
             del self._drawn[number]
+        self._draw_images(sorted(set(chosen) - self._drawn.keys()), self.scene)
         return torch.stack(
             [
-                self._image(number)[:, top : top + height, left : left + width]
+                self._drawn[number][:, top : top + height, left : left + width]
                 for number, (top, left) in zip(chosen, corners, strict=True)
             ]
         )
 
-    def _image(self, number: int) -> Tensor:
-        """Return an image, float32 [3, scene, scene]."""
-        assert self.scene is not None
-        if number not in self._drawn:
-            rng = Rng(self.seed, torch.tensor([number]), self.device)
-            self._drawn[number] = self.images.generate((self.scene, self.scene), rng)[0]
-        return self._drawn[number]
+    def _draw_images(self, missing: list[int], edge: int) -> None:
+        """Draw images, float32 [3, edge, edge], and keep them: as many at a time as a GPU has work for."""
+        for first in range(0, len(missing), TOGETHER):
+            group = missing[first : first + TOGETHER]
+            images = self.images.generate((edge, edge), Rng(self.seed, torch.tensor(group), self.device))
+            # Each by itself: a part of a batch would keep all of it.
+            self._drawn |= {number: image.clone() for number, image in zip(group, images, strict=True)}

@@ -54,9 +54,8 @@ class Example:
     white: Tensor
     pair: Pair
 
-    def only(self, number: int) -> Example:
-        """Return a batch of one of its samples."""
-        at = slice(number, number + 1)
+    def only(self, at: slice) -> Example:
+        """Return the batch of some of its samples."""
         pair = Pair(**{field.name: getattr(self.pair, field.name)[at] for field in dataclasses.fields(Pair)})
         own = (self.noisy[at], self.clean[at], self.sigma[at], self.white[at])
         return Example(**dict(zip(("noisy", "clean", "sigma", "white"), own, strict=True)), pair=pair)
@@ -125,31 +124,37 @@ class Examples:
 
     def validation(self, count: int) -> Example:
         """Return examples that no run trains on, always the same."""
-        return self._example(VALIDATION_INDEX, self._unseen.draw(VALIDATION_INDEX, count))
+        numbers = torch.arange(VALIDATION_INDEX, VALIDATION_INDEX + count)
+        return self._example(numbers, self._unseen.numbered(numbers))
 
     def draw(self, first: int, count: int) -> Example:
         """Return the examples numbered ``first`` to ``first + count - 1``."""
-        return self._example(first, self._cuttings.draw(first, count))
+        return self.numbered(torch.arange(first, first + count))
+
+    def numbered(self, numbers: Tensor) -> Example:
+        """Return the examples of these numbers, ascending int64 [B]."""
+        return self._example(numbers, self._cuttings.numbered(numbers))
 
     def of_scene(self, scene: Tensor, number: int) -> Example:
         """Return the example of a scene float32 [3, H, W], linear light in [0, 1], shot as a number."""
-        return self._example(number, scene[None].to(self._device))
+        return self._example(torch.tensor([number]), scene[None].to(self._device))
 
     def of_planes(self, planes: Tensor, number: int) -> Example:
         """Return the example of noise-free planes float32 [C, H, W], white 1, shot as a number."""
-        return self._of_pair(self._camera.expose(planes[None].to(self._device), self._rng(number, 1)))
+        return self._of_pair(
+            self._camera.expose(planes[None].to(self._device), self._rng(torch.tensor([number])))
+        )
 
     @property
     def colours(self) -> tuple[int, ...] | None:
         """Colour of each plane (0 red, 1 green, 2 blue); None for pictures."""
         return None if self.cfa is None else tuple(colour for row in self.cfa for colour in row)
 
-    def _rng(self, first: int, count: int) -> Rng:
-        indices = torch.arange(first, first + count, device=self._device)
-        return Rng(seed=self._seed, indices=indices, device=self._device)
+    def _rng(self, numbers: Tensor) -> Rng:
+        return Rng(seed=self._seed, indices=numbers, device=self._device)
 
-    def _example(self, first: int, scenes: Tensor) -> Example:
-        rng = self._rng(first, len(scenes))
+    def _example(self, numbers: Tensor, scenes: Tensor) -> Example:
+        rng = self._rng(numbers)
         return self._of_pair(self._camera.shoot(unprocess(scenes, rng) if self._unprocessed else scenes, rng))
 
     def _of_pair(self, pair: Pair) -> Example:

@@ -45,6 +45,7 @@ class Learner:
     """
 
     def __init__(self, network: nn.Module, plan: TrainingPlan, ranks: Ranks, *, stabilised: bool) -> None:
+        network = network.to(ranks.device)
         learnt = [p for p in network.parameters() if p.requires_grad]
         if not learnt:
             raise UsageError(
@@ -59,11 +60,15 @@ class Learner:
                 f"--precision {plan.precision} would round the noise of RAW away in this {plan.denoiser}",
                 hint="a centred network (-o centred=true where there is such an option), or --precision 32",
             )
-        self.network = network.to(ranks.device)
+        self.network = network
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parameters = sum(p.numel() for p in learnt)
         self._ranks, self._plan = ranks, plan
-        self._optimiser = torch.optim.AdamW(learnt, lr=plan.lr, betas=BETAS, weight_decay=WEIGHT_DECAY)
+        # In one kernel, but where gradients come scaled: then it could not be told of their limit.
+        fused = True if ranks.device.type == "cuda" and plan.precision != "16-mixed" else None
+        self._optimiser = torch.optim.AdamW(
+            learnt, lr=plan.lr, betas=BETAS, weight_decay=WEIGHT_DECAY, fused=fused
+        )
         self._module, self._stepper = ranks.setup(self.network, self._optimiser)
         self._average = Average(self.network, plan.average)
 

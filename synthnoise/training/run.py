@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from synthnoise.denoisers.weights import WeightsRecord, build_network, save_weig
 from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.plugins import Plugins
 from synthnoise.progress import SILENT, Progress
+from synthnoise.training.ahead import Ahead
 from synthnoise.training.budget import learning_rate
 from synthnoise.training.checkpoint import RunState, checkpoint_path, read_checkpoint, write_checkpoint
 from synthnoise.training.examples import Examples
@@ -136,6 +138,7 @@ class Run:
                 f"the loss {plan.loss} needs crops of {least} pixels", hint=f"--crop {least} or more"
             )
         self.examples = Examples(plan, ranks.device, plugins, start=start)
+        self.ahead = Ahead(self.examples, plan, ranks)
         options = self.examples.network_options
         self.network = (
             start.network if start else build_network(plan.denoiser, options, seed=plan.seed, plugins=plugins)
@@ -223,11 +226,11 @@ class Run:
 
         What decides how a run goes on is agreed upon by all processes: loss, time, signals.
         """
-        state, batch = self.state, self.plan.batch
-        example = self.examples.draw(*self.ranks.share(state.step * batch, batch))
+        state = self.state
+        example = self.ahead.draw(state.step)
         loss = self.learner.look(example, state)
         seconds = self.seconds_before + time.monotonic() - self.started
-        levels = example.sigma.min().item(), example.sigma.max().item()
+        levels = torch.stack(torch.aminmax(example.sigma)).tolist()
         told = self.ranks.gather(loss, seconds, interruption.requested or 0, *levels)
         losses, times, signals, least, greatest = zip(*told, strict=True)
         loss = sum(losses) / len(losses)

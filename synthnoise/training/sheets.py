@@ -47,7 +47,7 @@ def draw_sheet(
 
 
 def _row(heading: str, examples: Examples, batch: Example, denoised: Tensor, number: int) -> Row:
-    example = batch.only(number)
+    example = batch.only(slice(number, number + 1))
     found = denoised[number : number + 1]
     views = views_of(
         [example.pair.noisy[0], examples.picture(found, example)[0], example.pair.clean[0]], examples.colours
