@@ -217,7 +217,7 @@ def test_processes_go_through_the_parts_together(recipes: Path, tmp_path: Path) 
     command = [sys.executable, "-m", "synthnoise", "train", "--recipe", "two.toml", "--device", "cpu"]
     done = subprocess.run(
         [*command, "--devices", "2", "-o", "net.safetensors"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("part ")] == [
