@@ -17,14 +17,15 @@ from torch.nn import functional
 from synthnoise.denoisers.weights import WeightsRecord
 
 TOLERANCE = 1e-4
-"""Largest difference between a tile and the whole, in standard deviations of the image ..."""
+"""Largest difference between a tile and the whole, of the range from black to white ..."""
 MARGIN = 4.0
 """... of which what was tried may use this part, as whole pictures hold more than what was tried."""
 
 INNER = 64
 """Pixels along the edge of the middle, at least: it is a multiple of the network's ``multiple_of``."""
 CONTRAST = 40.0
-"""Range of levels of the image in standard deviations of stabilised noise; it is 1 where noise is not."""
+"""Range from black to white in standard deviations of stabilised noise, that of a high ISO; it is 1 where
+noise is not stabilised."""
 
 
 def measured(network: nn.Module, record: WeightsRecord) -> WeightsRecord:
@@ -58,7 +59,7 @@ def measured_halo(network: nn.Module, record: WeightsRecord) -> int:
         image = _image(record, sigma, inner + 2 * most, number)
         level = torch.full_like(image[:, :1], sigma).expand(-1, max(record.sigma_planes, 1), -1, -1)
         whole = _run(network, image, level, most, inner)
-        allowed = TOLERANCE / MARGIN * float(whole.std())
+        allowed = TOLERANCE / MARGIN * (CONTRAST if record.stabilised else 1.0)
         # The first context that is enough, by halves; all of the record's is.
         low, high = found // step, most // step
         while low < high:
