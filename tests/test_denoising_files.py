@@ -118,6 +118,15 @@ def test_the_result_of_one_file_may_be_the_next_one(shoot):
     assert (shoot / "0-denoised-denoised.dng").read_bytes() == twice
 
 
+def test_a_preview_takes_no_name(shoot):
+    with pytest.raises(UsageError, match=r"b\.jpg: no such file") as caught:
+        denoise_files([shoot / "0.dng", shoot / "b.jpg"], preview=True)
+    assert "-o NAME.png" in caught.value.hint
+    with pytest.raises(UsageError, match=r"r\.png: one file cannot hold the results of .*0\.dng, .*1\.dng"):
+        denoise_files([shoot], shoot / "r.png", preview=True)
+    assert len(list(shoot.iterdir())) == 2
+
+
 def test_a_preview_shows_the_middle_before_and_after(tmp_path):
     design = dataclasses.replace(SENSORS["mild"], size=(700, 900))
     camera = VirtualCamera(design)

@@ -64,6 +64,15 @@ def test_inspect_calls_what_denoise_reads_not_unreadable(tmp_path):
     assert read_frame(path, demosaiced=True).mosaic.shape == (16, 48)
 
 
+def test_inspect_calls_what_nothing_reads_unreadable(tmp_path):
+    path = write(tmp_path / "a.dng", np.full((16, 16, 4), 99, np.uint16))
+    _, facts = describe(path)
+    assert "4 colours per pixel" in facts["unreadable"]
+    assert "not for calibrate" not in facts
+    with pytest.raises(InputError, match="three colours"):
+        read_frame(path, demosaiced=True)
+
+
 def scene(size: tuple[int, int] = (120, 160)) -> np.ndarray:
     """Return linear light [H, W, 3] in [0, 1]: a ramp and a coloured square."""
     rows, columns = np.mgrid[: size[0], : size[1]] / np.array(size)[:, None, None]

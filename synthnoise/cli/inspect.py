@@ -12,9 +12,6 @@ from synthnoise.cli.parameters import Json
 from synthnoise.errors import InputError
 from synthnoise.output import Output, layout
 
-NO_READOUT = ("linear", "float")
-"""Contents that denoise and develop read, while calibrate wants a mosaic as the sensor gave it."""
-
 
 def inspect(
     source: Annotated[
@@ -56,7 +53,8 @@ def describe(path: Path) -> tuple[str, dict[str, Any]]:
 
     info = dataclasses.asdict(read_metadata(path))
     del info["path"]
-    if info["content"] in NO_READOUT:
+    if info.pop("demosaiced"):
+        # denoise and develop read it, while calibrate wants a mosaic as the sensor gave it.
         info["not_for_calibrate"] = info.pop("unreadable")
     return "RAW file", {
         name.replace("_", " "): value for name, value in info.items() if value not in (None, "", ())

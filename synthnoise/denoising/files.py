@@ -141,8 +141,17 @@ def denoise_files(
     paths = _chosen(inputs, request)
     if isinstance(settings.profile, str | Path):
         settings = dataclasses.replace(settings, profile=load_profile(settings.profile))
+    missing = next((path for path in paths if not path.exists()), None)
+    if request.preview and missing is not None and len(paths) > 1:
+        raise UsageError(
+            f"{missing}: no such file", hint="--preview takes no name: -o NAME.png says where it goes"
+        )
     if len(paths) > 1 and output is not None and Path(output).suffix and not Path(output).is_dir():
-        raise UsageError(f"{output}: one file cannot hold {len(paths)} results", hint="give -o a folder")
+        others = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
+        raise UsageError(
+            f"{output}: one file cannot hold the results of {paths[0]}, {paths[1]}{others}",
+            hint="give -o a folder",
+        )
     dark = request.mean_dark()
     taken: dict[Path, Path] = {}
     claim = threading.Lock()

@@ -33,6 +33,8 @@ from synthnoise.raw.tiff import Directory, Tiff
 
 HEADERLESS_SUFFIXES = ("", ".raw", ".bin", ".dat", ".npy", ".tif", ".tiff", ".fits", ".fit", ".fts")
 
+DEMOSAICED = (("linear", 3), ("float", 1))
+"""Content and colours per pixel of the pictures that are denoised and developed without being readouts."""
 ISO_OVERFLOW = 65535
 """Value of the 16-bit ISO tag that means "see the other tags"."""
 
@@ -68,6 +70,8 @@ class CaptureInfo:
         (S, O) pairs of the DNG NoiseProfile, or None.
     unreadable
         Why ``read_frame`` will refuse the file, or empty.
+    demosaiced
+        It may be read all the same, as a picture that is no readout: ``read_frame(path, demosaiced=True)``.
     """
 
     path: Path
@@ -93,6 +97,7 @@ class CaptureInfo:
     white: float | None = None
     noise_profile: tuple[tuple[float, float], ...] | None = None
     unreadable: str = ""
+    demosaiced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +215,7 @@ def _dng_info(path: Path, tiff: Tiff, exposure: Exposure, limits: ReadLimits) ->
         bits=image.bits,
         white=white_level(image, name),
         noise_profile=noise_profile(tiff, image.directory),
+        demosaiced=(image.content, image.samples) in DEMOSAICED,
         **vars(exposure),
     )
     try:

@@ -125,6 +125,8 @@ def raw_image(tiff: Tiff, limits: ReadLimits) -> RawImage:
 
 def refuse_unreadable(image: RawImage, name: str) -> None:
     """Raise InputError, saying what the file is, unless it holds a mosaic of integers that can be decoded."""
+    if image.content == "linear" and image.samples != 3:
+        raise InputError(f"{name}: is a linear DNG of {image.samples} colours per pixel: only three are read")
     if image.content == "linear":
         raise InputError(
             f"{name}: is a linear DNG ({image.compression_name}, {image.samples} colours per pixel): "
