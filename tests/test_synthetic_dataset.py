@@ -170,6 +170,11 @@ def test_the_training_loop_of_the_documentation_runs(tmp_path):
         quick = quick.replace(written, tried)
     script.write_text(f"{quick}\nassert loss.item() > 0\n")
     run = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, env=ONE_THREAD, timeout=99, check=False
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env=ONE_THREAD,
+        timeout=300,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
