@@ -3,6 +3,7 @@
 Within :func:`pretended_gpu`, what asks for ``cuda`` gets tensors that say they are on it. Where two devices
 meet, and where a tensor there is taken for an array here, it is an error as on a GPU; and convolutions read
 ten bits of each number, unless they are told not to (TF32). How long the real one waits is counted, not felt.
+One thing differs: parameters of modules that move become other objects, where CUDA keeps them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 """Of torch.cuda, what is asked before anything else."""
 
 ARRAYS = {"numpy", "__array__", "data_ptr", "__dlpack__"}
-CROSSING = {"copy_", "to", "__set__", "module_load", "_has_compatible_shallow_copy_type"}
+CROSSING = {"copy_", "to", "__set__", "_has_compatible_shallow_copy_type"}
 INDEXING = {"__getitem__", "__setitem__", "index_put_"}
 WAITING = {"item", "tolist", "nonzero", "masked_select", "unique", "bincount", "equal"} | {
     "__bool__", "__int__", "__float__", "__index__", "cpu",
@@ -69,14 +70,8 @@ class _Mode(TorchFunctionMode):
 @contextlib.contextmanager
 def pretended_gpu() -> Iterator[collections.Counter[str]]:
     """Have a GPU in this thread; yields how often the processor waited for it, by what it called."""
-    swap = torch.__future__.get_swap_module_params_on_conversion()
-    # A parameter that moves stays the same object, as on a GPU.
-    torch.__future__.set_swap_module_params_on_conversion(True)
-    try:
-        with mock.patch.multiple(torch.cuda, **FUNCTIONS), _Mode() as mode:
-            yield mode.waits
-    finally:
-        torch.__future__.set_swap_module_params_on_conversion(swap)
+    with mock.patch.multiple(torch.cuda, **FUNCTIONS), _Mode() as mode:
+        yield mode.waits
 
 
 def _call(func: Any, args: Any, kwargs: Any, waits: collections.Counter[str]) -> Any:

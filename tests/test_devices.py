@@ -187,6 +187,8 @@ def test_a_state_goes_on_on_the_other_device(begins: torch.device) -> None:
         first.look(examples[begins.type], state)
         first.step(1e-3, state)
         second.restore(first.tensors())
+        for parameter, kept in second._optimiser.state.items():
+            assert kept["exp_avg"].stride() == parameter.stride()
         for one in (first, second):
             own = RunState(step=1, gradient=state.gradient)
             one.look(examples[begins.type if one is first else goes_on.type], own)

@@ -95,11 +95,15 @@ def restore_tensors(
     )
     for name, value in average.values.items():
         value.copy_(tensors[_AVERAGE + name])
+    parameters = dict(enumerate(p for group in optimiser.param_groups for p in group["params"]))
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(_OPTIMISER):
             number, _, key = name.removeprefix(_OPTIMISER).partition(".")
-            state.setdefault(int(number), {})[key] = value
+            like = parameters[int(number)]
+            # Optimisers take all parameters at once where what belongs to one lies in memory as it does.
+            laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+            state.setdefault(int(number), {})[key] = laid
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
 

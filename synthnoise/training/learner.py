@@ -64,11 +64,7 @@ class Learner:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parameters = sum(p.numel() for p in learnt)
         self._ranks, self._plan = ranks, plan
-        # In one kernel, but where gradients come scaled: then it could not be told of their limit.
-        fused = True if ranks.device.type == "cuda" and plan.precision != "16-mixed" else None
-        self._optimiser = torch.optim.AdamW(
-            learnt, lr=plan.lr, betas=BETAS, weight_decay=WEIGHT_DECAY, fused=fused
-        )
+        self._optimiser = torch.optim.AdamW(learnt, lr=plan.lr, betas=BETAS, weight_decay=WEIGHT_DECAY)
         self._module, self._stepper = ranks.setup(self.network, self._optimiser)
         self._average = Average(self.network, plan.average)
 
