@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -153,6 +155,25 @@ def test_an_interrupted_run_leaves_nothing(shoot, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         denoise_files([shoot / "0.dng"], tmp_path / "out", progress=Impatient())
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_ctrl_c_between_two_files_leaves_whole_ones_alone(shoot, tmp_path):
+    class Impatient:
+        def start(self, title, total=None): ...
+        def note(self, text): ...
+        def advance(self, steps=1):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        denoise_files([shoot], tmp_path / "out", progress=Impatient())
+    results = list((tmp_path / "out").iterdir())
+    assert tmp_path / "out" / "0-denoised.dng" in results
+    for path in results:
+        assert read_frame(path).mosaic.shape == (128, 192)
+    # The same request goes on where it was left.
+    outcomes = denoise_files([shoot], tmp_path / "out", on_existing="skip")
+    assert [outcome.skipped for outcome in outcomes] == [True, len(results) == 2]
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 def test_a_picture_stays_a_picture(tmp_path):
