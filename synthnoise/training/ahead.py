@@ -1,7 +1,7 @@
 """Examples of several steps drawn at once: those of one are too small to keep a GPU busy.
 
-Four pairs with ``sensor-prior`` take 2230 small operations, 64 take 2430, and each costs a GPU about as much for
-one pair as for hundreds. Which pairs a step sees, their numbers say, whatever is drawn with them.
+Four pairs with ``sensor-prior`` take 2230 small operations, 64 take 2430, and each costs a GPU about as much
+for one pair as for hundreds. Which pairs a step sees, their numbers say, whatever is drawn with them.
 """
 
 from __future__ import annotations
