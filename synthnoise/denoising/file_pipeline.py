@@ -212,7 +212,7 @@ class FileWork:
 def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) -> None:
     """Take files through all stages, writing the last and reading the next beside denoising.
 
-    One thread does both, in this order: of three frames in memory at once a gigabyte would not be enough.
+    One thread does both, in this order, so that never two frames wait beside the one that is denoised.
 
     Parameters
     ----------
