@@ -1,7 +1,7 @@
 """Lossless JPEG (ITU-T T.81 process 14) decoding, of the kind that DNGs hold: predictor 1, no restarts.
 
-It takes two thirds of LibRaw's time, and runs in as many threads as there are tiles. What is of another kind, or
-damaged, is left to LibRaw, whose word on it counts.
+It takes two thirds of LibRaw's time, and runs in several threads where there are several tiles. What is of
+another kind, or damaged, is left to LibRaw, whose word on it counts.
 """
 
 from __future__ import annotations
