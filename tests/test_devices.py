@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,8 +29,17 @@ from synthnoise.training.ranks import Ranks
 from synthnoise.training.trainer import train
 
 PLUGINS = default_plugins()
-SLOW = {"wmm", "dead-leaves-textured", "primitives-3d"}
-"""Image models of many small steps; the first is what the second is drawn with."""
+QUICK = {
+    *("dead-leaves", "vibrant-leaves", "mondrian", "spectrum", "folder"),
+    *("gaussian", "sensor-prior", "spectral", "sfrn"),
+    *("raw", "patch-dct"),
+}
+"""Those that say most in little time; the others are slow."""
+
+
+def models(names: Iterable[str]) -> list[Any]:
+    """Return names as parameters of a test."""
+    return [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in names]
 
 
 def test_a_pretended_gpu_refuses_what_a_gpu_would() -> None:
@@ -45,7 +56,7 @@ def test_a_pretended_gpu_refuses_what_a_gpu_would() -> None:
         assert waits == {"cpu": 1}
 
 
-@pytest.mark.parametrize("name", [r.name for r in PLUGINS.records("image_models") if r.name not in SLOW])
+@pytest.mark.parametrize("name", models(r.name for r in PLUGINS.records("image_models")))
 def test_images_are_drawn_on_the_device(name: str, tmp_path: Path) -> None:
     if name == "folder":
         from PIL import Image
@@ -61,7 +72,7 @@ def test_images_are_drawn_on_the_device(name: str, tmp_path: Path) -> None:
         torch.testing.assert_close(there.cpu(), here, rtol=0, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", [r.name for r in PLUGINS.records("noise_models")])
+@pytest.mark.parametrize("name", models(r.name for r in PLUGINS.records("noise_models")))
 def test_noise_is_drawn_on_the_device(name: str, profile) -> None:  # type: ignore[no-untyped-def]
     record = PLUGINS.find("noise_models", name)
     model = testing.build(record)
@@ -80,7 +91,7 @@ def test_noise_is_drawn_on_the_device(name: str, profile) -> None:  # type: igno
         torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", bundled_names())
+@pytest.mark.parametrize("name", models(bundled_names()))
 def test_bundled_networks_denoise_on_a_gpu_as_on_the_processor(name: str) -> None:
     planes = 4 if name == "raw" else 3
     noisy = np.random.default_rng(0).normal(0.5, 0.01, (1, planes, 48, 64)).astype(np.float32)
@@ -94,7 +105,7 @@ def test_bundled_networks_denoise_on_a_gpu_as_on_the_processor(name: str) -> Non
         np.testing.assert_allclose(denoiser.denoised(noisy, *noise), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [r.name for r in PLUGINS.records("denoisers") if not r.trainable])
+@pytest.mark.parametrize("name", models(r.name for r in PLUGINS.records("denoisers") if not r.trainable))
 def test_classical_denoisers_run_on_a_gpu(name: str) -> None:
     noisy = np.random.default_rng(0).normal(0.5, 0.01, (1, 4, 32, 64)).astype(np.float32)
     noise = (0.0,) * 4, (1e-4,) * 4
