@@ -1,7 +1,7 @@
-"""Files on their way through reading, denoising and writing; of small ones, two at a time.
+"""Files on their way through reading, denoising and writing; of small ones, three at a time.
 
-Denoising keeps all cores busy but for moments, reading and writing keep few: so the last file is written, and
-then the next one read, while one is denoised. Large frames take turns, to stay within the memory.
+Denoising keeps all cores busy but for moments, reading and writing keep one: so the next file is read and the
+last one written while one is denoised. Large frames take turns, to stay within the memory.
 """
 
 from __future__ import annotations
@@ -210,9 +210,7 @@ class FileWork:
 
 
 def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) -> None:
-    """Take files through all stages, writing the last and reading the next beside denoising.
-
-    One thread does both, in this order, so that never two frames wait beside the one that is denoised.
+    """Take files through all stages, reading the next and writing the last beside denoising.
 
     Parameters
     ----------
@@ -228,7 +226,7 @@ def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) ->
             writing.result()
             done(work)
 
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         try:
             for work, following in zip(works, [*works[1:], None], strict=True):
                 if ahead is not None:
@@ -239,15 +237,16 @@ def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) ->
                 work.attempt(work.read)
                 small, ahead = work.is_small, None
                 if small and following is not None and _may_be_early(following, work):
-                    ahead = beside.submit(following.read_ahead)
+                    ahead = reader.submit(following.read_ahead)
                 work.attempt(work.denoise)
                 wait()
-                behind.append((work, beside.submit(work.attempt, work.write)))
+                behind.append((work, writer.submit(work.attempt, work.write)))
                 if not small:
                     wait()
             wait()
         except BaseException:
-            beside.shutdown(wait=False, cancel_futures=True)
+            for pool in (reader, writer):
+                pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
