@@ -89,9 +89,9 @@ def test_missing_parts_are_trained_first(recipes: Path, whole: dict[str, bytes],
     assert weights(tmp_path) == whole
     assert summary.output == tmp_path / "net.safetensors"
     assert listener.said == [
-        "part 1 of 3: one",
-        "part 2 of 3: two, from one.safetensors",
-        "part 3 of 3: three, from two.safetensors,"
+        "part 1 of 3: one, 3 steps",
+        "part 2 of 3: two, 3 steps, from one.safetensors",
+        "part 3 of 3: three, 3 steps, from two.safetensors,"
         " which are not the very weights of the recipe, but of their kind",
     ]
 
@@ -132,7 +132,9 @@ def test_the_very_weights_are_named_so(recipes: Path, whole: dict[str, bytes], t
     (tmp_path / "three.toml").write_text((recipes / "three.toml").read_text().replace(OTHER, digest))
     listener = Listener()
     make(tmp_path, tmp_path, progress=listener)
-    assert listener.said == ["part 3 of 3: three, from two.safetensors, the very weights of the recipe"]
+    assert listener.said == [
+        "part 3 of 3: three, 3 steps, from two.safetensors, the very weights of the recipe"
+    ]
 
 
 def test_what_is_given_is_for_the_last_part(recipes: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_processes_go_through_the_parts_together(recipes: Path, tmp_path: Path) 
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("part ")] == [
-        "part 1 of 2: one",
-        "part 2 of 2: two, from one.safetensors",
+        "part 1 of 2: one, 3 steps",
+        "part 2 of 2: two, 3 steps, from one.safetensors",
     ]
     assert {*weights(tmp_path)} == {"one.safetensors", "net.safetensors"}

@@ -106,7 +106,8 @@ def train_recipe(
     for number in range(first, len(parts)):
         part = parts[number]
         if is_first_process() and len(parts) > 1:
-            progress.note(f"part {number + 1} of {len(parts)}: {part.name}{_remark(part, before)}")
+            work = f"{part.name}, {_budget(part)}{_remark(part, before)}"
+            progress.note(f"part {number + 1} of {len(parts)}: {work}")
         origin = {} if number == 0 else {"start": parts[number - 1].output}
         summary = train(
             output=part.output,
@@ -178,6 +179,12 @@ def _foreseen(part: Part, before: Start | None, plugins: Plugins) -> Start:
         recipe=plan.recipe(),
     )
     return Start(name=part.output.name, network=nn.Identity(), record=record, sha256="")
+
+
+def _budget(part: Part) -> str:
+    """Return how long a part is; what is given beside a recipe shortens the last one alone."""
+    given = {unit: part.arguments.get(unit) for unit in ("steps", "minutes")}
+    return " or ".join(f"{value} {unit}" for unit, value in given.items() if value is not None)
 
 
 def _remark(part: Part, before: Start | None) -> str:
