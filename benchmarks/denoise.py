@@ -3,7 +3,8 @@
 Quality: scenes shot by virtual cameras, PSNR of the CFA planes in linear light at the digital gain, against
 the perfect sensor; the noise level is estimated blind, as for a file without profile or tag. Beside it a
 Gaussian filter whose width is the best of a few for each row, told the truth. Cameras of up to 12 bits are
-not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean.
+not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean, of
+all its pixels, and of those that are neither hot nor of telegraph noise, as a denoiser should replace those.
 --anatomy says what the squared error that is left is made of: the mean of each plane, its shading (a
 Gaussian of 16 pixels), the means of rows and of columns of what then remains, and the rest, which is detail
 and noise. A sensor's own offset, shading and glow no denoiser of a single frame can know; --dark takes them
@@ -37,7 +38,7 @@ from scipy.ndimage import gaussian_filter
 from synthnoise.denoising import denoise_frame
 from synthnoise.denoising.dark_pattern import average_darks, subtract_dark
 from synthnoise.denoising.raw_outputs import RawOutput
-from synthnoise.raw.cfa import linear_planes
+from synthnoise.raw.cfa import linear_planes, pack
 from synthnoise.raw.frame import Frame
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
@@ -61,16 +62,27 @@ def psnr(planes: Planes, clean: Planes, ratio: float) -> float:
 
 @dataclass(frozen=True)
 class Shot:
-    """A scene before one camera: what it recorded, and linear planes [4, H, W] of noise and of none."""
+    """A scene before one camera: what it recorded, and linear planes [4, H, W] of noise and of none.
+
+    ``sound`` are the pixels [4, H, W] that are neither hot nor of telegraph noise.
+    """
 
     frame: Frame
     noisy: Planes
     clean: Planes
+    sound: NDArray[np.bool_]
     ratio: float
 
     def restored(self, denoiser: str) -> Planes:
         """Return the linear planes that a denoiser makes of it."""
         return linear_planes(denoise_frame(RawOutput().prepared(self.frame), denoiser=denoiser).frame)
+
+    def shifts(self, restored: Planes) -> tuple[float, float]:
+        """Return the largest change in percent of a plane's mean: of all pixels, and of the sound ones."""
+        before, after = self.noisy.astype(np.float64), restored.astype(np.float64)
+        everywhere = after.mean((1, 2)) / before.mean((1, 2)) - 1
+        sound = after.mean((1, 2), where=self.sound) / before.mean((1, 2), where=self.sound) - 1
+        return 100 * float(np.abs(everywhere).max()), 100 * float(np.abs(sound).max())
 
 
 def shoot(sensor: Sensor, scene: Planes, ratio: float, *, dark: bool = False, known: bool = False) -> Shot:
@@ -82,23 +94,31 @@ def shoot(sensor: Sensor, scene: Planes, ratio: float, *, dark: bool = False, kn
     if dark:
         frame = subtract_dark(frame, average_darks([camera.dark()]))[0]
     clean = linear_planes(camera.shoot(light, ratio=ratio, clean=True))
-    return Shot(frame, linear_planes(frame), clean, ratio)
+    return Shot(frame, linear_planes(frame), clean, sound_pixels(camera, frame), ratio)
+
+
+def sound_pixels(camera: VirtualCamera, frame: Frame) -> NDArray[np.bool_]:
+    """Return which pixels [4, H, W] of a frame are neither hot nor of telegraph noise."""
+    sound = np.ones_like(frame.mosaic, dtype=np.bool_)
+    for defects in (camera.unit.hot_pixels, camera.unit.telegraph_pixels):
+        sound[defects.rows, defects.columns] = False
+    top, left, bottom, right = frame.area
+    return pack(sound[top:bottom, left:right], (2, 2))
 
 
 def print_quality(denoisers: list[str], *, dark: bool) -> None:
     """Print PSNR per camera and ratio, and by how much each denoiser moves the mean of a plane."""
-    titles = " ".join(f"{Path(name).stem:>10} {'shift':>7}" for name in denoisers)
+    titles = " ".join(f"{Path(name).stem:>10} {'shift':>7} {'sound':>7}" for name in denoisers)
     print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {'Gaussian':>9} {titles}   dB, %")
     for name, ratio in itertools.product(CAMERAS, RATIOS):
         sensor = SENSORS[name]
         shot = shoot(sensor, dead_leaves(sensor.size, seed=SCENE), ratio, dark=dark)
         smooth = max(psnr(gaussian_filter(shot.noisy, (0, w, w)), shot.clean, ratio) for w in WIDTHS)
         row = f"{name:10} {ratio:6g} {psnr(shot.noisy, shot.clean, ratio):8.2f} {smooth:9.2f}"
-        level = shot.noisy.mean((1, 2), dtype=np.float64)
         for denoiser in denoisers:
             restored = shot.restored(denoiser)
-            shift = 100 * np.abs(restored.mean((1, 2), dtype=np.float64) / level - 1).max()
-            row += f" {psnr(restored, shot.clean, ratio):10.2f} {shift:7.3f}"
+            shift, sound = shot.shifts(restored)
+            row += f" {psnr(restored, shot.clean, ratio):10.2f} {shift:7.3f} {sound:7.3f}"
         print(row, flush=True)
 
 
