@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Literal
 
 from synthnoise.errors import PluginError
 
-Domain = Literal["bayer", "linear-rgb", "srgb", "any"]
-"""What the planes of a network are: four packed ones, linear RGB, sRGB, or no matter what."""
+Domain = Literal["bayer", "mosaic", "linear-rgb", "srgb", "any"]
+"""What the planes of a network are: four packed ones, those of another colour filter array, linear RGB, sRGB,
+or no matter what."""
 
 PLUGIN_API = 1
 """Version of the plugin contract; the core accepts this number and the one before."""
@@ -134,7 +135,8 @@ class DenoiserSpec(Spec):
     Attributes
     ----------
     domain
-        ``"bayer"`` (four packed planes), ``"linear-rgb"``, ``"srgb"`` or ``"any"``.
+        ``"bayer"`` (four packed planes), ``"mosaic"`` (one plane for each position of another colour filter
+        array), ``"linear-rgb"``, ``"srgb"`` or ``"any"``. The core offers it nothing else.
     channels
         Planes that the network takes and gives; 0 where any number will do.
     conditioning

@@ -19,6 +19,7 @@ from synthnoise.devices import full_precision
 from synthnoise.errors import SynthnoiseError
 from synthnoise.plugins import default_plugins
 from synthnoise.rng import Rng
+from synthnoise.specs import Domain
 from synthnoise.training.ahead import Ahead
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import RunState
@@ -97,9 +98,10 @@ def test_bundled_networks_denoise_on_a_gpu_as_on_the_processor(name: str) -> Non
     noisy = np.random.default_rng(0).normal(0.5, 0.01, (1, planes, 48, 64)).astype(np.float32)
     # Stabilised, white is a level of 550.
     noise = (1e-5,) * planes, (1e-6,) * planes
-    expected = Denoiser(Settings(denoiser=name, device="cpu"), bayer=planes == 4).denoised(noisy, *noise)
+    domain: Domain = "bayer" if planes == 4 else "srgb"
+    expected = Denoiser(Settings(denoiser=name, device="cpu"), domain=domain).denoised(noisy, *noise)
     with pretended_gpu():
-        denoiser = Denoiser(Settings(denoiser=name, device="cuda"), bayer=planes == 4)
+        denoiser = Denoiser(Settings(denoiser=name, device="cuda"), domain=domain)
         assert denoiser.remarks == ()
         assert denoiser.device == torch.device("cuda")
         np.testing.assert_allclose(denoiser.denoised(noisy, *noise), expected, atol=1e-5)

@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from networks import SMALL, SMALL_RECORD, stirred
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 from raw_scenes import noise_frame
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
@@ -153,8 +154,14 @@ def crash(result: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     raise RuntimeError("driver lost\nand more")
 
 
+def fail(result: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    # Neither onnxruntime's failures nor Python's have an ancestor below Exception in common.
+    raise Fail("driver gone\nand more")
+
+
 @pytest.mark.parametrize(
-    ("spoil", "reason"), [(smear, "something else, by"), (blacken, "by inf"), (crash, "fails: driver lost")]
+    ("spoil", "reason"),
+    [(smear, "something else, by"), (blacken, "by inf"), (crash, ": driver lost"), (fail, ": driver gone")],
 )
 def test_a_provider_that_computes_something_else_is_not_used(model: Path, spoil: Any, reason: str) -> None:
     reference = OnnxNetwork(open_session(model, CPU))

@@ -142,6 +142,7 @@ def write(path: Path, tensors: dict[str, torch.Tensor], record: Any) -> Path:
         ({"denoiser": 3}, InputError),
         ({"denoiser": "patch-dct", "options": {}}, (InputError, PluginError)),
         ({"schema": 2}, InputError),
+        ({"domain": "martian"}, InputError),
         ({"halo": -1}, InputError),
         ({"halo": 0}, InputError),
         ({"halo": 4}, InputError),

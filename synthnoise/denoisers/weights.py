@@ -14,7 +14,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from safetensors import SafetensorError, safe_open
 
@@ -22,7 +22,7 @@ import synthnoise
 from synthnoise.errors import InputError, PluginError, UsageError
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins, default_plugins
-from synthnoise.specs import DenoiserSpec
+from synthnoise.specs import DenoiserSpec, Domain
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,7 +45,7 @@ class WeightsRecord:
     options
         Values of its options.
     domain
-        What the planes are: ``"bayer"`` (four packed planes), ``"linear-rgb"`` or ``"srgb"``.
+        What the planes are (:data:`synthnoise.specs.Domain`), such as ``"bayer"`` or ``"srgb"``.
     channels
         Planes in and out.
     sigma_planes
@@ -73,7 +73,7 @@ class WeightsRecord:
     """
 
     denoiser: str
-    domain: str
+    domain: Domain
     channels: int
     options: dict[str, Any] = field(default_factory=dict)
     sigma_planes: int = 1
@@ -171,6 +171,7 @@ def denoiser_spec(record: WeightsRecord, *, plugins: Plugins | None = None) -> D
     spec: DenoiserSpec = (plugins or default_plugins()).find("denoisers", record.denoiser)
     return dataclasses.replace(
         spec,
+        domain=record.domain,
         channels=record.channels,
         stabilised=record.stabilised,
         halo=record.halo,
@@ -294,6 +295,8 @@ def _has_type(value: Any, annotation: Any) -> bool:
     """Return whether a JSON value has one of the types that the fields of the record have."""
     if annotation == tuple[float, float]:
         return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+    if get_origin(annotation) is Literal:
+        return value in get_args(annotation)
     arguments = get_args(annotation)
     if arguments:
         return isinstance(value, dict) and (arguments[1] is Any or all(map(_is_number, value.values())))

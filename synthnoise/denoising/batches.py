@@ -38,7 +38,8 @@ def denoise_stream(
                 hint="let it pass through synthnoise noise first",
             )
         if denoiser is None:
-            denoiser = Denoiser(settings, bayer=fields["noisy"].shape[1] == BAYER_PLANES)
+            bayer = fields["noisy"].shape[1] == BAYER_PLANES
+            denoiser = Denoiser(settings, domain="bayer" if bayer else "any")
         restored = []
         for noisy, profile in zip(fields["noisy"], fields["noise_profile"], strict=True):
             shot, read = profile.T.tolist()

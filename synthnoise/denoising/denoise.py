@@ -17,6 +17,7 @@ from synthnoise.denoising.tile_pipeline import denoise_tiles
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import Frame
+from synthnoise.specs import Domain
 
 DEFAULT_TILE = 2048
 """Mosaic pixels: small enough for 1 GB on any frame, large enough that the context costs little."""
@@ -97,7 +98,7 @@ def denoise_frame(
         colours=None if ordinary else source.colours,
         period=source.period,
         neutral=frame.as_shot_neutral,
-        bayer=frame.is_bayer,
+        domain=_domain(frame),
     )
     profile = settings.profile
     if isinstance(profile, str | Path):
@@ -128,3 +129,10 @@ def denoise_frame(
     return dataclasses.replace(
         result, frame=dataclasses.replace(result.frame, noise_profile=result.residual_profile)
     )
+
+
+def _domain(frame: Frame) -> Domain:
+    """Return what the planes of a frame are."""
+    if frame.is_linear:
+        return "linear-rgb"
+    return "bayer" if frame.is_bayer else "mosaic"

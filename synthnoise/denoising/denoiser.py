@@ -22,6 +22,7 @@ from synthnoise.devices import enough_memory, full_precision
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
+from synthnoise.specs import Domain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +34,15 @@ Prepared = tuple[Array, Array]
 AUTO = "auto"
 """Stands for the best of ours for what there is to denoise: of the two that follow."""
 NETWORK, CLASSICAL = "raw", "patch-dct"
+
+DOMAINS: dict[Domain, str] = {
+    "bayer": "Bayer mosaics",
+    "mosaic": "mosaics of another colour filter array",
+    "linear-rgb": "linear RGB",
+    "srgb": "pictures in sRGB",
+    "any": "anything",
+}
+"""Domains in words."""
 
 LEVEL_BLOCK = 8
 """Repeats along the edge of a block whose mean is kept, where a repeat is larger than 2x2."""
@@ -119,13 +129,13 @@ class Denoiser:
         other than 2x2.
     neutral
         A neutral grey in the three colours of the planes, which tells colour from brightness.
-    bayer
-        The planes are those of a Bayer mosaic.
+    domain
+        What the planes are; ``"any"`` where nothing is known of them.
 
     Raises
     ------
     UsageError
-        The denoiser is made for another number of planes.
+        The denoiser is made for planes of another domain.
     """
 
     def __init__(
@@ -135,7 +145,7 @@ class Denoiser:
         colours: tuple[int, ...] | None = None,
         period: tuple[int, int] = (2, 2),
         neutral: tuple[float, ...] | None = None,
-        bayer: bool = False,
+        domain: Domain = "any",
     ) -> None:
         self.strengths = Strengths(
             luma=settings.strength * settings.luma,
@@ -143,9 +153,14 @@ class Denoiser:
             colours=colours,
             neutral=neutral or (1.0, 1.0, 1.0),
         )
-        self.name = settings.chosen(bayer=bayer)
+        self.name = settings.chosen(bayer=domain == "bayer")
         loaded = load_denoiser(self.name, settings.options, settings.device)
         self.record, self.network, self.device = loaded.record, loaded.network, loaded.device
+        if "any" not in (self.record.domain, domain) and self.record.domain != domain:
+            raise UsageError(
+                f"{self.name} is for {DOMAINS[self.record.domain]}, not for {DOMAINS[domain]}",
+                hint="leave -d out for what suits, or train one: synthnoise train",
+            )
         self.remarks = () if loaded.remark is None else (loaded.remark,)
         # What is measured ends a step of the network's grid beyond what it sees, which is room for defects.
         spare = self.record.multiple_of if self.record.trainable else 0
@@ -155,7 +170,7 @@ class Denoiser:
         if colours is not None:
             if self.record.channels or not self.record.stabilised:
                 raise UsageError(
-                    f"{self.record.name} is not made for a {period[1]}x{period[0]} colour filter array",
+                    f"{self.name} is not made for a {period[1]}x{period[0]} colour filter array",
                     hint="patch-dct denoises any",
                 )
             self.context += -(-self.record.halo // min(period)) + INTERPOLATION
@@ -189,7 +204,7 @@ class Denoiser:
         grid = list(tiles(size, edge, halo, step)) if area is None else equal_tiles(size, area, halo, step)
         if self.record.global_context and len(grid) > 1:
             raise UsageError(
-                f"{self.record.name} sees a whole image at once: tiles would show",
+                f"{self.name} sees a whole image at once: tiles would show",
                 hint="crop the image, or give a larger --tile",
             )
         return grid
@@ -234,7 +249,7 @@ class Denoiser:
         """
         if self.record.channels not in (0, noisy.shape[-3]):
             raise UsageError(
-                f"{self.record.name} takes {self.record.channels} planes, not {noisy.shape[-3]}",
+                f"{self.name} takes {self.record.channels} planes, not {noisy.shape[-3]}",
                 hint="RAW has one per CFA position, pictures have three: take a denoiser for such",
             )
         if not self.record.stabilised:

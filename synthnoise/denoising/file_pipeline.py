@@ -172,7 +172,7 @@ class FileWork:
 
     def _denoise_picture(self, picture: Picture, progress: Progress) -> Callable[[], FileOutcome]:
         path, batch, target = self.path, self.batch, self._place()
-        denoiser = Denoiser(self.settings)
+        denoiser = Denoiser(self.settings, domain="srgb")
         if batch.preview:
             restored, sigma = preview_picture(picture, denoiser)
         else:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 ONNX, SAFETENSORS = ".onnx", ".safetensors"
 
 _EXTRA = "onnx"
+_DAMAGED = "the file is damaged, or its metadata are of another network: export the weights again"
 _SIGMA = 0.1
 """Noise level of the image that a network is tried on, where it is not stabilised to 1."""
 _LARGEST = {"channels": 64, "halo": 4096, "multiple_of": 1024}
@@ -155,7 +156,7 @@ def _from_cache(path: Path) -> LoadedNetwork | None:
     try:
         network = OnnxNetwork(open_session(kept.model, CPU))
         difference = largest_difference(_trial(record).run(network), kept.expected)
-    except (SynthnoiseError, RuntimeError, ValueError):
+    except SynthnoiseError:
         return None
     return LoadedNetwork(record=record, network=network) if difference <= CPU_TOLERANCE else None
 
@@ -187,10 +188,12 @@ def load_onnx(path: Path | str, device: str = "cpu") -> LoadedNetwork:
     trial = _trial(record)
     try:
         result = trial.run(network)
-    except (SynthnoiseError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: does not run: {printable(str(error).splitlines()[0])}") from error
-    if result.shape[1] != record.channels or not bool(np.isfinite(result).all()):
-        raise InputError(f"{path}: gives {result.shape[1]} planes for {record.channels}, or no numbers")
+    except SynthnoiseError as error:
+        raise InputError(f"{path}: {error.message}", hint=_DAMAGED) from error
+    if result.shape != (given := trial.planes().shape):
+        raise InputError(f"{path}: gives an image of shape {result.shape} for {given}", hint=_DAMAGED)
+    if not bool(np.isfinite(result).all()):
+        raise InputError(f"{path}: gives NaN or infinity", hint=_DAMAGED)
     available = onnxruntime.get_available_providers()
     network, remark = on_provider(path, device, trial, available=available, reference=network)
     return LoadedNetwork(record=record, network=network, remark=remark)
@@ -205,16 +208,30 @@ def _trial(record: DenoiserSpec) -> Trial:
 
 
 def _record(path: Path, metadata: Mapping[str, str]) -> DenoiserSpec:
-    """Return what the file says of its network, for the core."""
+    """Return what the file says of its network, for the core.
+
+    Raises
+    ------
+    InputError
+        It says nothing, or what cannot be.
+    """
+    from synthnoise.denoisers.weights import SCHEMA
+
     try:
         facts = json.loads(metadata["synthnoise"])
         numbers = {key: int(facts[key]) for key in ("channels", "halo", "multiple_of")}
         domain, stabilised = facts["domain"], facts["stabilised"]
+        schema = facts.get("schema")
         global_context = bool(facts.get("global_context", False))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: does not say what its network takes", hint="use a file of synthnoise export"
         ) from error
+    if schema != SCHEMA:
+        raise InputError(
+            f"{path}: its synthnoise metadata has schema {printable(schema)}, this reads {SCHEMA}",
+            hint="use the synthnoise that wrote it",
+        )
     if domain not in get_args(Domain) or not isinstance(stabilised, bool):
         raise InputError(f"{path}: its synthnoise metadata is damaged")
     for key, most in _LARGEST.items():

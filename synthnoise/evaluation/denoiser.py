@@ -114,7 +114,7 @@ def _on_images(
     device: str,
     progress: Progress,
 ) -> Table:
-    ready = {name: Denoiser(Settings(denoiser=name, device=device)) for name in denoisers}
+    ready = {name: Denoiser(Settings(denoiser=name, device=device), domain="srgb") for name in denoisers}
     for denoiser in ready.values():
         denoise_tiled(denoiser, torch.full((1, 3, _WARM_UP, _WARM_UP), 0.5), 0.1)
     rows = []

@@ -70,7 +70,7 @@ def evaluate_invariance(
     if len(denoisers) < 2:
         raise UsageError("differences need two denoisers", hint="name the reference first")
     paths = image_files(Path(folder))[::every]
-    ready = [Denoiser(Settings(denoiser=name, device=device)) for name in denoisers]
+    ready = [Denoiser(Settings(denoiser=name, device=device), domain="srgb") for name in denoisers]
     trials: list[tuple[str, Callable[[Tensor], Tensor]]] = [
         *((f"rotated {angle:g}", _rotation(angle)) for angle in ANGLES),
         *((f"scaled {scale:g}", _scaling(scale)) for scale in SCALES),
