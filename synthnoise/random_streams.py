@@ -34,6 +34,7 @@ class Stream(IntEnum):
     SENSOR_PLACE = 18
     HOT_FLICKER = 19
     ROW_MODES = 20
+    PHOTO_RESPONSE = 21
 
     LEAF_RADIUS = 32
     LEAF_POSITION = 33

@@ -101,6 +101,24 @@ def test_as_many_pixels_are_hot_as_it_says() -> None:
     assert abs(float(found) - expected) < 5 * expected**0.5 + 0.02 * expected
 
 
+def test_pixels_differ_in_their_response_to_light_and_to_nothing_else() -> None:
+    """Bright planes spread by PRNU beside their shot noise, dark ones not at all; the mean stays."""
+    model = SensorPrior(Options(shot=(1e-9, 1e-9), read=(1.0, 1.0), prnu=0.01))
+    sensors = model.per_image(None, rng(200))
+    assert 0 <= float(sensors.prnu.min()) < float(sensors.prnu.max()) <= 0.01
+    assert float(sensors.prnu.double().mean()) == pytest.approx(0.005, abs=5 * 0.01 * (12 * 200) ** -0.5)
+    light = torch.full((200, 4, 32, 32), 0.5)
+    spread = model.sample(light, sensors, rng(200)) - light
+    expected = (0.5 * sensors.prnu).square() + model.variance(light, sensors)[:, :1, :1, :1]
+    ratio = spread.square().mean((1, 2, 3)) / expected.flatten()
+    assert float((ratio - 1).abs().max()) < 6 * (2 / 4096) ** 0.5
+    assert float((spread.mean((1, 2, 3)) / expected.flatten().sqrt()).abs().max()) < 6 / 4096**0.5
+    dark = model.sample(torch.zeros(200, 4, 32, 32), sensors, rng(200))
+    assert torch.equal(
+        dark, SensorPrior(Options(shot=(1e-9, 1e-9), read=(1.0, 1.0))).sample(dark * 0, None, rng(200))
+    )
+
+
 @pytest.mark.parametrize("values", [{"shot": (1e-2, 1e-3)}, {"read": (0.0, 1.0)}, {"rows": (-0.1, 0.0)}])
 def test_what_is_no_range_is_refused(values: dict[str, tuple[float, float]]) -> None:
     with pytest.raises(UsageError):

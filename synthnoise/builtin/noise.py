@@ -24,7 +24,7 @@ RECORDS = (
     ),
     NoiseModelSpec(
         name="sensor-prior",
-        summary="Shot, read, row and column noise and hot pixels of a sensor drawn for each image.",
+        summary="Shot, read, row and column noise, PRNU and hot pixels of a sensor drawn for each image.",
         factory="synthnoise.noise.sensor_prior:SensorPrior",
         options="synthnoise.noise.sensor_prior:Options",
         of_camera=False,

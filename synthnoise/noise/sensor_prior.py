@@ -2,9 +2,11 @@
 
 A network that is to serve every camera is trained on all that a camera may be: shot noise and read noise
 (A. Foi et al., IEEE TIP 17, 2008), its tails by the Tukey-lambda law of K. Wei et al., "A physics-based noise
-formation model for extreme low-light raw denoising", CVPR 2020, noise that a whole row or column shares, and
-pixels that leak. Of banding and tails most sensors have little, and what a network gives up for the few that
-have much it lacks on all others: their place in the range is the square of a uniform number.
+formation model for extreme low-light raw denoising", CVPR 2020, noise that a whole row or column shares,
+pixels that leak, and pixels that differ in their response to light (PRNU; EMVA 1288 release 4.0, section 8),
+which in the lights of a low ISO is stronger than shot noise. Of banding and tails most sensors have
+little, and what a network gives up for the few that have much it lacks on all others: their place in the
+range is the square of a uniform number.
 """
 
 from __future__ import annotations
@@ -80,6 +82,13 @@ class Options:
         default=0.0,
         metadata={"help": "greatest share of hot pixels; log-uniform over two decades", "range": (0, 0.1)},
     )
+    prnu: float = field(
+        default=0.0,
+        metadata={
+            "help": "greatest standard deviation of the photo response, as a share of the light; uniform",
+            "range": (0, 0.1),
+        },
+    )
 
     def __post_init__(self) -> None:
         for name, least in (("shot", 1e-9), ("read", 1e-3), ("rows", 0.0), ("columns", 0.0)):
@@ -104,6 +113,8 @@ class Sensors:
         Of the read noise's Tukey-lambda law.
     hot
         Share of hot pixels.
+    prnu
+        Standard deviation of the photo response, whose mean is 1.
     """
 
     shot: Tensor
@@ -112,14 +123,15 @@ class Sensors:
     columns: Tensor
     shape: Tensor
     hot: Tensor
+    prnu: Tensor
 
 
 class SensorPrior:
-    """y = S·Poisson(x / S) + read noise + a value per row and per column of the sensor + hot pixels.
+    """y = S·Poisson(response · x / S) + read noise + a value per row and per column + hot pixels.
 
     The planes are those of a 2x2 repeat, row-major, whose first two share the sensor's even rows; of other
     numbers of planes all share a row, and a column. A crop of the whole equals the crop. The variance leaves
-    hot pixels out: they are defects.
+    hot pixels out, which are defects, and the photo response, of which no noise profile S x + O tells.
     """
 
     def __init__(self, options: Options | None = None) -> None:
@@ -131,15 +143,18 @@ class SensorPrior:
 
     def per_image(self, parameters: Sensors | None, rng: Rng) -> Sensors:
         """Return the sensor of each image of ``rng``."""
-        place = rng.uniform(Stream.SENSOR_PLACE, (1, 6)).view(-1, 6, 1, 1, 1)
+        place = rng.uniform(Stream.SENSOR_PLACE, (1, 7)).view(-1, 7, 1, 1, 1)
         place[:, 1] = (place[:, 1] * READ_LEVELS).floor() / (READ_LEVELS - 1)
         return self._sensors(place)
 
     def sample(self, clean: Tensor, parameters: Sensors | None, rng: Rng) -> Tensor:
         """Return float32 [B, C, H, W]: noisy planes of clean ones, linear, white = 1."""
         sensors = parameters or self.per_image(None, rng)
-        noisy = add_shot_noise(clean, sensors.shot, rng)
         size = tuple(clean.shape[1:])
+        if self.options.prnu > 0:
+            response = 1 + sensors.prnu * rng.normal(Stream.PHOTO_RESPONSE, size)
+            clean = clean * response.clamp(min=0)
+        noisy = add_shot_noise(clean, sensors.shot, rng)
         noisy = noisy.add_(self._read_noise(sensors, size, rng).mul_(sensors.read.sqrt()))
         if self.options.rows[1] > 0:
             noisy = noisy + self._rows(clean.shape[1], clean.shape[2], rng) * sensors.rows.sqrt()
@@ -153,13 +168,13 @@ class SensorPrior:
     def variance(self, clean: Tensor, parameters: Sensors | None) -> Tensor:
         """Return S x + O and what rows and columns add, [B, C, H, W]; of sensors not yet drawn, the middle
         one's."""
-        sensors = parameters or self._sensors(torch.full((1, 6, 1, 1, 1), 0.5, device=clean.device))
+        sensors = parameters or self._sensors(torch.full((1, 7, 1, 1, 1), 0.5, device=clean.device))
         return clean.clamp(min=0) * sensors.shot + sensors.read + sensors.rows + sensors.columns
 
     def _sensors(self, place: Tensor) -> Sensors:
-        """Return the sensors at these places of the ranges, [B, 6, 1, 1, 1] from 0 to 1."""
+        """Return the sensors at these places of the ranges, [B, 7, 1, 1, 1] from 0 to 1."""
         options = self.options
-        shot, read, rows, hot, columns, tail = place.unbind(1)
+        shot, read, rows, hot, columns, tail, response = place.unbind(1)
         gain = _between(options.shot, shot)
         variance = (_between(options.read, read) * gain).square()
         return Sensors(
@@ -169,6 +184,7 @@ class SensorPrior:
             columns=variance * _among(options.columns, columns.square()).square(),
             shape=NORMAL_SHAPE - options.tails * (tail.square() * SHAPES).floor() / (SHAPES - 1),
             hot=options.hot * 10 ** (HOT_DECADES * (hot - 1)),
+            prnu=options.prnu * response,
         )
 
     def _read_noise(self, sensors: Sensors, size: tuple[int, ...], rng: Rng) -> Tensor:
