@@ -105,11 +105,12 @@ def test_same_arguments_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("stop", "batch_norm"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(
-    tmp_path: Path, stop: signal.Signals, batch_norm: bool
+    tmp_path: Path, stop: signal.Signals, batch_norm: bool, optimiser: str
 ) -> None:
-    options = RAW["denoiser_options"] | {"batch_norm": batch_norm, "bias_free": not batch_norm}
-    settings = RAW | {"steps": 23, "denoiser_options": options, "batch": 2, "crop": 8}
+    options = RAW["denoiser_options"] | {"batch_norm": batch_norm, "bias_free": not batch_norm, "width": 16}
+    settings = RAW | {"steps": 23, "denoiser_options": options, "batch": 2, "crop": 8, "optimiser": optimiser}
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     train(output=whole, **settings)
     resume = False

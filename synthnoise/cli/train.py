@@ -93,6 +93,7 @@ def train(
     rate: Annotated[
         float | None, typer.Option("--lr", help="Highest learning rate: 0.001, or 0.0002 from --start.")
     ] = None,
+    optimiser: Annotated[str, typer.Option("--optimiser", help="adamw, or muon: more in a step.")] = "adamw",
     average: Annotated[
         float, typer.Option("--average", help="Decay of the average of the weights; 0: none.")
     ] = 0.999,
@@ -135,6 +136,7 @@ def train(
         "cuts": ("cuts", cuts),
         "loss": ("loss", loss),
         "rate": ("lr", rate),
+        "optimiser": ("optimiser", optimiser),
         "average": ("average", average),
         "precision": ("precision", precision),
         "seed": ("seed", seed),

@@ -14,18 +14,12 @@ from synthnoise.training.average import Average
 from synthnoise.training.checkpoint import RunState, copy_tensors, restore_tensors
 from synthnoise.training.examples import Example
 from synthnoise.training.losses import LOSSES
+from synthnoise.training.optimisers import build_optimiser
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.ranks import Ranks
 
-BETAS = (0.9, 0.99)
-"""Of AdamW: with a longer memory of squared gradients, one step in a flat place leaps; networks of sums
-without normalisation have diverged of it."""
-
 GRADIENT_LIMIT, GRADIENT_MEMORY = 2.0, 100
 """Largest norm of a gradient, in its usual norm, and how many steps make that."""
-
-WEIGHT_DECAY = 1e-4
-"""Of AdamW: next to nothing, as networks without biases want."""
 
 
 class Learner:
@@ -64,7 +58,7 @@ class Learner:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parameters = sum(p.numel() for p in learnt)
         self._ranks, self._plan = ranks, plan
-        self._optimiser = torch.optim.AdamW(learnt, lr=plan.lr, betas=BETAS, weight_decay=WEIGHT_DECAY)
+        self._optimiser = build_optimiser(plan.optimiser, learnt, plan.lr)
         self._module, self._stepper = ranks.setup(self.network, self._optimiser)
         self._average = Average(self.network, plan.average)
 

@@ -15,6 +15,7 @@ SMALLEST_CROP = 8
 
 PrecisionName = Literal["32", "bf16-mixed", "16-mixed"]
 LossName = Literal["mse", "psnr", "l1", "ssim", "noise-residual"]
+OptimiserName = Literal["adamw", "muon"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class TrainingPlan:
         Name of what a step makes smaller (:mod:`synthnoise.training.losses`).
     lr
         Highest learning rate.
+    optimiser
+        What moves the weights (:mod:`synthnoise.training.optimisers`).
     average
         Share of the former weights in each new exponential average of them, which is what is kept.
     precision
@@ -78,6 +81,7 @@ class TrainingPlan:
     cuts: int = 1
     loss: LossName = "mse"
     lr: float = 1e-3
+    optimiser: OptimiserName = "adamw"
     average: float = 0.999
     precision: PrecisionName = "32"
     seed: int = 0
@@ -94,6 +98,9 @@ class TrainingPlan:
             raise UsageError(f"{self.cuts} cuts from each image", hint="several need a scene to cut from")
         if self.loss not in get_args(LossName):
             raise UsageError(f"a loss called {self.loss!r}", hint=f"one of {', '.join(get_args(LossName))}")
+        if self.optimiser not in get_args(OptimiserName):
+            known = ", ".join(get_args(OptimiserName))
+            raise UsageError(f"an optimiser called {self.optimiser!r}", hint=f"one of {known}")
         if self.precision not in get_args(PrecisionName):
             known = ", ".join(get_args(PrecisionName))
             raise UsageError(f"a precision called {self.precision!r}", hint=f"one of {known}")

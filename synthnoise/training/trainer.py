@@ -15,7 +15,7 @@ from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import checkpoint_path
 from synthnoise.training.log import Log, events_path, log_path
-from synthnoise.training.plan import LossName, PrecisionName, TrainingPlan
+from synthnoise.training.plan import LossName, OptimiserName, PrecisionName, TrainingPlan
 from synthnoise.training.ranks import Ranks
 from synthnoise.training.run import Run, TrainingSummary
 from synthnoise.training.sheets import sheets_path
@@ -48,6 +48,7 @@ def train(
     cuts: int = 1,
     loss: LossName = "mse",
     lr: float | None = None,
+    optimiser: OptimiserName = "adamw",
     average: float = 0.999,
     precision: PrecisionName = "32",
     seed: int = 0,
@@ -96,6 +97,8 @@ def train(
         ``psnr``, ``ssim`` or ``noise-residual`` (:mod:`synthnoise.training.losses`).
     lr
         Highest learning rate; None is 1e-3, or 2e-4 from ``start``.
+    optimiser
+        ``adamw``, or ``muon``, which learns more in a step (:mod:`synthnoise.training.optimisers`).
     average
         Decay of the exponential average of the weights, which is what is written; 0 writes the last ones.
     precision
@@ -152,6 +155,7 @@ def train(
         cuts=cuts,
         loss=loss,
         lr=lr,
+        optimiser=optimiser,
         average=average,
         precision=precision,
         seed=seed,
