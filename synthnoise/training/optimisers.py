@@ -54,7 +54,7 @@ class Muon(torch.optim.AdamW):
     """
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move all parameters that have a gradient; return what ``closure`` does."""
         loss = None
         if closure is not None:
@@ -106,7 +106,7 @@ def orthogonalised(matrix: Tensor) -> Tensor:
         factor.diagonal().add_(a)
         total = factor @ total
         gram = factor @ gram @ factor
-    straight = total @ wide
+    straight: Tensor = total @ wide
     return straight if len(matrix) <= matrix.shape[1] else straight.T
 
 
