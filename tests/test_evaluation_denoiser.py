@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,11 +15,15 @@ from networks import stirred
 
 from synthnoise.denoisers.weights import WeightsRecord, save_weights
 from synthnoise.errors import InputError, PluginError, UsageError
-from synthnoise.evaluation.denoiser import COLUMNS, evaluate_denoisers
+from synthnoise.evaluation.denoiser import evaluate_denoisers
+from synthnoise.evaluation.metrics import Metric, load_metrics
+from synthnoise.hookspecs import hookimpl
+from synthnoise.plugins import Plugins
 from synthnoise.raw.images import write_png
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
+from synthnoise.specs import MetricSpec
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_pictures_get_the_noise_they_are_said_to_get(pictures: Path) -> None:
     table = evaluate_denoisers(["patch-dct"], folder=pictures, sigmas=[15, 25], device="cpu")
-    assert table.columns == COLUMNS
+    assert table.columns == ("denoiser", "on", "PSNR dB", "SSIM", "CPU-s/MPix")
     assert [row[:2] for row in table.rows] == [
         ("noisy", "sigma 15"),
         ("patch-dct", "sigma 15"),
@@ -63,7 +71,16 @@ def test_weights_stand_in_the_table_under_their_file_name(pictures: Path, tmp_pa
     assert table.row("net.safetensors")["PSNR dB"] != table.row("noisy")["PSNR dB"]
 
 
-def test_a_camera_gets_the_noise_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def small_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the virtual cameras a quarter as large."""
+    for name, sensor in list(SENSORS.items()):
+        small = (sensor.size[0] // 2, sensor.size[1] // 2)
+        monkeypatch.setitem(SENSORS, name, dataclasses.replace(sensor, size=small))
+
+
+@pytest.mark.usefixtures("small_cameras")
+def test_a_camera_gets_the_noise_it_has() -> None:
     """The noisy row against the mean squared error of the frame, computed from its mosaic in DN."""
     table = evaluate_denoisers(["patch-dct"], sensors=["phone"], ratios=[4], device="cpu")
     camera = VirtualCamera(SENSORS["phone"])
@@ -92,6 +109,10 @@ def test_what_cannot_be_measured_is_refused(pictures: Path, tmp_path: Path) -> N
         evaluate_denoisers(["dncnn"], folder=pictures)
     with pytest.raises(PluginError):
         evaluate_denoisers(["no-such"], folder=pictures)
+    with pytest.raises(PluginError, match="no metric called 'vmaf'"):
+        evaluate_denoisers(["patch-dct"], folder=pictures, metrics=["psnr", "vmaf"])
+    with pytest.raises(UsageError, match="sigma -5 is no noise"):
+        evaluate_denoisers(["patch-dct"], folder=pictures, sigmas=[25, -5])
     with pytest.raises(UsageError, match="no sensor"):
         evaluate_denoisers(["patch-dct"], folder=pictures, sensors=["mild"])
 
@@ -105,12 +126,16 @@ def test_every_nth_image_by_name_is_taken(pictures: Path) -> None:
 
 def test_each_image_has_its_rows_and_their_mean_is_that_of_the_set(pictures: Path) -> None:
     table = evaluate_denoisers(["wiener"], folder=pictures, sigmas=[15], per_image=True, device="cpu")
-    assert table.column("on") == ["sigma 15"] * 2 + ["sigma 15, 0.png"] * 2 + ["sigma 15, 1.png"] * 2
+    assert table.column("on") == ["sigma 15"] * 6
+    assert table.column("image") == ["all"] * 2 + ["0.png"] * 2 + ["1.png"] * 2
     values = [float(value) for value in table.column("PSNR dB")]
     assert values[1] == pytest.approx((values[3] + values[5]) / 2)
 
 
-def test_cameras_and_ratios_can_be_lists(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("small_cameras")
+def test_cameras_ratios_and_levels_can_be_lists(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import json
 
     from synthnoise.cli.main import app
@@ -124,3 +149,38 @@ def test_cameras_and_ratios_can_be_lists(capsys: pytest.CaptureFixture[str]) -> 
     ]
     with pytest.raises(UsageError, match="not numbers"):
         app([*arguments[:-2], "100,many"], standalone_mode=False)
+    arguments = ["evaluate", "denoiser", "wiener", "--folder", str(pictures), "--sigma", "15,25", "--json"]
+    app(arguments, standalone_mode=False)
+    rows = json.loads(capsys.readouterr().out)["denoisers"]
+    assert [row["on"] for row in rows] == ["sigma 15"] * 2 + ["sigma 25"] * 2
+
+
+@pytest.fixture
+def another(monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    """Return the plugins with one that has a metric."""
+    module = ModuleType("plugin_with_a_metric")
+
+    @hookimpl
+    def synthnoise_metrics() -> list[MetricSpec]:
+        return [MetricSpec(name="linf", summary="Largest error.", factory=largest_error, unit="of 255")]
+
+    module.synthnoise_metrics = synthnoise_metrics  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    plugins = Plugins([EntryPoint("another", module.__name__, "synthnoise")])
+    monkeypatch.setattr("synthnoise.evaluation.metrics.default_plugins", lambda: plugins)
+    return plugins
+
+
+def largest_error() -> Metric:
+    """Return the metric."""
+    return lambda prediction, target: 255 * (prediction - target).abs().amax((1, 2, 3))
+
+
+def test_metrics_of_plugins_have_a_column(pictures: Path, another: Plugins) -> None:
+    table = evaluate_denoisers(
+        ["wiener"], folder=pictures, sigmas=[15], metrics=["linf", "ssim"], device="cpu"
+    )
+    assert table.columns == ("denoiser", "on", "LINF of 255", "SSIM", "CPU-s/MPix")
+    # The largest of 34560 Gaussian variates is near 4.2 standard deviations.
+    assert 3.5 * 15 < float(table.row("noisy")["LINF of 255"]) < 6 * 15
+    assert list(load_metrics(["another/linf"], plugins=another)) == ["LINF of 255"]

@@ -114,10 +114,14 @@ def denoiser(
         Path | None, typer.Option("--folder", help="Clean images, for Gaussian noise in sRGB.")
     ] = None,
     sigma: Annotated[
-        list[float] | None, typer.Option("--sigma", help="Noise level of 255; repeatable.")
+        list[str] | None, typer.Option("--sigma", help="Noise levels of 255: 25,50; repeatable.")
     ] = None,
     every: Annotated[int, typer.Option("--every", min=1, help="Every Nth image, sorted by name.")] = 1,
     per_image: Annotated[bool, typer.Option("--per-image", help="A row for each image, too.")] = False,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="Metrics, of plugins too; default: psnr,ssim; repeatable."),
+    ] = None,
     sensor: Annotated[
         list[str] | None,
         typer.Option("--sensor", "--camera", help="Virtual cameras: mild,hard; repeatable."),
@@ -137,26 +141,27 @@ def denoiser(
     json: Json = False,
 ) -> None:
     """PSNR and SSIM of denoisers side by side, with CPU seconds per megapixel."""
-    names = denoisers or ["patch-dct"]
+    names, sigmas = denoisers or ["patch-dct"], _numbers("--sigma", _listed(sigma))
     out = Output(json_mode=json)
     if invariance:
         if folder is None:
             raise UsageError("--invariance needs images to turn", hint="--folder DIR")
-        _invariance(out, names, folder, (sigma or [25.0])[0], every, seed, device, plot, overwrite)
+        _invariance(out, names, folder, (sigmas or [25.0])[0], every, seed, device, plot, overwrite)
         return
     if plot is not None:
         raise UsageError("--plot draws --invariance", hint="give both")
-    from synthnoise.evaluation.denoiser import evaluate_denoisers
+    from synthnoise.evaluation.denoiser import DEFAULT_METRICS, evaluate_denoisers
 
     with out.progress() as progress:
         table = evaluate_denoisers(
             names,
             folder=folder,
-            sigmas=sigma,
+            sigmas=sigmas,
             every=every,
             per_image=per_image,
+            metrics=_listed(metric) or DEFAULT_METRICS,
             sensors=_listed(sensor),
-            ratios=_numbers(_listed(ratio)),
+            ratios=_numbers("--ratio", _listed(ratio)),
             seed=seed,
             device=device,
             progress=progress,
@@ -195,8 +200,8 @@ def _listed(values: list[str] | None) -> list[str] | None:
     return [part for value in values for part in value.split(",")] if values else None
 
 
-def _numbers(values: list[str] | None) -> list[float] | None:
+def _numbers(option: str, values: list[str] | None) -> list[float] | None:
     try:
         return None if values is None else [float(value) for value in values]
     except ValueError as error:
-        raise UsageError(f"--ratio {','.join(values or [])}: not numbers", hint="such as 100,300") from error
+        raise UsageError(f"{option} {','.join(values or [])}: not numbers", hint="such as 25,50") from error

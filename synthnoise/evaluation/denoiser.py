@@ -17,7 +17,7 @@ from synthnoise.calibration import calibrate
 from synthnoise.denoising import Denoiser, Settings, denoise_frame
 from synthnoise.denoising.denoise import DEFAULT_TILE
 from synthnoise.errors import InputError, UsageError
-from synthnoise.evaluation.metrics import psnr, ssim
+from synthnoise.evaluation.metrics import Measures, load_metrics
 from synthnoise.evaluation.table import Cell, Table
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.progress import SILENT, Progress
@@ -29,7 +29,10 @@ from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
 
 NOISY = "noisy"
-COLUMNS = ("denoiser", "on", "PSNR dB", "SSIM", "CPU-s/MPix")
+IMAGE, ALL = "image", "all"
+"""The column of single images, and what stands there for the mean over them."""
+COST = "CPU-s/MPix"
+DEFAULT_METRICS = ("psnr", "ssim")
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 DEFAULT_SIGMAS = (25.0, 50.0)
 DEFAULT_SENSORS = ("mild",)
@@ -43,12 +46,11 @@ _WARM_UP = 64
 class Score:
     """Quality of one image.
 
-    ``psnr`` in dB and ``ssim`` on [0, 1] with both images clipped to it; ``seconds`` of CPU;
-    ``megapixels`` of the image or the sensor.
+    ``values`` of the metrics, both images clipped to [0, 1]; ``seconds`` of CPU; ``megapixels`` of the image
+    or the sensor.
     """
 
-    psnr: float
-    ssim: float
+    values: tuple[float, ...]
     seconds: float
     megapixels: float
 
@@ -62,11 +64,12 @@ def evaluate_denoisers(
     ratios: Sequence[float] | None = None,
     every: int = 1,
     per_image: bool = False,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     seed: int = 0,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Table:
-    """Return PSNR, SSIM and cost of denoisers, one row for each on each noise, the noisy image first.
+    """Return quality and cost of denoisers, one row for each on each noise, the noisy image first.
 
     With ``folder``, on its clean images with white Gaussian noise in sRGB, neither clipped nor
     quantised, of generator ``seed`` begun anew for each image. Otherwise on scenes shot by virtual
@@ -78,30 +81,38 @@ def evaluate_denoisers(
     denoisers
         Names, or weights files.
     sigmas
-        Noise levels for images, of 255.
+        Noise levels for images, of 255; above 0.
     every
         Take every Nth image of the folder, sorted by name.
     per_image
-        Give a row for each image, too.
+        Give a row for each image, too, named in a column of its own.
+    metrics
+        Names of metrics, those of plugins among them, a column each.
     sensors, ratios
         Virtual cameras and their underexposures.
 
     Raises
     ------
     UsageError
-        There is no such sensor or denoiser, or it does not fit what it is to denoise.
+        There is no such sensor, a level is no noise, or a denoiser does not fit what it is to denoise.
+    PluginError
+        There is no such denoiser or metric.
     InputError
         The folder holds no images.
     """
+    measures = load_metrics(metrics)
     if folder is not None and (sensors or ratios):
         raise UsageError(
             "images have no sensor and no ratio", hint="give a folder and sigmas, or sensors and ratios"
         )
     if folder is not None:
+        levels = sigmas or DEFAULT_SIGMAS
+        if not min(levels) > 0:
+            raise UsageError(f"sigma {min(levels):g} is no noise", hint="its standard deviation, of 255")
         paths = image_files(Path(folder))[::every]
-        return _on_images(denoisers, paths, sigmas or DEFAULT_SIGMAS, per_image, seed, device, progress)
+        return _on_images(denoisers, paths, levels, per_image, measures, seed, device, progress)
     return _on_cameras(
-        denoisers, sensors or DEFAULT_SENSORS, ratios or DEFAULT_RATIOS, seed, device, progress
+        denoisers, sensors or DEFAULT_SENSORS, ratios or DEFAULT_RATIOS, measures, seed, device, progress
     )
 
 
@@ -110,6 +121,7 @@ def _on_images(
     paths: Sequence[Path],
     sigmas: Sequence[float],
     per_image: bool,
+    measures: Measures,
     seed: int,
     device: str,
     progress: Progress,
@@ -126,24 +138,28 @@ def _on_images(
             noise = np.random.default_rng(seed).standard_normal(clean.shape) * (level / 255)
             noisy = torch.from_numpy((clean + noise).transpose(2, 0, 1)[None]).float()
             target = torch.from_numpy(clean.transpose(2, 0, 1)[None])
-            scores[NOISY].append(_score(noisy.clone, target))
+            scores[NOISY].append(_score(measures, noisy.clone, target))
             for name, denoiser in ready.items():
-                scores[name].append(_score(partial(denoise_tiled, denoiser, noisy, level / 255), target))
+                run = partial(denoise_tiled, denoiser, noisy, level / 255)
+                scores[name].append(_score(measures, run, target))
             progress.advance(1 + len(ready))
-        rows += [_row(name, f"sigma {level:g}", found) for name, found in scores.items()]
+        on = f"sigma {level:g}"
+        rows += [_row(name, (on, ALL) if per_image else (on,), found) for name, found in scores.items()]
         if per_image:
             rows += [
-                _row(name, f"sigma {level:g}, {path.name}", [found[number]])
+                _row(name, (on, path.name), [found[number]])
                 for number, path in enumerate(paths)
                 for name, found in scores.items()
             ]
-    return Table(title=f"{len(paths)} images of {paths[0].parent.name}", columns=COLUMNS, rows=tuple(rows))
+    title = f"{len(paths)} images of {paths[0].parent.name}"
+    return Table(title=title, columns=_columns(measures, per_image=per_image), rows=tuple(rows))
 
 
 def _on_cameras(
     denoisers: Sequence[str],
     sensors: Sequence[str],
     ratios: Sequence[float],
+    measures: Measures,
     seed: int,
     device: str,
     progress: Progress,
@@ -154,32 +170,32 @@ def _on_cameras(
         for ratio in ratios:
             shot = _shoot(sensor, ratio, seed)
             for name in (NOISY, *denoisers):
-                rows.append(_row(name, f"{sensor} x{ratio:g}", [shot.score(name, device)]))
+                rows.append(_row(name, (f"{sensor} x{ratio:g}",), [shot.score(name, device, measures)]))
                 progress.advance()
-    return Table(title="one scene on virtual cameras", columns=COLUMNS, rows=tuple(rows))
+    return Table(title="one scene on virtual cameras", columns=_columns(measures), rows=tuple(rows))
 
 
-def _row(name: str, noise: str, scores: Sequence[Score]) -> tuple[Cell, ...]:
+def _columns(measures: Measures, *, per_image: bool = False) -> tuple[str, ...]:
+    return ("denoiser", "on", *((IMAGE,) if per_image else ()), *measures, COST)
+
+
+def _row(name: str, noise: tuple[str, ...], scores: Sequence[Score]) -> tuple[Cell, ...]:
     cost = sum(s.seconds for s in scores) / sum(s.megapixels for s in scores)
     label = Path(name).name if Path(name).suffix else name
-    return (
-        label,
-        noise,
-        float(np.mean([s.psnr for s in scores])),
-        float(np.mean([s.ssim for s in scores])),
-        cost,
-    )
+    means = np.mean([s.values for s in scores], axis=0)
+    return (label, *noise, *(float(mean) for mean in means), cost)
 
 
-def _score(run: Callable[[], Tensor], clean: Tensor, *, pixels: int | None = None) -> Score:
+def _score(
+    measures: Measures, run: Callable[[], Tensor], clean: Tensor, *, pixels: int | None = None
+) -> Score:
     """Return the score of what ``run`` returns, [1, C, H, W]; ``pixels`` are those of the plane or given."""
     before = time.process_time()
     denoised = run()
     seconds = time.process_time() - before
     denoised, clean = denoised.clamp(0, 1), clean.clamp(0, 1)
     return Score(
-        psnr=float(psnr(denoised, clean)),
-        ssim=float(ssim(denoised, clean)),
+        values=tuple(float(measure(denoised, clean)) for measure in measures.values()),
         seconds=seconds,
         megapixels=(pixels or clean.shape[2] * clean.shape[3]) / 1e6,
     )
@@ -229,7 +245,7 @@ class _Shot:
     profile: CameraProfile
     ratio: float
 
-    def score(self, name: str, device: str) -> Score:
+    def score(self, name: str, device: str, measures: Measures) -> Score:
         """Return the score of a denoiser on the CFA planes at the digital gain."""
 
         def run() -> Tensor:
@@ -239,7 +255,7 @@ class _Shot:
 
         if name != NOISY:
             self._denoise(self.noisy.crop((0, 0, _WARM_UP, _WARM_UP)), name, device)
-        return _score(run, self._planes(self.clean), pixels=self.noisy.active().mosaic.size)
+        return _score(measures, run, self._planes(self.clean), pixels=self.noisy.active().mosaic.size)
 
     def _denoise(self, frame: Frame, name: str, device: str) -> Frame:
         return denoise_frame(frame, denoiser=name, profile=self.profile, device=device).frame

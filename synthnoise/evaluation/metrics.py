@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from synthnoise.errors import UsageError
+from synthnoise.plugins import Plugins, default_plugins
 
 Metric = Callable[[Tensor, Tensor], Tensor]
 """(prediction, target), both [B, C, H, W], to one value per image, float64 [B]."""
+Measures = dict[str, Metric]
+"""Metrics by the heading of their column: name and unit."""
 
 _WINDOW_SIGMA = 1.5
 _WINDOW_RADIUS = 5
 _LUMINANCE_CONSTANT = 0.01
 _CONTRAST_CONSTANT = 0.03
+
+
+def load_metrics(names: Sequence[str], *, plugins: Plugins | None = None) -> Measures:
+    """Return registered metrics, ours and those of plugins, in the order of their names.
+
+    Raises
+    ------
+    PluginError
+        There is none of that name, or it cannot be imported.
+    """
+    registry = plugins or default_plugins()
+    records = [registry.find("metrics", name) for name in names]
+    return {
+        f"{record.name.upper()} {record.unit}".strip(): registry.create("metrics", record.qualified_name)
+        for record in records
+    }
 
 
 def psnr(prediction: Tensor, target: Tensor, *, data_range: float = 1.0) -> Tensor:
