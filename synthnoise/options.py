@@ -38,7 +38,24 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
 def build(options: type[Any] | None, values: Mapping[str, Any], *, owner: str) -> Any:
     """Return an instance of the dataclass ``options`` with ``values`` converted to its field types.
 
-    Text is converted; other values are taken as they are. ``owner`` names the model in errors.
+    Raises
+    ------
+    UsageError
+        As of :func:`converted`; or values do not go together.
+    """
+    values = converted(options, values, owner=owner)
+    if options is None:
+        return None
+    try:
+        return options(**values)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{owner}: {error}") from error
+
+
+def converted(options: type[Any] | None, values: Mapping[str, Any], *, owner: str) -> dict[str, Any]:
+    """Return ``values`` for fields of the dataclass ``options``, text converted to their types.
+
+    Other values are taken as they are, but lists become tuples. ``owner`` names the model in errors.
 
     Raises
     ------
@@ -56,20 +73,17 @@ def build(options: type[Any] | None, values: Mapping[str, Any], *, owner: str) -
                 hint=f"did you mean {close[0]}?" if close else f"it knows: {known}",
             )
     if options is None:
-        return None
+        return {}
     hints = typing.get_type_hints(options)
-    converted = {
+    found = {
         key: convert(value, hints[key], name=f"{owner}: {key}")
         if isinstance(value, str)
         else _in_tuple(value, hints[key])
         for key, value in values.items()
     }
-    for key, value in converted.items():
+    for key, value in found.items():
         _check_range(value, fields[key].metadata.get("range"), f"{owner}: {key}")
-    try:
-        return options(**converted)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{owner}: {error}") from error
+    return found
 
 
 def _in_tuple(value: Any, annotation: Any) -> Any:

@@ -75,5 +75,6 @@ class Stream(IntEnum):
     WHITE_BALANCE = 71
     OPTICS = 72
     CUT = 73
+    CAMERA = 74
 
     PLUGIN = 128

@@ -121,6 +121,11 @@ def test_settings_file_gives_defaults_and_flags_win(tmp_path):
     assert "no image model" in given.stderr
 
 
+def test_a_repeatable_option_may_have_one_value_in_the_settings_file(tmp_path):
+    (tmp_path / "synthnoise.toml").write_text('[calibrate]\ndark = "nowhere.dng"\n')
+    assert "nowhere.dng: no such file" in run("calibrate", cwd=tmp_path).stderr
+
+
 def test_broken_settings_file_is_an_input_error(tmp_path):
     (tmp_path / "synthnoise.toml").write_text("[synth\n")
     broken = run("models", cwd=tmp_path)

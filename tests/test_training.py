@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ import torch
 
 from synthnoise.denoisers.weights import load_weights
 from synthnoise.errors import InputError, OutputExistsError, PluginError, SynthnoiseError, UsageError
+from synthnoise.export.source import training_data
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.plugins import default_plugins
 from synthnoise.profiles.store import load_profile, profile_folders
@@ -392,3 +394,56 @@ def test_the_noise_of_an_example_has_the_sigma_it_is_given() -> None:
     assert example.sigma.unique().numel() > 20
     scaled = (example.noisy - example.clean) / example.sigma
     assert float(scaled.var()) == pytest.approx(1, abs=5 * (2 / scaled.numel()) ** 0.5)
+
+
+TWO_CAMERAS = ("virtual-hard", "virtual-mild")
+
+
+def test_pairs_of_several_profiles_are_of_one_of_them_each() -> None:
+    common: dict[str, Any] = {"images": "dead-leaves", "noise": "spectral", "denoiser": "dncnn", "budget": Budget(steps=1)}
+    plans = [TrainingPlan(profile=name, crop=16, **common) for name in (TWO_CAMERAS, *TWO_CAMERAS)]
+    count = 24
+    both, *alone = (
+        Examples(plan, torch.device("cpu"), default_plugins()).draw(0, count).pair for plan in plans
+    )
+    same = torch.stack([(both.noisy == pair.noisy).all(dim=(1, 2, 3)) for pair in alone])
+    assert same.sum(0).eq(1).all()
+    # Equally likely: 5 standard errors of 24 tosses.
+    assert abs(float(same[0].sum()) - count / 2) < 5 * math.sqrt(count) / 2
+    for first, second, chosen in zip(alone[0].noise_profile, alone[1].noise_profile, same[0], strict=True):
+        assert not torch.equal(first, second)
+        found = first if chosen else second
+        assert any(torch.equal(found, one) for one in both.noise_profile)
+
+
+def test_weights_name_all_their_profiles(tmp_path: Path) -> None:
+    folder = tmp_path / "virtual-hard"
+    shutil.copytree(profile_folders()["virtual-hard"], folder)
+    profiles = [str(folder), "virtual-mild"]
+    settings = {key: value for key, value in RAW.items() if not key.startswith("noise")}
+    summary = train(output=tmp_path / "net.safetensors", steps=2, profile=profiles, **settings)
+    recipe = load_weights(summary.output)[1].recipe
+    assert (recipe["noise"], recipe["profile"]) == ("spectral", ["virtual-hard", "virtual-mild"])
+    assert len(set(recipe["profile_sha256"])) == 2
+    assert training_data(load_weights(summary.output)[1]).endswith(
+        "camera profile virtual-hard, virtual-mild)"
+    )
+    with pytest.raises(UsageError, match="2 cameras of 2 different colour filter arrays"):
+        train(
+            output=tmp_path / "x.safetensors",
+            steps=2,
+            profile=["virtual-mild", "virtual-x-trans"],
+            **settings,
+        )
+
+
+def test_options_in_text_make_the_run_that_their_values_make(tmp_path: Path) -> None:
+    text = {
+        "noise_options": {"shot": "4e-3", "read": "1e-5"},
+        "denoiser_options": {"depth": "4", "width": "8"},
+    }
+    for name, settings in (("values", RAW), ("text", RAW | text)):
+        train(output=tmp_path / f"{name}.safetensors", steps=2, **settings)
+    assert (tmp_path / "text.safetensors").read_bytes() == (tmp_path / "values.safetensors").read_bytes()
+    with pytest.raises(UsageError, match="poisson-gaussian has no option 'shots'"):
+        train(output=tmp_path / "x.safetensors", steps=2, **RAW | {"noise_options": {"shots": "1"}})

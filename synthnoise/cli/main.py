@@ -72,7 +72,26 @@ def root(
     if context.resilient_parsing:
         return
     context.obj = {"quiet": quiet}
-    context.default_map = {**(context.default_map or {}), **command_defaults()}
+    defaults = {**(context.default_map or {}), **command_defaults()}
+    name = context.invoked_subcommand
+    if name in defaults:
+        command = context.command.get_command(context, name)  # type: ignore[attr-defined]
+        defaults[name] = _listed(command, defaults[name])
+    context.default_map = defaults
+
+
+def _listed(command: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a command, single values of its repeatable options as lists of one."""
+    commands = getattr(command, "commands", {})
+    repeatable = {parameter.name for parameter in command.params if getattr(parameter, "multiple", False)}
+    return {
+        key: _listed(commands[key], value)
+        if isinstance(value, dict) and key in commands
+        else [value]
+        if key in repeatable and not isinstance(value, list)
+        else value
+        for key, value in values.items()
+    }
 
 
 def command_defaults() -> dict[str, Any]:

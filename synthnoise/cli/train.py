@@ -13,7 +13,6 @@ from synthnoise.cli.parameters import (
     Json,
     OutputOrOption,
     Overwrite,
-    Profile,
     Seed,
     complete_denoisers,
     complete_image_models,
@@ -71,7 +70,12 @@ def train(
         list[str] | None,
         typer.Option("--image-option", metavar="KEY=VALUE", help="An option of the image model."),
     ] = None,
-    profile: Profile = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile", "-p", help="Camera profile: its name or its folder; of several, pairs draw one."
+        ),
+    ] = None,
     iso: Iso = None,
     ratio: Annotated[
         str, typer.Option("--ratio", help="Underexposure, or LEAST,MOST to draw it from.")

@@ -178,14 +178,18 @@ def describe(source: Source, record: WeightsRecord) -> dict[str, Any]:
         "options": record.options,
         "domain": record.domain,
         "channels": record.channels,
-        "planes": "CFA positions in row-major order" if record.domain == "bayer" else "R, G, B",
+        "planes": "CFA positions in row-major order" if record.domain in ("bayer", "mosaic") else "R, G, B",
         "normalisation": (
             "black subtracted, divided by white - black, generalised Anscombe transform to unit variance"
             if record.stabilised
             else "black 0, white 1"
         ),
         "stabilised": record.stabilised,
-        "sigma": "standard deviation of the noise in the unit of the input, one value per pixel",
+        "sigma": (
+            "standard deviation of the noise in the unit of the input, one value per pixel"
+            if record.sigma_planes
+            else "not heeded: the network is blind"
+        ),
         "sigma_planes": record.sigma_planes,
         "noise_range": list(record.noise_range),
         "halo": record.halo,

@@ -140,7 +140,8 @@ def _noise(recipe: Mapping[str, Any], plugins: Plugins) -> str:
     name, profile = printable(recipe["noise"]), recipe.get("profile")
     if not _is_ours("noise_models", name, plugins):
         return f"noise of {name}, of which nothing is known"
-    camera = f", camera profile {printable(profile)}" if profile else ""
+    names = profile if isinstance(profile, list) else [profile] if profile else []
+    camera = f", camera profile {', '.join(map(printable, names))}" if names else ""
     if name in _DARKS:
         return f"noise with dark frames of a camera ({name}{camera})"
     if _options(recipe, "noise_options").get("weights"):

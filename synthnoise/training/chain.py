@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from synthnoise.denoisers.weights import WeightsRecord
 from synthnoise.errors import UsageError
 from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.progress import SILENT, Progress
@@ -170,15 +169,7 @@ def _foreseen(part: Part, before: Start | None, plugins: Plugins) -> Start:
     unsaid = parameters.keys() - OF_THE_RUN - {"start", "start_sha256"} - arguments.keys()
     plan = plan_of(before, plugins, **arguments, **{name: parameters[name].default for name in unsaid})
     examples = Examples(plan, torch.device("cpu"), plugins, start=before)
-    record = WeightsRecord(
-        denoiser=plan.denoiser,
-        options=examples.network_options,
-        domain=examples.domain,
-        channels=examples.channels,
-        stabilised=examples.stabilised,
-        recipe=plan.recipe(),
-    )
-    return Start(name=part.output.name, network=nn.Identity(), record=record, sha256="")
+    return Start(name=part.output.name, network=nn.Identity(), record=examples.card(), sha256="")
 
 
 def _budget(part: Part) -> str:

@@ -14,19 +14,24 @@ import torch
 from torch import Tensor
 
 from synthnoise import options
+from synthnoise.denoisers.weights import WeightsRecord
 from synthnoise.errors import UsageError
 from synthnoise.plugins import Plugins
 from synthnoise.profiles.arrangement import rearranged
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.rng import Rng
-from synthnoise.specs import DenoiserSpec
+from synthnoise.specs import DenoiserSpec, Domain
 from synthnoise.stream.pairs import RGGB, Cfa, Pair, PairCamera, pair_camera
+from synthnoise.stream.several_cameras import SeveralCameras
 from synthnoise.training.cuttings import Cuttings
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.stabilisation import BatchStabiliser
 from synthnoise.training.start import Start
 from synthnoise.training.unprocessing import unprocess
+
+BAYER = 2, 2
+"""Height and width of the repeat of Bayer mosaics."""
 
 VALIDATION_INDEX = 1 << 43
 """Number of the first validation pair; training pairs are counted from 0 and never get there."""
@@ -69,7 +74,7 @@ class Examples:
     spec
         Record of the denoiser.
     domain
-        ``"bayer"``, ``"linear-rgb"`` or ``"srgb"``, for the weights file.
+        What its planes are: ``"bayer"``, ``"mosaic"`` or ``"srgb"``.
     channels
         Planes of an example.
     stabilised
@@ -96,8 +101,9 @@ class Examples:
             raise UsageError(
                 f"{plan.denoiser} has nothing to train", hint="choose a network: synthnoise models"
             )
-        self._seed, self._device = plan.seed, device
-        camera = _camera(plan, plugins)
+        self._plan, self._device = plan, device
+        cameras = [_camera(plan, profile, plugins) for profile in plan.profiles or (None,)]
+        camera = SeveralCameras(cameras=tuple(cameras))
         self.cfa = camera.cfa
         self.period = rows, columns = _shape(camera.cfa) if camera.cfa else (1, 1)
         images = plugins.create("image_models", plan.images, plan.image_options)
@@ -113,14 +119,34 @@ class Examples:
         # One cut of each, and from images that no pair of the training is cut from.
         self._unseen = dataclasses.replace(self._cuttings, cuts=1)
         self.channels = rows * columns if camera.cfa else 3
-        self.domain = "bayer" if camera.cfa else "srgb"
+        self.domain: Domain = "srgb" if camera.cfa is None else "bayer" if self.period == BAYER else "mosaic"
+        if self.spec.domain not in ("any", self.domain):
+            raise UsageError(
+                f"{plan.denoiser} is for {self.spec.domain}, the noise {plan.noise} gives {self.domain}",
+                hint="choose other noise, or another denoiser",
+            )
         self.stabilised = self.spec.stabilised and camera.cfa is not None
         if start is not None:
             start.check_pairs(self.domain, self.channels, plan.noise)
             self.stabilised = start.record.stabilised
         # Without a profile no camera is known: its colours are drawn.
-        self._unprocessed = camera.cfa is not None and plan.profile is None
+        self._unprocessed = camera.cfa is not None and not plan.profiles
         self.network_options = _network_options(self.spec, plan.denoiser_options, self.channels)
+
+    def card(self) -> WeightsRecord:
+        """Return what the weights of a network say that has yet to be trained on them."""
+        told = self.network_options.get("sigma_planes", self.network_options.get("sigma_plane"))
+        blind = self.spec.conditioning == "none" if told is None else not told
+        return WeightsRecord(
+            denoiser=self._plan.denoiser,
+            options=self.network_options,
+            domain=self.domain,
+            channels=self.channels,
+            sigma_planes=0 if blind else 1,
+            stabilised=self.stabilised,
+            seed=self._plan.seed,
+            recipe=self._plan.recipe(),
+        )
 
     def validation(self, count: int) -> Example:
         """Return examples that no run trains on, always the same."""
@@ -151,7 +177,7 @@ class Examples:
         return None if self.cfa is None else tuple(colour for row in self.cfa for colour in row)
 
     def _rng(self, numbers: Tensor) -> Rng:
-        return Rng(seed=self._seed, indices=numbers, device=self._device)
+        return Rng(seed=self._plan.seed, indices=numbers, device=self._device)
 
     def _example(self, numbers: Tensor, scenes: Tensor) -> Example:
         rng = self._rng(numbers)
@@ -200,9 +226,10 @@ def _check_noise(levels: Tensor) -> None:
         raise UsageError("pairs without noise teach nothing", hint="check the options of the noise model")
 
 
-def _camera(plan: TrainingPlan, plugins: Plugins) -> PairCamera:
+def _camera(plan: TrainingPlan, name: str | None, plugins: Plugins) -> PairCamera:
+    """Return what shoots the pairs of a camera profile (name or folder), or of no known camera."""
     rendered = plugins.find("noise_models", plan.noise).domain == "srgb"
-    profile = load_profile(plan.profile) if plan.profile is not None else None
+    profile = load_profile(name) if name is not None else None
     if profile is not None and _shape(profile.cfa) == _shape(RGGB):
         # As denoising packs them: red first, wherever the camera's own repeat begins.
         profile = rearranged(profile, RGGB)

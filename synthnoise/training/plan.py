@@ -27,11 +27,12 @@ class TrainingPlan:
     images, noise, denoiser
         Names of the models.
     image_options, noise_options, denoiser_options
-        Theirs, as text or values.
+        Theirs, those that were given.
     profile, iso
-        Camera profile (name or folder) and ISO for the noise model, or None; no ISO is all of the profile.
+        Camera profile (name or folder), or several of which every pair has one, and ISO for the noise model,
+        or None; no ISO is all of the profile.
     profile_sha256
-        Of the profile's document: a resumed run goes on with the same profile, whatever its name.
+        Of the profile's document, or of each: a resumed run goes on with the same, whatever their names.
     budget
         Steps or minutes.
     ratio
@@ -72,7 +73,7 @@ class TrainingPlan:
     image_options: dict[str, Any] = field(default_factory=dict)
     noise_options: dict[str, Any] = field(default_factory=dict)
     denoiser_options: dict[str, Any] = field(default_factory=dict)
-    profile: str | None = None
+    profile: str | tuple[str, ...] | None = None
     iso: float | None = None
     ratio: tuple[float, float] = (1.0, 100.0)
     batch: int = 8
@@ -87,7 +88,7 @@ class TrainingPlan:
     seed: int = 0
     start: str | None = None
     start_sha256: str | None = None
-    profile_sha256: str | None = None
+    profile_sha256: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -112,13 +113,22 @@ class TrainingPlan:
             )
 
     @property
-    def profile_name(self) -> str | None:
-        """Name of the profile, without the folders it lies in, which do not travel."""
-        return None if self.profile is None else PurePath(self.profile).name
+    def profiles(self) -> tuple[str, ...]:
+        """All camera profiles, names or folders."""
+        if self.profile is None:
+            return ()
+        return (self.profile,) if isinstance(self.profile, str) else self.profile
+
+    @property
+    def profile_names(self) -> tuple[str, ...]:
+        """Names of the profiles, without the folders they lie in, which do not travel."""
+        return tuple(PurePath(profile).name for profile in self.profiles)
 
     def recipe(self) -> dict[str, Any]:
         """Return the plan as JSON values; of files and folders only the names, which are all that travels."""
-        values: dict[str, Any] = dataclasses.asdict(self) | {"profile": self.profile_name}
+        names = self.profile_names
+        values: dict[str, Any] = dataclasses.asdict(self)
+        values["profile"] = names if len(names) > 1 else next(iter(names), None)
         values |= values.pop("budget")
         for key in ("image_options", "noise_options", "denoiser_options"):
             values[key] = {name: _without_folders(value) for name, value in values[key].items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -106,6 +106,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return value in parts
     if origin is tuple:
         return isinstance(value, list) and len(value) == len(parts) and all(map(_fits, value, parts))
+    if origin is Sequence:
+        return isinstance(value, list) and all(_fits(one, parts[0]) for one in value)
     if isinstance(value, bool):
         return hint is bool
     return isinstance(value, _TOML_TYPES.get(origin or hint, ()))
@@ -120,4 +122,6 @@ def _described(hint: Any) -> str:
         return ", ".join(map(str, parts))
     if origin is tuple:
         return f"a list of {len(parts)} numbers"
+    if origin is Sequence:
+        return f"a list of {_described(parts[0])}"
     return _WORDS.get(origin or hint, "nothing that a recipe can say")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from synthnoise.denoisers.reach import measured
-from synthnoise.denoisers.weights import WeightsRecord, build_network, save_weights
+from synthnoise.denoisers.weights import build_network, save_weights
 from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.plugins import Plugins
 from synthnoise.progress import SILENT, Progress
@@ -267,7 +267,8 @@ class Run:
     def _sheet(self, report: Report, network: nn.Module) -> NDArray[np.uint8]:
         plan = self.plan
         title = f"{plan.denoiser} after {report.step} steps"
-        subtitle = f"{plan.images} with {plan.noise}{f' of {plan.profile_name}' if plan.profile else ''}"
+        camera = f" of {', '.join(plan.profile_names)}" if plan.profiles else ""
+        subtitle = f"{plan.images} with {plan.noise}{camera}"
         return draw_sheet(network, self.examples, self.validation, title=title, subtitle=subtitle)
 
     def _remember(self) -> tuple[dict[str, Tensor], RunState]:
@@ -314,20 +315,14 @@ class Run:
         """Write the averaged weights; the state of the run has served."""
         if not self.ranks.is_first:
             return
-        plan, examples, network = self.plan, self.examples, self.network
-        record = WeightsRecord(
-            denoiser=plan.denoiser,
-            options=examples.network_options,
-            domain=examples.domain,
-            channels=examples.channels,
-            stabilised=examples.stabilised,
+        spec, network = self.examples.spec, self.network
+        record = dataclasses.replace(
+            self.examples.card(),
             noise_range=(self.state.least_sigma, self.state.greatest_sigma),
-            halo=examples.spec.halo or int(getattr(network, "halo", 0)),
+            halo=spec.halo or int(getattr(network, "halo", 0)),
             multiple_of=self.multiple_of,
-            global_context=bool(getattr(network, "global_context", examples.spec.global_context)),
-            seed=plan.seed,
+            global_context=bool(getattr(network, "global_context", spec.global_context)),
             steps=self.state.step,
-            recipe=plan.recipe(),
             figures=figures,
         )
         averaged = self.learner.averaged().cpu()

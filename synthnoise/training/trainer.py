@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from synthnoise.devices import enough_memory, full_precision, pick_device
 from synthnoise.errors import OutputExistsError, UsageError
 from synthnoise.noise.default_model import default_noise_model
-from synthnoise.plugins import Plugins, default_plugins
+from synthnoise.options import converted
+from synthnoise.plugins import Kind, Plugins, default_plugins
 from synthnoise.profiles.store import profile_sha256
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import Budget
@@ -37,7 +38,7 @@ def train(
     image_options: Mapping[str, Any] | None = None,
     noise_options: Mapping[str, Any] | None = None,
     denoiser_options: Mapping[str, Any] | None = None,
-    profile: str | None = None,
+    profile: str | Sequence[str] | None = None,
     iso: float | None = None,
     ratio: tuple[float, float] = (1.0, 100.0),
     steps: int | None = None,
@@ -79,8 +80,9 @@ def train(
         (:mod:`synthnoise.noise.default_model`), or without one that of ``start``; no denoiser is that of
         ``start``, or else dncnn.
     profile, iso
-        Camera profile (name or folder) and ISO for the noise model; without ISO every pair draws one of the
-        profile's, without profile the options of the noise model say it.
+        Camera profile (name or folder), or several, of which every pair draws one, and ISO for the noise
+        model; without ISO every pair draws one of the profile's, without profile the options of the noise
+        model say it.
     ratio
         Least and greatest underexposure of RAW pairs, drawn log-uniformly: the dynamic range it is for.
     steps, minutes
@@ -183,12 +185,13 @@ def plan_of(
     begun: Start | None,
     plugins: Plugins,
     *,
+    images: str,
     noise: str | None,
     denoiser: str | None,
     image_options: Mapping[str, Any] | None,
     noise_options: Mapping[str, Any] | None,
     denoiser_options: Mapping[str, Any] | None,
-    profile: str | None,
+    profile: str | Sequence[str] | None,
     steps: int | None,
     minutes: float | None,
     lr: float | None,
@@ -201,29 +204,49 @@ def plan_of(
     Raises
     ------
     UsageError
-        A number is out of range, or the denoiser is not that of the weights.
+        A number is out of range, an option is unknown, or the denoiser is not that of the weights.
     PluginError
-        There is no such denoiser.
+        There is no such model.
     """
+    profiles = (profile,) if isinstance(profile, str) else tuple(profile or ())
     if begun is not None:
         begun.check_denoiser(denoiser, denoiser_options or {}, plugins)
-    if noise is None and profile is None and begun is not None:
+    if noise is None and not profiles and begun is not None:
         noise, own = begun.noise()
         noise_options = noise_options or own
+    noise = noise or _noise_of_all(profiles)
+    denoiser = begun.record.denoiser if begun else denoiser or DENOISER
+
+    def typed(kind: Kind, name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
+        return converted(plugins.find(kind, name).load_options(), values or {}, owner=name)
+
     return TrainingPlan(
-        noise=noise or default_noise_model(profile),
-        denoiser=begun.record.denoiser if begun else denoiser or DENOISER,
-        image_options=dict(image_options or {}),
-        noise_options=dict(noise_options or {}),
-        denoiser_options=dict(begun.record.options if begun else denoiser_options or {}),
-        profile=profile,
+        images=images,
+        noise=noise,
+        denoiser=denoiser,
+        # What a file says, a command line and Python are to be the same run.
+        image_options=typed("image_models", images, image_options),
+        noise_options=typed("noise_models", noise, noise_options),
+        denoiser_options=typed("denoisers", denoiser, begun.record.options if begun else denoiser_options),
+        profile=_one_or_all(profiles),
         budget=Budget(steps=steps, minutes=minutes),
         lr=lr if lr is not None else RATE_FROM_WEIGHTS if begun else RATE,
         start=begun.name if begun else None,
         start_sha256=begun.sha256 if begun else None,
-        profile_sha256=None if profile is None else profile_sha256(profile, plugins),
+        profile_sha256=_one_or_all(tuple(profile_sha256(one, plugins) for one in profiles)),
         **values,
     )
+
+
+def _noise_of_all(profiles: tuple[str, ...]) -> str:
+    """Return the noise model that is meant for some camera profiles: one that all of them can feed."""
+    found = {default_noise_model(profile) for profile in profiles or (None,)}
+    return found.pop() if len(found) == 1 else default_noise_model(None)
+
+
+def _one_or_all(values: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """Return the only one, several as they are, and None for none."""
+    return values if len(values) > 1 else next(iter(values), None)
 
 
 def check_output(output: Path, *, sheets: bool, tensorboard: bool, resume: bool, overwrite: bool) -> None:
