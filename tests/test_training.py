@@ -25,8 +25,9 @@ from synthnoise.plugins import default_plugins
 from synthnoise.profiles.store import load_profile, profile_folders
 from synthnoise.training import TrainingInterrupted, train
 from synthnoise.training.budget import Budget, learning_rate
-from synthnoise.training.checkpoint import checkpoint_path
+from synthnoise.training.checkpoint import RunState, checkpoint_path
 from synthnoise.training.examples import Example, Examples
+from synthnoise.training.learner import Learner
 from synthnoise.training.plan import TrainingPlan
 
 RAW: dict[str, Any] = {
@@ -256,6 +257,25 @@ def test_a_run_that_diverges_says_so_and_keeps_the_last_good_weights(
     assert not checkpoint_path(tmp_path / "net").exists()
 
 
+def test_a_run_that_collapses_ends_and_keeps_what_was_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All numbers stay finite, and the rate is so high that the network soon gives anything but images."""
+    calm = Learner.step
+
+    def leap(self: Learner, rate: float, state: RunState) -> None:
+        calm(self, rate if state.step < 6 else 30.0, state)
+
+    monkeypatch.setattr(Learner, "step", leap)
+    message = r"diverged: validation has fallen from .* dB to .* dB; the weights of step 6 are in .*: (.*) dB"
+    with pytest.raises(SynthnoiseError, match=message) as end:
+        train(output=tmp_path / "net", steps=20, **RAW)
+    kept = load_weights(tmp_path / "net")[1]
+    assert kept.steps == 6
+    assert f": {kept.figures['psnr']:.2f} dB, noisy {kept.figures['noisy_psnr']:.2f} dB" in str(end.value)
+    assert kept.figures["psnr"] > kept.figures["noisy_psnr"] - 3
+
+
 def test_weights_that_are_not_finite_are_not_kept_though_the_loss_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,7 +420,12 @@ TWO_CAMERAS = ("virtual-hard", "virtual-mild")
 
 
 def test_pairs_of_several_profiles_are_of_one_of_them_each() -> None:
-    common: dict[str, Any] = {"images": "dead-leaves", "noise": "spectral", "denoiser": "dncnn", "budget": Budget(steps=1)}
+    common: dict[str, Any] = {
+        "images": "dead-leaves",
+        "noise": "spectral",
+        "denoiser": "dncnn",
+        "budget": Budget(steps=1),
+    }
     plans = [TrainingPlan(profile=name, crop=16, **common) for name in (TWO_CAMERAS, *TWO_CAMERAS)]
     count = 24
     both, *alone = (

@@ -50,6 +50,8 @@ class RunState:
         Steps since the gradient was last finite.
     scaler
         Of the loss in float16: its numbers by name.
+    best_psnr
+        Of all lines of the log, dB.
     least_sigma, greatest_sigma
         Range of noise levels seen, in the unit of the network's input.
     """
@@ -63,6 +65,7 @@ class RunState:
     least_sigma: float = sys.float_info.max
     greatest_sigma: float = 0.0
     overflows: int = 0
+    best_psnr: float = 0.0
     scaler: dict[str, float] = field(default_factory=dict)
 
 

@@ -57,7 +57,7 @@ class Report:
     def __str__(self) -> str:
         psnr = f"{self.psnr:.2f} dB (noisy {self.noisy_psnr:.2f} dB)"
         folder = "" if self.folder_psnr is None else f", folder {self.folder_psnr:.2f} dB"
-        return f"step {self.step}: loss {self.loss:.4f}, {psnr}{folder}"
+        return f"step {self.step}: loss {self.loss:.4g}, {psnr}{folder}"
 
 
 def log_path(output: Path) -> Path:

@@ -43,6 +43,11 @@ OVERFLOWS = 30
 """Steps in a row without a finite gradient that are one too many: float16 halves its scale at each."""
 
 
+FALL, DIP = 10.0, 3.0
+"""dB below the best report of a run, and below doing nothing, at which it has diverged; and dB below the best
+at which weights are no longer taken for good ones."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary:
     """What a run came to.
@@ -188,7 +193,7 @@ class Run:
         TrainingInterrupted
             A signal came; the state is saved.
         SynthnoiseError
-            Loss or weights are no longer finite; the last good weights are written.
+            Loss or weights are no longer finite, or validation falls far; the last good weights are written.
         """
         spent = self._spent()
         self.progress.start("training", total=100)
@@ -247,7 +252,7 @@ class Run:
         return int(max(signals))
 
     def _look(self) -> Report:
-        """Validate, add a line to the log, remember the state if it is sound."""
+        """Validate, add a line to the log, remember the state if it is sound; else end the run."""
         network = self.learner.averaged()
         self.report = report = Report(
             step=self.state.step,
@@ -260,8 +265,13 @@ class Run:
             self.log.append(report, self._sheet(report, network) if self.log.wants_sheets else None)
         self.state.rows += 1
         self.state.loss_sum, self.state.loss_count = 0.0, 0
-        self._remember()
         self.progress.note(str(report))
+        tensors, best = self._tensors(), self.state.best_psnr
+        if report.psnr < min(best, report.noisy_psnr) - FALL:
+            self._diverge(f"validation has fallen from {best:.2f} dB to {report.psnr:.2f} dB")
+        if report.psnr >= best - DIP:
+            self.state.best_psnr = max(best, report.psnr)
+            self.good = tensors, self._state()
         return report
 
     def _sheet(self, report: Report, network: nn.Module) -> NDArray[np.uint8]:
@@ -271,18 +281,22 @@ class Run:
         subtitle = f"{plan.images} with {plan.noise}{camera}"
         return draw_sheet(network, self.examples, self.validation, title=title, subtitle=subtitle)
 
-    def _remember(self) -> tuple[dict[str, Tensor], RunState]:
-        """Keep and return a copy of the state, all of which must be finite."""
+    def _tensors(self) -> dict[str, Tensor]:
+        """Return copies of all that a step changes, all of which must be finite; else end the run."""
         tensors = self.learner.tensors()
         if not all(bool(value.isfinite().all()) for value in tensors.values()):
             self._diverge(f"the weights are not finite after step {self.state.step}")
-        self.good = tensors, dataclasses.replace(self.state, scaler=self.ranks.scaler)
-        return self.good
+        return tensors
+
+    def _state(self) -> RunState:
+        return dataclasses.replace(self.state, scaler=self.ranks.scaler)
 
     def _save(self) -> None:
         """Write the state."""
         self.saved = self.state.seconds
-        tensors, state = self._remember()
+        tensors, state = self._tensors(), self._state()
+        # Before the first report nothing is known of them, but that they are numbers.
+        self.good = self.good or (tensors, state)
         if self.ranks.is_first:
             write_checkpoint(checkpoint_path(self.output), tensors, state, self.plan.recipe())
         self.ranks.wait()
@@ -304,10 +318,12 @@ class Run:
             raise SynthnoiseError(f"training diverged: {reason}; nothing was written", hint=lower)
         tensors, self.state = self.good
         self.learner.restore(tensors)
-        self._write_weights(self.validation.figures(self.learner.averaged()))
+        figures = self.validation.figures(self.learner.averaged())
+        self._write_weights(figures)
         self.ranks.wait()
         raise SynthnoiseError(
-            f"training diverged: {reason}; the weights of step {self.state.step} are in {self.output}",
+            f"training diverged: {reason}; the weights of step {self.state.step} are in {self.output}:"
+            f" {figures['psnr']:.2f} dB, noisy {figures['noisy_psnr']:.2f} dB",
             hint=lower,
         )
 
