@@ -12,7 +12,7 @@ from networks import SMALL, SMALL_RECORD, stirred
 
 from synthnoise.denoisers.weights import save_weights
 from synthnoise.denoising import Denoiser, Settings, denoise_frame
-from synthnoise.errors import InputError, UsageError
+from synthnoise.errors import InputError, PluginError, UsageError
 from synthnoise.export import export_onnx
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.virtual_camera import VirtualCamera
@@ -140,3 +140,17 @@ def test_a_network_that_sees_the_whole_image_is_not_tiled(files: tuple[Path, Pat
     assert len(denoiser.tiles((64, 64), 64)) == 1
     with pytest.raises(UsageError, match="whole image"):
         denoiser.tiles((64, 128), 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "hint"),
+    [
+        ("net.pth", UsageError, "import-weights"),
+        ("net.dtmodel", UsageError, "take the weights"),
+        ("rbg", PluginError, "or weights: raw, rgb"),
+    ],
+)
+def test_what_is_no_denoiser_is_told_what_would_be(name: str, error: type[Exception], hint: str) -> None:
+    with pytest.raises(error) as refusal:
+        Denoiser(Settings(denoiser=name))
+    assert hint in str(refusal.value.hint)  # type: ignore[attr-defined]

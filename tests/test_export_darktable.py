@@ -16,7 +16,7 @@ from networks import stirred
 from synthnoise.cli.inspect import describe
 from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
 from synthnoise.errors import InputError, OutputExistsError, UsageError
-from synthnoise.export import export_darktable
+from synthnoise.export import describe_darktable, export_darktable
 
 VALUES = {"widths": [4, 8], "blocks": 1}
 
@@ -95,3 +95,35 @@ def test_what_darktable_cannot_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError):
         export_darktable(weights(tmp_path), target)
     assert target.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({}, "holds 0 files called config.json"),
+        ({"a/config.json": b"{}", "b/config.json": b"{}"}, "holds 2 files called config.json"),
+        ({"a/config.json": b"[1]"}, "is not a table"),
+        ({"a/config.json": b"{"}, "is not JSON"),
+        ({"a/config.json": bytes(1 << 21)}, "is too large"),
+    ],
+)
+def test_what_is_no_package_is_said_in_one_line(tmp_path: Path, files: dict[str, bytes], reason: str) -> None:
+    path = tmp_path / "bad.dtmodel"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match=reason):
+        describe_darktable(path)
+
+
+@pytest.mark.parametrize("at", [0, 20, 45, 60, -40])
+def test_a_damaged_package_is_said_in_one_line(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "bad.dtmodel"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/config.json", b'{"key": "' + b"value" * 40 + b'"}')
+    content = bytearray(path.read_bytes())
+    content[at : at + 6 if at >= 0 else None] = b"\xff" * len(content[at : at + 6 if at >= 0 else None])
+    path.write_bytes(content)
+    with pytest.raises(InputError) as refusal:
+        describe_darktable(path)
+    assert "\n" not in str(refusal.value)

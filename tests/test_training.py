@@ -212,7 +212,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     assert (tmp_path / "other.csv").read_text() == "precious"
 
 
-@pytest.mark.parametrize("name", ["folder", "net.onnx", "net.dtmodel", "file/net.safetensors"])
+@pytest.mark.parametrize("name", ["folder", "net.onnx", "net.dtmodel", "file/net.safetensors", "-"])
 def test_an_output_that_cannot_be_is_refused_before_the_training(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("precious")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from synthnoise.denoisers.bundled import bundled_weights
+from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoising.graph_cache import keep_graph, kept_graph
 from synthnoise.denoising.onnx_network import (
     CPU,
@@ -27,7 +27,7 @@ from synthnoise.denoising.onnx_network import (
     thread_count,
 )
 from synthnoise.devices import accelerator_possible, pick_device
-from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
+from synthnoise.errors import InputError, MissingExtraError, PluginError, SynthnoiseError, UsageError
 from synthnoise.files import existing_file, printable
 from synthnoise.plugins import default_plugins
 from synthnoise.specs import DenoiserSpec, Domain
@@ -42,6 +42,15 @@ _EXTRA = "onnx"
 _DAMAGED = "the file is damaged, or its metadata are of another network: export the weights again"
 _SIGMA = 0.1
 """Noise level of the image that a network is tried on, where it is not stabilised to 1."""
+_IMPORT = "synthnoise import-weights makes weights of the layouts that it knows"
+_FOREIGN = {
+    ".pth": _IMPORT,
+    ".pt": _IMPORT,
+    ".ckpt": _IMPORT,
+    ".mat": _IMPORT,
+    ".dtmodel": "darktable's packages have their noise level settled: take the weights that it was made of",
+}
+"""What to say to files that hold networks, but none that is run here."""
 _LARGEST = {"channels": 64, "halo": 4096, "multiple_of": 1024}
 """What is believed of an ONNX file, whose network cannot be asked: memory is taken by it."""
 
@@ -90,11 +99,17 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
         There is no such denoiser.
     """
     path = bundled_weights(name) or Path(name)
+    if path.suffix.lower() in _FOREIGN:
+        raise UsageError(f"{name}: is not a file that denoises here", hint=_FOREIGN[path.suffix.lower()])
     if path.suffix in (ONNX, SAFETENSORS):
         if options:
             raise UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")
         return load_onnx(path, device) if path.suffix == ONNX else _load_weights(path, device)
-    record: DenoiserSpec = default_plugins().find("denoisers", name)
+    try:
+        record: DenoiserSpec = default_plugins().find("denoisers", name)
+    except PluginError as error:
+        weights = f"{', '.join(bundled_names())}, a {SAFETENSORS} or an {ONNX} file"
+        raise PluginError(error.message, hint=f"{error.hint}; or weights: {weights}") from error
     if record.trainable:
         raise UsageError(
             f"{record.name} has to be trained first",

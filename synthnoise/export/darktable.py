@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,18 @@ def describe_darktable(path: Path | str) -> dict[str, Any]:
     path = existing_file(path)
     try:
         with zipfile.ZipFile(path) as package:
-            (entry,) = [one for one in package.infolist() if Path(one.filename).name == "config.json"]
-            if entry.file_size > LARGEST_CONFIGURATION:
+            entries = [one for one in package.infolist() if Path(one.filename).name == "config.json"]
+            if len(entries) != 1:
+                raise ValueError(f"it holds {len(entries)} files called config.json")
+            if entries[0].file_size > LARGEST_CONFIGURATION:
                 raise ValueError("its config.json is too large")
-            facts = json.loads(package.read(entry))
+            facts = json.loads(package.read(entries[0]))
+            if not isinstance(facts, dict):
+                raise ValueError("its config.json is not a table")
             facts["files"] = ", ".join(printable(one) for one in package.namelist())
-    except (zipfile.BadZipFile, ValueError, TypeError, RecursionError, OSError, NotImplementedError) as error:
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not a package for darktable: its config.json is not JSON") from error
+    except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, OSError) as error:
         raise InputError(f"{path}: not a package for darktable: {printable(error)}") from error
     return {printable(key): value for key, value in facts.items()}
 

@@ -31,9 +31,7 @@ class Budget:
         if self.steps is None and self.minutes is None:
             raise UsageError("how long shall it train?", hint="give --steps or --minutes")
         if (self.steps is not None and self.steps < 1) or (self.minutes is not None and not self.minutes > 0):
-            raise UsageError(
-                f"cannot train for {self.steps} steps, {self.minutes} minutes", hint="use more than 0"
-            )
+            raise UsageError(f"cannot train for {self}", hint="use more than 0")
 
     def __str__(self) -> str:
         parts = [f"{self.steps} steps"] if self.steps is not None else []

@@ -259,6 +259,8 @@ def check_output(output: Path, *, sheets: bool, tensorboard: bool, resume: bool,
     OutputExistsError
         It or what lies beside it exists, and is not to be replaced.
     """
+    if output.name == "-":
+        raise UsageError("weights are not written to stdout", hint=f"-o weights{SUFFIX}")
     if output.suffix not in ("", SUFFIX):
         raise UsageError(f"{output}: weights are {SUFFIX} files", hint="export writes the other kinds")
     if output.is_dir():
