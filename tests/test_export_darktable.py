@@ -116,13 +116,21 @@ def test_what_is_no_package_is_said_in_one_line(tmp_path: Path, files: dict[str,
         describe_darktable(path)
 
 
-@pytest.mark.parametrize("at", [0, 20, 45, 60, -40])
-def test_a_damaged_package_is_said_in_one_line(tmp_path: Path, at: int) -> None:
+@pytest.mark.parametrize("harm", ["start", "data", "end", "encrypted"])
+def test_a_damaged_package_is_said_in_one_line(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "bad.dtmodel"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/config.json", b'{"key": "' + b"value" * 40 + b'"}')
     content = bytearray(path.read_bytes())
-    content[at : at + 6 if at >= 0 else None] = b"\xff" * len(content[at : at + 6 if at >= 0 else None])
+    directory = content.index(b"PK\x01\x02")
+    if harm == "encrypted":
+        content[6] |= 1
+        content[directory + 8] |= 1
+    else:
+        place = {"start": slice(0, 4), "data": slice(directory - 12, directory - 4), "end": slice(-22, -10)}[
+            harm
+        ]
+        content[place] = b"\xff" * len(content[place])
     path.write_bytes(content)
     with pytest.raises(InputError) as refusal:
         describe_darktable(path)
