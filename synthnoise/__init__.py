@@ -57,7 +57,9 @@ _LAZY = {
     "evaluate_denoisers": "synthnoise.evaluation.denoiser",
     "evaluate_images": "synthnoise.evaluation.images",
     "evaluate_noise": "synthnoise.evaluation.noise",
+    "export_darktable": "synthnoise.export",
     "export_onnx": "synthnoise.export",
+    "inspect_file": "synthnoise.inspection",
     "load_profile": "synthnoise.profiles.store",
     "read_frame": "synthnoise.raw.reading",
     "rewrite_dng": "synthnoise.raw.rewrite",
@@ -66,6 +68,7 @@ _LAZY = {
     "DatasetRequest": "synthnoise.stream.dataset:Request",
     "synthesize": "synthnoise.stream.dataset",
     "train": "synthnoise.training",
+    "train_recipe": "synthnoise.training",
     "write_dng": "synthnoise.raw.dng",
 }
 """Where each public name lives, and as what if under another name; imported on first use."""

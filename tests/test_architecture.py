@@ -18,6 +18,7 @@ FLOORS = {
     "cli": 7,
     "demo": 6,
     "testing": 6,
+    "inspection": 6,
     "evaluation": 5,
     "calibration": 4,
     "training": 4,

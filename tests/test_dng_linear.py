@@ -11,9 +11,9 @@ import pytest
 import rawpy
 import tifffile
 
-from synthnoise.cli.inspect import describe
 from synthnoise.denoising import denoise_files
 from synthnoise.errors import InputError, MissingExtraError
+from synthnoise.inspection import inspect_file
 from synthnoise.raw.develop import develop
 from synthnoise.raw.dng_reading import content_of
 from synthnoise.raw.linear_dng import read_linear
@@ -58,17 +58,17 @@ def write(path: Path, image: np.ndarray, *tags: tuple, photometric: int = LINEAR
 
 def test_inspect_calls_what_denoise_reads_not_unreadable(tmp_path):
     path = write(tmp_path / "a.dng", np.full((16, 16, 3), 99, np.uint16))
-    _, facts = describe(path)
-    assert "already demosaiced" in facts["not for calibrate"]
+    _, facts = inspect_file(path)
+    assert "already demosaiced" in facts["not_for_calibrate"]
     assert "unreadable" not in facts
     assert read_frame(path, demosaiced=True).mosaic.shape == (16, 48)
 
 
 def test_inspect_calls_what_nothing_reads_unreadable(tmp_path):
     path = write(tmp_path / "a.dng", np.full((16, 16, 4), 99, np.uint16))
-    _, facts = describe(path)
+    _, facts = inspect_file(path)
     assert "4 colours per pixel" in facts["unreadable"]
-    assert "not for calibrate" not in facts
+    assert "not_for_calibrate" not in facts
     with pytest.raises(InputError, match="three colours"):
         read_frame(path, demosaiced=True)
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from networks import stirred
 
-from synthnoise.cli.inspect import describe
 from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
 from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.export import describe_darktable, export_darktable
+from synthnoise.inspection import inspect_file
 
 VALUES = {"widths": [4, 8], "blocks": 1}
 
@@ -58,7 +58,7 @@ def test_a_package_holds_a_model_of_one_input_that_knows_its_noise(tmp_path: Pat
 
 def test_a_package_can_be_asked_what_it_is(tmp_path: Path) -> None:
     export_darktable(weights(tmp_path), tmp_path / "mine.dtmodel", sigma=20, static=(32, 32))
-    kind, facts = describe(tmp_path / "mine.dtmodel")
+    kind, facts = inspect_file(tmp_path / "mine.dtmodel")
     assert (kind, facts["task"], facts["id"]) == ("package for darktable", "denoise", "denoise-mine")
     assert "sigma" not in facts["description"]
     assert "20 of 255" in facts["description"]
@@ -68,7 +68,7 @@ def test_a_package_can_be_asked_what_it_is(tmp_path: Path) -> None:
     for content in (b"", b"junk", whole[:-30], (tmp_path / "empty.dtmodel").read_bytes()):
         (tmp_path / "bad.dtmodel").write_bytes(content)
         with pytest.raises(InputError, match="not a package"):
-            describe(tmp_path / "bad.dtmodel")
+            inspect_file(tmp_path / "bad.dtmodel")
 
 
 def test_same_weights_same_bytes_and_nothing_of_the_machine(tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def test_a_file_can_be_asked_what_it_is(exported: tuple[Path, Path]) -> None:
     assert facts["input noisy"] == "batch x 4 x h x w"
     assert facts["output denoised"] == "batch x 4 x h x w"
     assert (facts["denoiser"], facts["domain"], facts["opset"]) == ("dncnn", "bayer", 20)
+    assert facts["tile"] == [512 + 2 * facts["halo"]] * 2
 
 
 @pytest.mark.parametrize("content", [b"", b"junk" * 100, b"\x08\x0a", None])
@@ -193,6 +194,7 @@ def test_static_files_have_one_size_and_no_other(exported: tuple[Path, Path], tm
     assert [item.shape for item in session.get_outputs()] == [[1, 4, 30, 50]]
     facts = describe_onnx(tmp_path / "net.onnx")
     assert facts["input noisy"] == "1 x 4 x 30 x 50"
+    assert facts["tile"] == [30, 50]
     with pytest.raises(UsageError, match="no pixel"):
         export_onnx(exported[0], tmp_path / "none.onnx", static=(0, 5))
 

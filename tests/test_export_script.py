@@ -31,7 +31,9 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert set(imports) == {"json", "sys", "numpy", "onnxruntime"}
     path = tmp_path_factory.mktemp("script") / "run_network.py"
     # Tiles as small as the network's context show whether they are laid rightly.
-    path.write_text(text.replace("TILE = 512", "TILE = 32"))
+    suggested = 'facts["tile"][0]'
+    assert suggested in text
+    path.write_text(text.replace(suggested, "(32 + 2 * halo)"))
     return path
 
 

@@ -11,11 +11,11 @@ import pytest
 from networks import stirred
 
 from synthnoise.denoisers.bundled import bundled_names
+from synthnoise.denoisers.model_card import training_data
 from synthnoise.denoisers.published_weights import LAYOUTS
 from synthnoise.denoisers.weights import WeightsRecord, save_weights
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.export import describe_onnx, export_darktable, export_onnx
-from synthnoise.export.source import training_data
 
 SYNTHETIC = {"images": "dead-leaves", "noise": "gaussian"}
 IMPORTED = {"imported": "net.mat", "source": LAYOUTS["ffdnet-matconvnet"].source}

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import torch
 
+from synthnoise.denoisers.model_card import training_data
 from synthnoise.denoisers.weights import load_weights
 from synthnoise.errors import InputError, OutputExistsError, PluginError, SynthnoiseError, UsageError
-from synthnoise.export.source import training_data
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.plugins import default_plugins
 from synthnoise.profiles.store import load_profile, profile_folders

@@ -14,12 +14,12 @@ import torch
 from networks import stirred
 from safetensors.torch import save
 
+from synthnoise.denoisers.model_card import describe_weights
 from synthnoise.denoisers.weights import (
     WeightsRecord,
     build_network,
     content_hash,
     denoiser_spec,
-    describe_weights,
     load_weights,
     read_record,
     save_weights,
@@ -64,7 +64,9 @@ def test_round_trip(good: Path, network: torch.nn.Module) -> None:
 
 def test_the_file_says_what_it_is_and_how_to_run_it(good: Path) -> None:
     facts = describe_weights(good)
-    assert (facts["denoiser"], facts["noise range"], facts["recipe: crop"]) == ("dncnn", (1.0, 1.0), 64)
+    assert (facts["denoiser"], facts["noise_range"]) == ("dncnn", [1.0, 1.0])
+    assert facts["card"]["recipe"]["crop"] == 64
+    assert facts["parameters"] == sum(value.numel() for value in load_weights(good)[0].state_dict().values())
     spec = denoiser_spec(RECORD)
     assert (spec.name, spec.halo, spec.channels, spec.stabilised) == ("dncnn", 3, 4, True)
 

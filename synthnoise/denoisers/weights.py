@@ -145,19 +145,20 @@ def read_record(path: Path | str) -> WeightsRecord:
     return _parse_record(path, _read_header(path))
 
 
-def describe_weights(path: Path | str) -> dict[str, Any]:
-    """Return what a weights file says of itself, for people, without reading its tensors.
+def count_parameters(path: Path | str) -> int:
+    """Return how many numbers a weights file holds, by its header.
 
     Raises
     ------
     InputError
         It is not a weights file.
     """
-    record = read_record(path)
-    facts = dataclasses.asdict(record)
-    facts |= {f"recipe: {key}": value for key, value in facts.pop("recipe").items()}
-    facts |= {f"{key} dB": value for key, value in facts.pop("figures").items()}
-    return {key.replace("_", " "): value for key, value in facts.items()}
+    path = existing_file(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise _not_weights(path, str(error)) from error
 
 
 def denoiser_spec(record: WeightsRecord, *, plugins: Plugins | None = None) -> DenoiserSpec:

@@ -43,7 +43,7 @@ _DAMAGED = "the file is damaged, or its metadata are of another network: export 
 _SIGMA = 0.1
 """Noise level of the image that a network is tried on, where it is not stabilised to 1."""
 _IMPORT = "synthnoise import-weights makes weights of the layouts that it knows"
-_FOREIGN = {
+FOREIGN = {
     ".pth": _IMPORT,
     ".pt": _IMPORT,
     ".ckpt": _IMPORT,
@@ -99,8 +99,8 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
         There is no such denoiser.
     """
     path = bundled_weights(name) or Path(name)
-    if path.suffix.lower() in _FOREIGN:
-        raise UsageError(f"{name}: is not a file that denoises here", hint=_FOREIGN[path.suffix.lower()])
+    if path.suffix.lower() in FOREIGN:
+        raise UsageError(f"{name}: is not a file that denoises here", hint=FOREIGN[path.suffix.lower()])
     if path.suffix in (ONNX, SAFETENSORS):
         if options:
             raise UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")

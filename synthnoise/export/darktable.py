@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from synthnoise.denoisers.model_card import ORIGIN
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, SIGMA, GraphOptions, onnx_model
 from synthnoise.denoisers.reach import measured
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
@@ -96,7 +97,11 @@ def export_darktable(
     options = GraphOptions(multiple_of=record.multiple_of, size=(height, width))
     model = onnx_model(network, channels=COLOURS, sigma_planes=max(record.sigma_planes, 1), options=options)
     _settle(model, sigma / 255)
-    facts = {**describe(source, record), "sigma": f"settled: {sigma:g} of 255"}
+    facts = {
+        **describe(source, record),
+        "sigma": f"settled: {sigma:g} of 255",
+        "tile": [height, width],
+    }
     entry = model.metadata_props.add()
     entry.key, entry.value = "synthnoise", json.dumps(facts, sort_keys=True)
     data: bytes = model.SerializeToString(deterministic=True)
@@ -199,8 +204,8 @@ def _configuration(name: str, source: Source, edge: int, sigma: float) -> bytes:
         "attributes": {"input_sizes": [edge]},
         "model_card": {
             "scope": "pictures in sRGB with white noise",
-            **source.origin,
-            "training_data": source.data,
+            **{key: source.card[key] for key in ORIGIN if key in source.card},
+            "training_data": source.card["data"],
         },
     }
     return (json.dumps(values, indent=2) + "\n").encode()

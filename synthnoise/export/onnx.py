@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthnoise.denoisers.model_card import describe_network
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, OPSETS, SIGMA, GraphOptions, onnx_model
 from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
 from synthnoise.denoisers.reach import measured
@@ -33,6 +34,9 @@ TOLERANCE = 1e-5
 """Largest difference from torch, relative to the largest output (or 1), that passes."""
 HALF_TOLERANCE = 1e-2
 """The same for half precision, relative to the largest noise level (or 1): its features have ten bits."""
+
+TILE = 512
+"""Pixels along the edge of a tile without its context, as they are suggested."""
 
 _EXTRA = "onnx"
 _PACKAGES = ("onnx", "onnxruntime")
@@ -151,7 +155,11 @@ def export_onnx(
     source = open_source(weights, output, ONNX, overwrite=overwrite, plugins=plugins)
     network, record = source.network, measured(source.network, source.record)
     options = GraphOptions(multiple_of=record.multiple_of, size=static, half=half, opset=opset)
-    facts = {**describe(source, record), "precision": "float16 inside" if half else "float32"}
+    facts = {
+        **describe(source, record),
+        "tile": _tile(record, static),
+        "precision": "float16 inside" if half else "float32",
+    }
     model = _graph(network, record, options)
     del model.metadata_props[:]
     entry = model.metadata_props.add()
@@ -166,46 +174,26 @@ def export_onnx(
 
 
 def describe(source: Source, record: WeightsRecord) -> dict[str, Any]:
-    """Return what a program needs to know to run the file, JSON values; ``record`` has the measured halo.
+    """Return what the file says of itself, JSON values; ``record`` has the measured halo.
 
-    ``normalisation`` says what the input must be, ``noise_range`` which sigma was trained, ``halo``
-    how far tiles must overlap, ``multiple_of`` where tiles must begin; ``sha256`` is that of the
-    weights, ``card`` says in words where they come from.
+    It is :func:`synthnoise.denoisers.model_card.describe_network` with the weights' SHA-256 and their card.
     """
     return {
-        "schema": record.schema,
-        "denoiser": record.denoiser,
-        "options": record.options,
-        "domain": record.domain,
-        "channels": record.channels,
-        "planes": "CFA positions in row-major order" if record.domain in ("bayer", "mosaic") else "R, G, B",
-        "normalisation": (
-            "black subtracted, divided by white - black, generalised Anscombe transform to unit variance"
-            if record.stabilised
-            else "black 0, white 1"
-        ),
-        "stabilised": record.stabilised,
-        "sigma": (
-            "standard deviation of the noise in the unit of the input, one value per pixel"
-            if record.sigma_planes
-            else "not heeded: the network is blind"
-        ),
-        "sigma_planes": record.sigma_planes,
-        "noise_range": list(record.noise_range),
-        "halo": record.halo,
-        "multiple_of": record.multiple_of,
-        "global_context": record.global_context,
+        **describe_network(record),
         "sha256": content_hash(source.network),
-        "figures": record.figures,
-        "card": {
-            "data": source.data,
-            **source.origin,
-            "recipe": record.recipe,
-            "seed": record.seed,
-            "steps": record.steps,
-            "version": record.version,
-        },
+        "card": source.card,
     }
+
+
+def _tile(record: WeightsRecord, static: tuple[int, int] | None) -> list[int] | None:
+    """Return height and width of what to feed at once, with context; None where it is the whole image."""
+    if static is not None:
+        return list(static)
+    if record.global_context:
+        return None
+    step = record.multiple_of
+    kept, halo = (-(-pixels // step) * step for pixels in (TILE, record.halo))
+    return [kept + 2 * halo] * 2
 
 
 def describe_onnx(path: Path | str) -> dict[str, Any]:
@@ -237,6 +225,8 @@ def describe_onnx(path: Path | str) -> dict[str, Any]:
             axes = [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
             facts[f"{kind} {printable(value.name)}"] = " x ".join(printable(axis) for axis in axes)
     facts["opset"] = max((entry.version for entry in model.opset_import if not entry.domain), default=0)
+    if any(value.data_location == onnx.TensorProto.EXTERNAL for value in model.graph.initializer):
+        facts["weights"] = "in further files, which are not followed"
     noted = {entry.key: entry.value for entry in model.metadata_props}.get("synthnoise", "{}")
     try:
         facts |= {str(key): value for key, value in json.loads(noted).items()}

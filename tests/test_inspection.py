@@ -1,0 +1,77 @@
+"""What inspect says of weights and ONNX files, to people and to programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+from networks import SMALL, SMALL_RECORD, stirred
+
+from synthnoise.cli.main import app
+from synthnoise.denoisers.bundled import bundled_names
+from synthnoise.denoisers.weights import save_weights
+from synthnoise.errors import InputError
+from synthnoise.export import export_onnx
+from synthnoise.inspection import inspect_file
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_bundled_weights_are_known_by_name_and_say_what_they_learnt_from(name: str) -> None:
+    kind, facts = inspect_file(name)
+    assert kind == "weights"
+    assert 1e5 < facts["parameters"] < 2e6
+    card = facts["card"]
+    assert card["license"] == "MIT"
+    assert "synthetic images" in card["data"]
+    assert "unknown" not in card["data"]
+    assert card["recipe"]["seed"] == card["seed"]
+
+
+def test_weights_and_the_file_exported_of_them_say_the_same(tmp_path: Path) -> None:
+    save_weights(tmp_path / "net.safetensors", stirred(SMALL), SMALL_RECORD)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx")
+    (_, weights), (kind, model) = (inspect_file(tmp_path / f"net.{end}") for end in ("safetensors", "onnx"))
+    assert kind == "ONNX denoiser"
+    alike = weights.keys() & model.keys()
+    assert {"card", "normalisation", "noise_range", "halo", "domain", "figures"} <= alike
+    assert {key: weights[key] for key in alike - {"halo"}} == {key: model[key] for key in alike - {"halo"}}
+    # What is measured at the export can only be less.
+    assert model["halo"] <= weights["halo"]
+
+
+def test_people_read_rows_and_programs_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app(["inspect", "rgb"], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    rows = dict(line.split("  ", 1) for line in lines[1:])
+    assert lines[0] == "rgb: weights"
+    assert rows["options: widths"].strip() == "32 64 128"
+    assert rows["noise range"].strip().endswith(" to 75 of 255)")
+    assert not any("{" in line or "None" in line for line in lines)
+    app(["inspect", "rgb", "--json"], standalone_mode=False)
+    document = json.loads(capsys.readouterr().out)
+    assert document["card"]["recipe"]["noise_options"]["sigma_max"] == 75
+
+
+def test_what_is_not_ours_is_said(tmp_path: Path) -> None:
+    save_weights(tmp_path / "net.safetensors", stirred(SMALL), SMALL_RECORD)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx")
+    model = onnx.load(tmp_path / "net.onnx")
+    del model.metadata_props[:]
+    kernel = max(model.graph.initializer, key=lambda value: len(value.raw_data))
+    kernel.ClearField("raw_data")
+    kernel.data_location = onnx.TensorProto.EXTERNAL
+    entry = kernel.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+    (tmp_path / "theirs.onnx").write_bytes(model.SerializeToString())
+    kind, facts = inspect_file(tmp_path / "theirs.onnx")
+    assert kind == "ONNX file, not of synthnoise export"
+    assert facts["weights"] == "in further files, which are not followed"
+    (tmp_path / "theirs.pth").write_bytes(b"anything")
+    with pytest.raises(InputError, match="other software") as refusal:
+        inspect_file(tmp_path / "theirs.pth")
+    assert "import-weights" in str(refusal.value.hint)
+    with pytest.raises(InputError, match="no such file") as refusal:
+        inspect_file(tmp_path / "nothing")
+    assert ", ".join(bundled_names()) in str(refusal.value.hint)
