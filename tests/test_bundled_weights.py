@@ -74,3 +74,11 @@ def test_raw_is_refused_by_the_network_for_pictures() -> None:
 def test_options_are_settled() -> None:
     with pytest.raises(UsageError, match="settled"):
         Denoiser(dataclasses.replace(Settings(denoiser="rgb"), options={"blocks": 1}))
+
+
+def test_noise_beyond_the_training_is_remarked_on() -> None:
+    denoiser = Denoiser(Settings(denoiser="rgb", device="cpu"), domain="srgb")
+    assert denoiser.beyond_training(75 / 255) == ()
+    (remark,) = denoiser.beyond_training(100 / 255)
+    assert remark == "rgb was trained on noise up to sigma 75 of 255, not on 100"
+    assert Denoiser(Settings(denoiser="raw", device="cpu"), domain="bayer").beyond_training(9.0) == ()

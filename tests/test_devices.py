@@ -14,6 +14,7 @@ from pretended_gpu import There, pretended_gpu
 from synthnoise import testing
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.weights import load_weights
+from synthnoise.denoisers.wiener import Wiener
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.devices import full_precision
 from synthnoise.errors import SynthnoiseError
@@ -113,8 +114,25 @@ def test_classical_denoisers_run_on_a_gpu(name: str) -> None:
     noise = (0.0,) * 4, (1e-4,) * 4
     expected = Denoiser(Settings(denoiser=name, device="cpu")).denoised(noisy, *noise)
     with pretended_gpu():
-        found = Denoiser(Settings(denoiser=name, device="cuda")).denoised(noisy, *noise)
+        denoiser = Denoiser(Settings(denoiser=name, device="cuda"))
+        assert (denoiser.remarks, denoiser.device) == ((), torch.device("cuda"))
+        found = denoiser.denoised(noisy, *noise)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_classical_denoiser_that_a_gpu_gets_wrong_runs_on_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = Wiener.forward
+
+    def forward(self: Wiener, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return honest(self, noisy, sigma) + 0.5 * isinstance(noisy, There)
+
+    monkeypatch.setattr(Wiener, "forward", forward)
+    with pretended_gpu():
+        denoiser = Denoiser(Settings(denoiser="wiener", device="cuda"))
+    assert denoiser.device == torch.device("cpu")
+    assert denoiser.remarks == ("on the CPU, as cuda gives something else, by 0.5",)
 
 
 def test_ten_bits_of_each_number_are_too_few_for_raw() -> None:

@@ -44,6 +44,8 @@ DOMAINS: dict[Domain, str] = {
 }
 """Domains in words."""
 
+BEYOND = 1.1
+"""How much stronger noise may be than that of the training without a word: estimates have errors, too."""
 LEVEL_BLOCK = 8
 """Repeats along the edge of a block whose mean is kept, where a repeat is larger than 2x2."""
 INTERPOLATION = 2
@@ -162,6 +164,7 @@ class Denoiser:
                 hint="leave -d out for what suits, or train one: synthnoise train",
             )
         self.remarks = () if loaded.remark is None else (loaded.remark,)
+        self._trained = loaded.trained
         # What is measured ends a step of the network's grid beyond what it sees, which is room for defects.
         spare = self.record.multiple_of if self.record.trainable else 0
         self.context = self.record.halo + (max(REACH - spare, 0) if self._repairs else 0)
@@ -208,6 +211,15 @@ class Denoiser:
                 hint="crop the image, or give a larger --tile",
             )
         return grid
+
+    def beyond_training(self, sigma: float) -> tuple[str, ...]:
+        """Return that the network never saw noise as strong as ``sigma``, in [0, 1]; nothing where it did."""
+        if self._trained is None or sigma <= BEYOND * self._trained[1]:
+            return ()
+        return (
+            f"{self.name} was trained on noise up to sigma {255 * self._trained[1]:.0f} of 255,"
+            f" not on {255 * sigma:.0f}",
+        )
 
     def __call__(self, noisy: Tensor, shot: tuple[float, ...], read: tuple[float, ...]) -> Tensor:
         """Return denoised [B, C, H, W] of planes with variance ``shot x + read`` per plane.

@@ -181,6 +181,7 @@ class FileWork:
         given = {"profile": self.settings.profile, "ISO": self.settings.iso, "bits": batch.bits}
         unused = [name for name, value in given.items() if value is not None]
         warnings = [f"not used, as it is a picture: {', '.join(unused)}"] if unused else []
+        warnings += [*denoiser.beyond_training(level / 255), *denoiser.remarks]
 
         def store() -> FileOutcome:
             write_picture(target, restored, overwrite=batch.on_existing == "overwrite")
@@ -197,7 +198,6 @@ class FileWork:
                     f"denoised by {denoiser.name}, noise level estimated from the picture:"
                     f" sigma {level:.1f} of 255",
                     *warnings,
-                    *denoiser.remarks,
                 ),
             )
 
@@ -280,7 +280,7 @@ def _outcome(
         "noise_source": result.noise.source,
         "noise_profile": result.noise.pairs,
         "residual_noise": result.residual,
-        "warnings": result.noise.warnings,
+        "warnings": [*result.noise.warnings, *result.remarks],
     }
     if subtracted is not None:
         details["dark"] = dataclasses.asdict(subtracted)

@@ -40,6 +40,8 @@ ONNX, SAFETENSORS = ".onnx", ".safetensors"
 
 _EXTRA = "onnx"
 _DAMAGED = "the file is damaged, or its metadata are of another network: export the weights again"
+_ANY_CHANNELS = 4
+"""Planes of that image where any number will do."""
 _SIGMA = 0.1
 """Noise level of the image that a network is tried on, where it is not stabilised to 1."""
 _IMPORT = "synthnoise import-weights makes weights of the layouts that it knows"
@@ -69,12 +71,16 @@ class LoadedNetwork:
         Where its tensors have to be; None where arrays do.
     remark
         Why it does not run on what it should, None if it does.
+    trained
+        Least and greatest standard deviation of the noise it was trained on, in the unit of its input; None
+        where that is not known, or the same for all noise.
     """
 
     record: DenoiserSpec
     network: nn.Module | OnnxNetwork
     device: torch.device | None = None
     remark: str | None = None
+    trained: tuple[float, float] | None = None
 
 
 def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") -> LoadedNetwork:
@@ -116,8 +122,12 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
             hint=f"synthnoise train -d {record.name} -o weights.safetensors",
         )
     place = pick_device(device)
-    network: nn.Module = default_plugins().create("denoisers", name, options)
-    return LoadedNetwork(record=record, network=network.eval().to(place), device=place)
+    network: nn.Module = default_plugins().create("denoisers", name, options).eval()
+    remark = None
+    if place.type != "cpu":
+        network, remark = on_accelerator(network, place, _trial(record))
+    place = place if remark is None else pick_device("cpu")
+    return LoadedNetwork(record=record, network=network, device=place, remark=remark)
 
 
 def _load_weights(path: Path, device: str) -> LoadedNetwork:
@@ -137,20 +147,21 @@ def _loaded(path: Path, device: str, _state: tuple[int, ...]) -> LoadedNetwork:
     place = pick_device(device)
     network, card = load_weights(path)
     record = denoiser_spec(card)
-    trial = _trial(record)
+    trial, trained = _trial(record), _trained(record, card.noise_range)
     remark = None
     if place.type != "cpu":
         network, remark = on_accelerator(network, place, trial)
         if remark is None:
-            return LoadedNetwork(record=record, network=_wide(network), device=place)
+            return LoadedNetwork(record=record, network=_wide(network), device=place, trained=trained)
     found, graph, slower = on_onnxruntime(network, max(card.sigma_planes, 1), trial)
     remark = remark or slower
     if isinstance(found, OnnxNetwork):
         # The networks of plugins may change without their weights or the version of this package.
         if graph is not None and str(record.factory).startswith("synthnoise."):
             keep_graph(path, graph)
-        return LoadedNetwork(record=record, network=found, remark=remark)
-    return LoadedNetwork(record=record, network=_wide(network), device=pick_device("cpu"), remark=remark)
+        return LoadedNetwork(record=record, network=found, remark=remark, trained=trained)
+    cpu = pick_device("cpu")
+    return LoadedNetwork(record=record, network=_wide(network), device=cpu, remark=remark, trained=trained)
 
 
 def _wide(network: nn.Module) -> nn.Module:
@@ -167,13 +178,16 @@ def _from_cache(path: Path) -> LoadedNetwork | None:
         return None
     from synthnoise.denoisers.weights import denoiser_spec, read_record
 
-    record = denoiser_spec(read_record(path))
+    card = read_record(path)
+    record = denoiser_spec(card)
     try:
         network = OnnxNetwork(open_session(kept.model, CPU))
         difference = largest_difference(_trial(record).run(network), kept.expected)
     except SynthnoiseError:
         return None
-    return LoadedNetwork(record=record, network=network) if difference <= CPU_TOLERANCE else None
+    if difference > CPU_TOLERANCE:
+        return None
+    return LoadedNetwork(record=record, network=network, trained=_trained(record, card.noise_range))
 
 
 def load_onnx(path: Path | str, device: str = "cpu") -> LoadedNetwork:
@@ -194,7 +208,7 @@ def load_onnx(path: Path | str, device: str = "cpu") -> LoadedNetwork:
 
     path = existing_file(path)
     network = OnnxNetwork(open_session(path, CPU))
-    record = _record(path, network.metadata)
+    record, trained = _record(path, network.metadata)
     if network.size is not None:
         height, width = network.size
         raise InputError(
@@ -211,19 +225,23 @@ def load_onnx(path: Path | str, device: str = "cpu") -> LoadedNetwork:
         raise InputError(f"{path}: gives NaN or infinity", hint=_DAMAGED)
     available = onnxruntime.get_available_providers()
     network, remark = on_provider(path, device, trial, available=available, reference=network)
-    return LoadedNetwork(record=record, network=network, remark=remark)
+    return LoadedNetwork(record=record, network=network, remark=remark, trained=trained)
+
+
+def _trained(record: DenoiserSpec, noise_range: tuple[float, float]) -> tuple[float, float] | None:
+    return noise_range if not record.stabilised and noise_range[1] > 0 else None
 
 
 def _trial(record: DenoiserSpec) -> Trial:
     return Trial(
-        channels=record.channels,
+        channels=record.channels or _ANY_CHANNELS,
         sigma=1.0 if record.stabilised else _SIGMA,
         multiple_of=max(record.multiple_of, 1),
     )
 
 
-def _record(path: Path, metadata: Mapping[str, str]) -> DenoiserSpec:
-    """Return what the file says of its network, for the core.
+def _record(path: Path, metadata: Mapping[str, str]) -> tuple[DenoiserSpec, tuple[float, float] | None]:
+    """Return what the file says of its network, for the core, and the noise that it was trained on.
 
     Raises
     ------
@@ -238,6 +256,7 @@ def _record(path: Path, metadata: Mapping[str, str]) -> DenoiserSpec:
         domain, stabilised = facts["domain"], facts["stabilised"]
         schema = facts.get("schema")
         global_context = bool(facts.get("global_context", False))
+        least, greatest = (float(level) for level in facts.get("noise_range", (0, 0)))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: does not say what its network takes", hint="use a file of synthnoise export"
@@ -255,7 +274,7 @@ def _record(path: Path, metadata: Mapping[str, str]) -> DenoiserSpec:
                 f"{path}: its synthnoise metadata says {key} {numbers[key]}: not between 0 and {most}",
                 hint="export the weights again",
             )
-    return DenoiserSpec(
+    record = DenoiserSpec(
         name="onnx",
         summary="An exported network.",
         factory=OnnxNetwork,
@@ -267,3 +286,4 @@ def _record(path: Path, metadata: Mapping[str, str]) -> DenoiserSpec:
         # Padding is inside the graph, but tiles have to begin on the network's grid.
         multiple_of=max(numbers["multiple_of"], 1),
     )
+    return record, _trained(record, (least, greatest))
