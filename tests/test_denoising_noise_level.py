@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from synthnoise.denoising.noise_level import estimate_noise
 from synthnoise.noise.stabilise import Stabiliser
@@ -15,6 +16,7 @@ from synthnoise.raw.frame import Frame
 from synthnoise.raw.reading import read_frame
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.sensor import Sensor
 from synthnoise.sensors.virtual_camera import VirtualCamera
 
 SAMPLES = 400_000
@@ -91,6 +93,47 @@ def test_one_even_place_tells_the_noise_of_a_rough_frame(seed):
     level, shot = 0.03, design.gain / (design.white - design.black)
     for s, o in estimate_noise(dataclasses.replace(frame, noise_profile=None)).pairs:
         assert 0.5 < (s * level + o) / (shot * level) < 2
+
+
+def textured(design: Sensor, seed: int) -> Frame:
+    """Return a shot of grey fine texture everywhere, uneven in light and in contrast."""
+    random = np.random.default_rng(seed)
+
+    def field(blur: float) -> np.ndarray:
+        values = gaussian_filter(random.standard_normal(design.size), blur)
+        return values / values.std()
+
+    scene = 0.2 * np.exp(0.5 * field(40)) * (1 + 0.15 * field(1) * np.exp(0.4 * field(30)))
+    frame = VirtualCamera(design, seed=seed).shoot(np.clip(scene, 0, 1).astype(np.float32))
+    return dataclasses.replace(frame, noise_profile=None)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_the_planes_share_is_no_noise(seed):
+    """Texture of twenty times the variance of the noise, and no flat place: within a factor of four of it."""
+    design = SENSORS["low-noise"]
+    estimate = estimate_noise(textured(design, seed))
+    assert estimate.texture > 0.7
+    level, shot = 0.2, design.gain / (design.white - design.black)
+    for s, o in estimate.pairs:
+        assert 0.25 < (s * level + o) / (shot * level) < 4
+
+
+def test_noise_alone_is_no_texture():
+    for name in ("mild", "low-noise", "phone"):
+        camera = VirtualCamera(SENSORS[name])
+        for electrons in (200.0, 2000.0):
+            assert estimate_noise(camera.flat(electrons)).texture < 0.2
+
+
+def test_planes_that_share_their_noise_say_nothing_of_texture():
+    """As of a linear DNG, whose red, green and blue a camera has mixed."""
+    frame = textured(SENSORS["low-noise"], 1)
+    mixed = np.repeat(frame.mosaic[:, :, None], 3, 2).reshape(frame.mosaic.shape[0], -1)
+    linear = dataclasses.replace(
+        frame, mosaic=mixed, cfa=np.array([[0, 1, 2]], np.uint8), black=np.full((1, 3), 512.0)
+    )
+    assert estimate_noise(linear).texture == 0
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (40, 40)])

@@ -8,6 +8,10 @@ modeling and fitting for single-image raw-data", IEEE TIP 17(10), 2008, segment 
 reason). White noise is as strong at middle as at high frequencies, and texture is not: what the chosen
 blocks have more at middle ones tells how much texture is left in them, and is taken off. The blocks
 of every brightness give one point each on the line.
+
+Where nothing is flat, that line is one of texture. Noise is independent from plane to plane and texture is
+not: how much the planes of a mosaic share in the flattest blocks, relative to rough ones, is the share of
+texture in them, of which what is sure is taken off the whole line.
 """
 
 from __future__ import annotations
@@ -54,6 +58,12 @@ OWN_LINE = 0.1
 """Relative standard error of S up to which a colour is given its own line, not that of all colours."""
 UNSURE = 0.3
 """Relative standard error of S from which the user is warned."""
+SURE = 2.0
+"""Standard errors by which the planes have to be alike before that counts as texture."""
+LEAST_ALIKE = 0.05
+"""Correlation of the planes in rough blocks, at least."""
+MOST_TEXTURE = 0.96
+"""Share of the variance that is taken for texture at most: the rest is not known to a tenth."""
 TEXTURED = 4.0
 """Scatter about the line, in that of pure noise, from which the user is warned."""
 
@@ -68,15 +78,18 @@ class NoiseLevel:
         (S, O) for R, G, B on black-subtracted signal over (white - black).
     errors
         Their standard errors, in the same order.
+    texture
+        Share of the variance in flat places that was taken off as texture, as the planes share it.
     scatter
         Root mean square distance of the points from the line, in standard errors of pure noise: near
         1 where the frame has flat places, above where texture passes for noise.
     points
-        float64 [n, 4]: colour, level, variance and its standard error, all normalised.
+        float64 [n, 4]: colour, level, variance and its standard error, all normalised, ``texture`` included.
     """
 
     pairs: tuple[tuple[float, float], ...]
     errors: tuple[tuple[float, float], ...]
+    texture: float
     scatter: float
     points: Real
 
@@ -95,14 +108,16 @@ class NoiseLevel:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Per block [planes, blocks]: mean level, mean energy of the middle and of the high coefficients, and
-    whether nearly all of its pixels lie between black and white.
+    """Per block [planes, blocks]: mean level, mean energy of the middle and of the high coefficients, whether
+    nearly all of its pixels lie between black and white, and the mean product of its high coefficients with
+    those of the other planes.
     """
 
     mean: Real
     middle: Real
     high: Real
     usable: NDArray[np.bool_]
+    shared: Real
 
 
 def estimate_noise(frame: Frame) -> NoiseLevel:
@@ -122,13 +137,20 @@ def estimate_noise(frame: Frame) -> NoiseLevel:
         table = np.array(points, dtype=np.float64).reshape(-1, 4)
         shared, shared_error, scatter = _line(table[:, 1:], floor)
     table[:, 0] = colours[table[:, 0].astype(int)]
+    noise = np.maximum(shared[0] * blocks.mean + shared[1], floor)
+    # What a camera has made RGB of shares its noise, too.
+    texture, doubt = (0.0, 0.0) if frame.is_linear else _texture(blocks, noise)
     pairs, errors = [], []
     for colour in (RED, GREEN, BLUE):
         own, own_error, _ = _line(table[table[:, 0] == colour, 1:], floor)
         sure = own_error[0] < OWN_LINE * own[0] and own_error[1] < max(OWN_LINE * own[1], shared_error[1])
-        pairs.append(own if sure else shared)
-        errors.append(own_error if sure else shared_error)
-    return NoiseLevel(tuple(pairs), tuple(errors), scatter, table)
+        (s, o), (s_error, o_error) = (own, own_error) if sure else (shared, shared_error)
+        left = 1 - texture
+        pairs.append((s * left, max(o * left, floor)))
+        errors.append(
+            (float(np.hypot(s_error * left, s * doubt)), float(np.hypot(o_error * left, o * doubt)))
+        )
+    return NoiseLevel(tuple(pairs), tuple(errors), texture, scatter, table)
 
 
 def _blocks(active: Frame) -> _Blocks:
@@ -136,18 +158,43 @@ def _blocks(active: Frame) -> _Blocks:
     cosines = np.cos((2 * np.arange(EDGE) + 1) * np.arange(EDGE)[:, None] * np.pi / (2 * EDGE)) / 2
     cosines[0] /= np.sqrt(2)
     nothing = np.zeros((active.cfa.size, 0))
-    parts: list[tuple[NDArray[Any], ...]] = [(nothing, nothing, nothing, nothing.astype(bool))]
+    parts: list[tuple[NDArray[Any], ...]] = [(nothing, nothing, nothing, nothing.astype(bool), nothing)]
     for values, usable in _bands(active):
         planes, rows, columns = values.shape
         cut = values.reshape(planes, rows // EDGE, EDGE, columns // EDGE, EDGE).swapaxes(2, 3)
         cut = cut.reshape(planes, -1, EDGE, EDGE)
-        energy = (cosines @ cut @ cosines.T) ** 2
+        coefficients = cosines @ cut @ cosines.T
+        energy = coefficients**2
         energy[..., 0, 0] = 0
         high = energy[..., HIGH:, HIGH:].sum((-2, -1))
         middle = energy.sum((-2, -1)) - high
         fine = usable.reshape(planes, rows // EDGE, EDGE, columns // EDGE, EDGE).mean((2, 4)) >= 1 - CLIPPED
-        parts.append((cut.mean((-2, -1)), middle / MIDDLE_FREEDOM, high / FREEDOM, fine.reshape(planes, -1)))
+        finest = coefficients[..., HIGH:, HIGH:]
+        others = (finest.sum(0) - finest) / max(planes - 1, 1)
+        energies = cut.mean((-2, -1)), middle / MIDDLE_FREEDOM, high / FREEDOM
+        parts.append((*energies, fine.reshape(planes, -1), (finest * others).mean((-2, -1))))
     return _Blocks(*(np.concatenate(values, axis=1) for values in zip(*parts, strict=True)))
+
+
+def _texture(blocks: _Blocks, noise: Real) -> tuple[float, float]:
+    """Return the share of texture in the variance of the flattest blocks, and its standard error if there is.
+
+    ``noise`` is the variance expected of each block.
+    """
+    usable = blocks.usable.all(0)
+    planes = len(noise)
+    if planes == 1 or usable.sum() < FEWEST_FLAT:
+        return 0.0, 0.0
+    rough, high, shared = ((part / noise)[:, usable] for part in (blocks.middle, blocks.high, blocks.shared))
+    order = np.argsort(rough.sum(0))
+    count = len(order)
+    flat, rougher = order[: int(FLATTEST * count) + 1], order[int(ROUGHEST * count) : int(0.9 * count) + 1]
+    alike, own = (float(shared[:, at].sum() / high[:, at].sum()) for at in (flat, rougher))
+    # Each pair of planes counts once, though it enters for both.
+    error = (2 / (planes * (planes - 1)) / (FREEDOM * len(flat))) ** 0.5
+    own = max(own, LEAST_ALIKE)
+    texture = min((alike - SURE * error) / own, MOST_TEXTURE)
+    return (texture, error / own) if texture > 0 else (0.0, 0.0)
 
 
 def _bands(active: Frame) -> Iterator[tuple[Real, NDArray[np.bool_]]]:
