@@ -472,3 +472,14 @@ def test_options_in_text_make_the_run_that_their_values_make(tmp_path: Path) -> 
     assert (tmp_path / "text.safetensors").read_bytes() == (tmp_path / "values.safetensors").read_bytes()
     with pytest.raises(UsageError, match="poisson-gaussian has no option 'shots'"):
         train(output=tmp_path / "x.safetensors", steps=2, **RAW | {"noise_options": {"shots": "1"}})
+
+
+def test_a_network_that_denoise_does_not_run_yet_is_remarked_on(tmp_path: Path) -> None:
+    notes: list[str] = []
+    listener = Listener(-1, None)
+    listener.note = notes.append  # type: ignore[method-assign]
+    settings = {key: value for key, value in RAW.items() if not key.startswith("noise")}
+    output = tmp_path / "net.safetensors"
+    train(output=output, steps=1, profile="virtual-x-trans", progress=listener, **settings)
+    assert notes[0] == "note: denoise runs no network on a 6x6 colour filter array yet, patch-dct on any"
+    assert (load_weights(output)[1].domain, load_weights(output)[1].channels) == ("mosaic", 36)

@@ -143,6 +143,11 @@ class Run:
                 f"the loss {plan.loss} needs crops of {least} pixels", hint=f"--crop {least} or more"
             )
         self.examples = Examples(plan, ranks.device, plugins, start=start)
+        if self.examples.domain == "mosaic" and max(self.examples.period) > 1:
+            rows, columns = self.examples.period
+            progress.note(
+                f"note: denoise runs no network on a {columns}x{rows} colour filter array yet, patch-dct on any"
+            )
         self.ahead = Ahead(self.examples, plan, ranks)
         options = self.examples.network_options
         self.network = (
