@@ -229,8 +229,10 @@ def test_a_state_goes_on_on_the_other_device(begins: torch.device) -> None:
             torch.testing.assert_close(second.tensors()[name], value, rtol=1e-3, atol=1e-4)
 
 
-def test_training_on_a_gpu_gives_the_weights_of_the_processor(tmp_path: Path) -> None:
-    settings = {**SMALL, "steps": 2}
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_training_on_a_gpu_gives_the_weights_of_the_processor(tmp_path: Path, optimiser: str) -> None:
+    network = {"channels": 4, "depth": 3, "width": 16, "centred": True}
+    settings = {**SMALL, "steps": 2, "optimiser": optimiser, "denoiser_options": network}
     train(output=tmp_path / "here.safetensors", device="cpu", **settings)  # type: ignore[arg-type]
     with pretended_gpu():
         train(output=tmp_path / "there.safetensors", device="cuda", **settings)  # type: ignore[arg-type]
