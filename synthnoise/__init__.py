@@ -134,7 +134,30 @@ def noise_model(name: str, /, **options: Any) -> NoiseModel:
 
 
 def denoiser(name: str, /, **options: Any) -> Any:
-    """Return the denoiser called ``name`` as an ``nn.Module`` (errors as :func:`image_model`)."""
+    """Return a denoiser as an ``nn.Module``, ``denoised = module(noisy, sigma)`` on [B, C, H, W].
+
+    Parameters
+    ----------
+    name
+        Of a denoiser, built with its options: networks are untrained then. Of bundled weights, or a
+        ``.safetensors`` file: trained, on the CPU, in evaluation mode; height and width have to be multiples
+        of its ``multiple_of``, and the unit is that of ``synthnoise inspect``.
+
+    Raises
+    ------
+    PluginError, UsageError
+        As :func:`image_model`; weights take no options.
+    InputError
+        The file is not what it should be.
+    """
+    from synthnoise.denoisers.bundled import bundled_weights
     from synthnoise.plugins import default_plugins
 
+    path = bundled_weights(name)
+    if path is not None or name.endswith(".safetensors"):
+        from synthnoise.denoisers.weights import load_weights
+
+        if options:
+            raise UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")
+        return load_weights(path or name)[0]
     return default_plugins().create("denoisers", name, options)

@@ -16,6 +16,15 @@ Domain = Literal["bayer", "mosaic", "linear-rgb", "srgb", "any"]
 """What the planes of a network are: four packed ones, those of another colour filter array, linear RGB, sRGB,
 or no matter what."""
 
+DOMAINS: dict[Domain, str] = {
+    "bayer": "Bayer mosaics",
+    "mosaic": "mosaics of another colour filter array",
+    "linear-rgb": "linear RGB",
+    "srgb": "pictures in sRGB",
+    "any": "anything",
+}
+"""Domains in words."""
+
 PLUGIN_API = 1
 """Version of the plugin contract; the core accepts this number and the one before."""
 

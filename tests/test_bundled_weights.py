@@ -7,10 +7,12 @@ import dataclasses
 import pytest
 import torch
 
+import synthnoise
+from synthnoise.cli.main import app
 from synthnoise.denoisers.bundled import FOLDER, bundled_names, bundled_weights
-from synthnoise.denoisers.weights import read_record
+from synthnoise.denoisers.weights import content_hash, read_record
 from synthnoise.denoising import Denoiser, Settings
-from synthnoise.errors import UsageError
+from synthnoise.errors import PluginError, UsageError
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.training.budget import Budget
 from synthnoise.training.plan import TrainingPlan
@@ -82,3 +84,25 @@ def test_noise_beyond_the_training_is_remarked_on() -> None:
     (remark,) = denoiser.beyond_training(100 / 255)
     assert remark == "rgb was trained on noise up to sigma 75 of 255, not on 100"
     assert Denoiser(Settings(denoiser="raw", device="cpu"), domain="bayer").beyond_training(9.0) == ()
+
+
+def test_python_gets_them_by_name_as_networks() -> None:
+    network = synthnoise.denoiser("rgb")
+    noisy = torch.full((1, 3, 16, 24), 0.5) + 0.1 * torch.randn(1, 3, 16, 24)
+    with torch.inference_mode():
+        assert network(noisy, torch.full((1, 1, 16, 24), 0.1)).std() < 0.5 * noisy.std()
+    path = bundled_weights("rgb")
+    assert content_hash(synthnoise.denoiser(str(path))) == content_hash(network)
+    with pytest.raises(UsageError, match="settled"):
+        synthnoise.denoiser("rgb", blocks=1)
+
+
+def test_they_are_listed_beside_the_models(capsys: pytest.CaptureFixture[str]) -> None:
+    app(["models"], standalone_mode=False)
+    listed = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("weights ")]
+    assert [line[1] for line in listed] == bundled_names()
+    with pytest.raises(PluginError) as refusal:
+        app(["models", "rgb"], standalone_mode=False)
+    assert "synthnoise inspect rgb" in str(refusal.value.hint)
+    app(["models", "nafnet"], standalone_mode=False)
+    assert "multiples of 8, may see the whole image" in capsys.readouterr().out

@@ -152,17 +152,24 @@ def test_closed_pipe_is_quiet():
     assert process.returncode == 1
 
 
-def test_completion_knows_the_models():
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("synthnoise synth --model vib", ["vibrant-leaves"]),
+        ("synthnoise denoise -d r", ["raw", "rgb", "ridnet"]),
+    ],
+)
+def test_completion_knows_the_models(words, found):
     done = subprocess.run(
         [Path(sys.executable).parent / "synthnoise"],
         env={
             **os.environ,
             "_SYNTHNOISE_COMPLETE": "complete_bash",
-            "COMP_WORDS": "synthnoise synth --model vib",
+            "COMP_WORDS": words,
             "COMP_CWORD": "3",
         },
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["vibrant-leaves"]
+    assert done.stdout.split() == found

@@ -13,6 +13,7 @@ from synthnoise.cli.parameters import (
     Json,
     Overwrite,
     Seed,
+    complete_runnable,
     frames_of,
     parse_geometry,
     parse_size,
@@ -109,7 +110,10 @@ def noise(
 
 @app.command()
 def denoiser(
-    denoisers: Annotated[list[str] | None, typer.Argument(help="Denoisers by name or weights file.")] = None,
+    denoisers: Annotated[
+        list[str] | None,
+        typer.Argument(help="Denoisers by name, or weights files.", autocompletion=complete_runnable),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Clean images, for Gaussian noise in sRGB.")
     ] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from synthnoise.denoisers.bundled import bundled_names
 from synthnoise.errors import UsageError
 from synthnoise.files import OnExistingPolicy
 from synthnoise.options import build, parse_pairs
@@ -38,6 +39,11 @@ def complete_denoisers() -> list[str]:
     return _names("denoisers")
 
 
+def complete_runnable() -> list[str]:
+    """Return the names of what denoises: denoisers and bundled weights."""
+    return [*bundled_names(), *complete_denoisers()]
+
+
 Inputs = Annotated[
     list[str], typer.Argument(metavar="IN...", help="Files, folders or glob patterns; - is stdin.")
 ]
@@ -58,7 +64,7 @@ DenoiserName = Annotated[
         "-d",
         help="Denoiser or bundled weights (raw, rgb) by name, or a .safetensors or .onnx file; auto is raw"
         " on Bayer mosaics, patch-dct on all else.",
-        autocompletion=complete_denoisers,
+        autocompletion=complete_runnable,
     ),
 ]
 OutputOrOption = Annotated[

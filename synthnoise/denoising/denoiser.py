@@ -22,7 +22,7 @@ from synthnoise.devices import enough_memory, full_precision
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
-from synthnoise.specs import Domain
+from synthnoise.specs import DOMAINS, Domain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,15 +34,6 @@ Prepared = tuple[Array, Array]
 AUTO = "auto"
 """Stands for the best of ours for what there is to denoise: of the two that follow."""
 NETWORK, CLASSICAL = "raw", "patch-dct"
-
-DOMAINS: dict[Domain, str] = {
-    "bayer": "Bayer mosaics",
-    "mosaic": "mosaics of another colour filter array",
-    "linear-rgb": "linear RGB",
-    "srgb": "pictures in sRGB",
-    "any": "anything",
-}
-"""Domains in words."""
 
 BEYOND = 1.1
 """How much stronger noise may be than that of the training without a word: estimates have errors, too."""

@@ -146,7 +146,8 @@ class Run:
         if self.examples.domain == "mosaic" and max(self.examples.period) > 1:
             rows, columns = self.examples.period
             progress.note(
-                f"note: denoise runs no network on a {columns}x{rows} colour filter array yet, patch-dct on any"
+                f"note: denoise runs no network on a {columns}x{rows} colour filter array yet,"
+                " patch-dct on any"
             )
         self.ahead = Ahead(self.examples, plan, ranks)
         options = self.examples.network_options
