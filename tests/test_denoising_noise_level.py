@@ -156,6 +156,17 @@ def test_a_real_camera_is_estimated(shared_data):
     assert not level.warnings
 
 
+def test_it_meets_the_noise_that_a_vendor_states(shared_data):
+    """Of a scene with hardly a flat place, whose texture would pass for two thirds more noise."""
+    frame = read_frame(shared_data / "real_raw" / "gopro_fusion_iso100.dng")
+    assert frame.noise_profile is not None
+    estimate = estimate_noise(dataclasses.replace(frame, noise_profile=None))
+    assert estimate.texture > 0.3
+    for level in (0.05, 0.2, 0.8):
+        for (s, o), (stated_s, stated_o) in zip(estimate.pairs, frame.noise_profile, strict=True):
+            assert 0.7 < (s * level + o) / (stated_s * level + stated_o) < 1.4
+
+
 @pytest.mark.parametrize(("shot", "read"), [(1e-3, 1e-6), (1e-4, 1e-3), (1e-2, 1e-8), (2e-4, 0.0)])
 def test_arrays_are_stabilised_as_tensors_are(shot, read):
     stabiliser = Stabiliser((shot,) * 3, (read,) * 3)
