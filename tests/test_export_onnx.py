@@ -27,7 +27,7 @@ from synthnoise.denoisers.weights import (
     save_weights,
 )
 from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, UsageError
-from synthnoise.export import describe_onnx, export_onnx
+from synthnoise.export import describe_onnx, export_darktable, export_onnx
 from synthnoise.hookspecs import hookimpl
 from synthnoise.plugins import Plugins
 
@@ -202,10 +202,10 @@ def test_static_files_have_one_size_and_no_other(exported: tuple[Path, Path], tm
 class Halving(torch.nn.Module):
     """Works at half the size, so it needs even heights and widths."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 2) -> None:
         super().__init__()
-        self.down = torch.nn.Conv2d(3, 8, 2, stride=2)
-        self.up = torch.nn.ConvTranspose2d(8, 2, 2, stride=2)
+        self.down = torch.nn.Conv2d(channels + 1, 8, 2, stride=2)
+        self.up = torch.nn.ConvTranspose2d(8, channels, 2, stride=2)
 
     def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         # softplus is none of the operations that are written down here, so that torch's exporter has to.
@@ -219,7 +219,14 @@ def halving(monkeypatch: pytest.MonkeyPatch) -> Plugins:
     @hookimpl
     def synthnoise_denoisers() -> list[specs.DenoiserSpec]:
         return [
-            specs.DenoiserSpec(name="halving", summary="Halves.", factory=Halving, channels=2, multiple_of=2)
+            specs.DenoiserSpec(name="halving", summary="Halves.", factory=Halving, channels=2, multiple_of=2),
+            specs.DenoiserSpec(
+                name="halving-colours",
+                summary="Halves.",
+                factory=lambda: Halving(3),
+                channels=3,
+                multiple_of=2,
+            ),
         ]
 
     module.synthnoise_denoisers = synthnoise_denoisers  # type: ignore[attr-defined]
@@ -242,6 +249,26 @@ def test_a_plugins_network_that_needs_even_sizes_takes_odd_ones(tmp_path: Path, 
     with torch.no_grad():
         expected = network(padded, torch.ones(1, 1, 14, 2))[..., :13, :1].numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_plugins_network_leaves_with_a_fixed_size_and_for_darktable(
+    tmp_path: Path, halving: Plugins
+) -> None:
+    network = build_network("halving-colours", {}, seed=0, plugins=halving)
+    record = WeightsRecord(
+        denoiser="halving-colours", domain="srgb", channels=3, multiple_of=2, noise_range=(0, 1)
+    )
+    save_weights(tmp_path / "net.safetensors", network, record)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx", static=(15, 22), plugins=halving)
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    assert [item.shape for item in session.get_inputs()] == [[1, 3, 15, 22], [1, 1, 15, 22]]
+    assert [item.shape for item in session.get_outputs()] == [[1, 3, 15, 22]]
+    # That it computes what torch does is verified before the package gets its name.
+    summary = export_darktable(
+        tmp_path / "net.safetensors", tmp_path / "net.dtmodel", static=(32, 32), plugins=halving
+    )
+    assert summary.max_error < 1e-5
 
 
 def hide(package: str) -> Callable[..., Any]:

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from synthnoise.denoisers.model_card import ORIGIN
-from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, SIGMA, GraphOptions, onnx_model
+from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, SIGMA, GraphOptions
 from synthnoise.denoisers.reach import measured
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
-from synthnoise.export.onnx import TOLERANCE, OnnxSummary, describe
+from synthnoise.export.onnx import TOLERANCE, OnnxSummary, describe, model_of
 from synthnoise.export.source import DARKTABLE, Source, open_source
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
@@ -95,7 +95,7 @@ def export_darktable(
         raise UsageError(f"sigma {sigma:g} is no noise", hint="give its standard deviation, of 255")
     record = measured(network, record)
     options = GraphOptions(multiple_of=record.multiple_of, size=(height, width))
-    model = onnx_model(network, channels=COLOURS, sigma_planes=max(record.sigma_planes, 1), options=options)
+    model = model_of(network, record, options)
     _settle(model, sigma / 255)
     facts = {
         **describe(source, record),

@@ -160,7 +160,7 @@ def export_onnx(
         "tile": _tile(record, static),
         "precision": "float16 inside" if half else "float32",
     }
-    model = _graph(network, record, options)
+    model = model_of(network, record, options)
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = "synthnoise", json.dumps(facts, sort_keys=True)
@@ -235,28 +235,36 @@ def describe_onnx(path: Path | str) -> dict[str, Any]:
     return facts
 
 
-def _graph(network: nn.Module, record: WeightsRecord, options: GraphOptions) -> Any:
-    """Return the ONNX ModelProto of a network: by torch's own exporter where ours lacks an operation."""
+def model_of(network: nn.Module, record: WeightsRecord, options: GraphOptions) -> Any:
+    """Return the ONNX ModelProto of a network: by torch's own exporter where ours lacks an operation.
+
+    Raises
+    ------
+    UsageError
+        It is to be in half precision, which torch's exporter does not write.
+    MissingExtraError
+        torch's exporter is needed, and onnxscript is not installed.
+    SynthnoiseError
+        torch's exporter fails.
+    """
     try:
         return onnx_model(
             network, channels=record.channels, sigma_planes=max(record.sigma_planes, 1), options=options
         )
     except UnsupportedOperationError as error:
-        if options.half or options.size is not None:
-            raise UsageError(
-                f"{record.denoiser}: {error.message}", hint="leave out --static and --half"
-            ) from error
+        if options.half:
+            raise UsageError(f"{record.denoiser}: {error.message}", hint="leave out --half") from error
     if util.find_spec("onnxscript") is None:
         raise MissingExtraError("onnxscript", _EXTRA)
-    model = _trace(_Padded(network, options.multiple_of), record, options.opset)
+    model = _trace(_Padded(network, options.multiple_of), record, options)
     _clean(model)
     _name_outputs(model)
     return model
 
 
-def _trace(network: nn.Module, record: WeightsRecord, opset: int) -> Any:
+def _trace(network: nn.Module, record: WeightsRecord, options: GraphOptions) -> Any:
     """Return the ONNX ModelProto of the network as torch's exporter writes it."""
-    batch, height, width = _EXAMPLE_SHAPE
+    batch, height, width = _EXAMPLE_SHAPE if options.size is None else (1, *options.size)
     noisy = torch.zeros(batch, record.channels, height, width)
     sigma = torch.ones(batch, max(record.sigma_planes, 1), height, width)
     free = {0: torch.export.Dim("batch"), 2: torch.export.Dim("h"), 3: torch.export.Dim("w")}
@@ -266,8 +274,8 @@ def _trace(network: nn.Module, record: WeightsRecord, opset: int) -> Any:
             (noisy, sigma),
             input_names=[NOISY, SIGMA],
             output_names=[DENOISED],
-            dynamic_shapes={"noisy": free, "sigma": free},
-            opset_version=opset,
+            dynamic_shapes={"noisy": free, "sigma": free} if options.size is None else None,
+            opset_version=options.opset,
             dynamo=True,
             external_data=False,
             verbose=False,
