@@ -11,6 +11,7 @@ Each check takes a record and raises ``AssertionError`` with what is wrong::
 from __future__ import annotations
 
 import dataclasses
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from typing import Any
 import torch
 
 from synthnoise import options
+from synthnoise.denoising.tiles import ALIGNMENT
 from synthnoise.plugins import HEAVY_MODULES
 from synthnoise.rng import Rng
 from synthnoise.specs import DenoiserSpec, ImageModelSpec, MetricSpec, NoiseModelSpec, Spec
@@ -120,7 +122,10 @@ def check_noise_model(
 
 
 def check_denoiser(spec: DenoiserSpec, values: Mapping[str, Any] | None = None) -> None:
-    """The shape is kept at any size that is a multiple, sigma maps are taken, and nothing is in place."""
+    """Shapes are kept at sizes that are a multiple, sigma maps taken, nothing is in place, the halo is true.
+
+    The halo of networks to be trained is not looked at: it is measured when their weights are written.
+    """
     module = build(spec, values)
     assert isinstance(module, torch.nn.Module), f"{spec.name}: not an nn.Module"
     channels = spec.channels or getattr(module, "channels", 4)
@@ -135,6 +140,25 @@ def check_denoiser(spec: DenoiserSpec, values: Mapping[str, Any] | None = None) 
     assert bool(torch.isfinite(result).all()), f"{spec.name}: not finite"
     assert torch.equal(before, noisy), f"{spec.name}: changes its input"
     assert torch.allclose(result[1], single[0], atol=1e-4), f"{spec.name}: a sample changes with its batch"
+    if not spec.trainable and not spec.global_context:
+        _check_halo(spec, module, spec.channels or getattr(module, "channels", 1))
+
+
+def _check_halo(spec: DenoiserSpec, module: torch.nn.Module, channels: int) -> None:
+    """A tile with the context that the record states equals the whole."""
+    step = math.lcm(ALIGNMENT, spec.multiple_of)
+    halo = -(-spec.halo // step) * step
+    noisy = torch.randn((1, channels, step, 2 * halo + 3 * step), generator=torch.Generator().manual_seed(2))
+    sigma = torch.ones_like(noisy[:, :1])
+    start, stop = halo + step, halo + 2 * step
+    tile = slice(start - halo, stop + halo)
+    with torch.inference_mode():
+        whole = module(noisy, sigma)[..., start:stop]
+        part = module(noisy[..., tile], sigma[..., tile])[..., halo : halo + step]
+    difference = float((whole - part).abs().max())
+    assert difference <= 1e-3, (
+        f"{spec.name}: sees farther than its halo of {spec.halo} pixels: a tile differs by {difference:.2g}"
+    )
 
 
 def check_metric(spec: MetricSpec) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from synthnoise import testing
@@ -53,3 +55,10 @@ def test_metric(record):
 @pytest.mark.parametrize("module", ["synthnoise.builtin", "synthnoise_example"])
 def test_manifest_is_light(module):
     testing.assert_light_import(module)
+
+
+@pytest.mark.parametrize("name", ["wiener", "nlm"])
+def test_a_denoiser_that_sees_farther_than_it_says_is_found_out(name):
+    record = PLUGINS.find("denoisers", name)
+    with pytest.raises(AssertionError, match="sees farther than its halo of 0 pixels"):
+        testing.check_denoiser(dataclasses.replace(record, halo=0))

@@ -94,3 +94,19 @@ def test_tiles_with_the_measured_halo_equal_the_whole(name: str) -> None:
 def test_what_sees_everything_has_no_reach() -> None:
     network, record = record_of("dncnn", global_context=True)
     assert measured(network, record) is record
+
+
+@pytest.mark.parametrize("distance", [0, 3, 30, 90])
+def test_a_network_that_does_not_say_how_far_it_sees_is_asked(distance: int) -> None:
+    _, record = record_of("dncnn", halo=0)
+    found = measured(Shifted(distance, 0.1), record)
+    assert (found.halo, found.global_context) == (distance + 1, False)
+
+
+def test_a_network_that_sees_farther_than_is_asked_is_not_tiled() -> None:
+    class Mean(torch.nn.Module):
+        def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            return noisy + noisy.mean((2, 3), keepdim=True)
+
+    _, record = record_of("dncnn", halo=0, channels=1)
+    assert measured(Mean(), record).global_context

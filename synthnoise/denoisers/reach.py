@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthnoise.denoisers.weights import WeightsRecord
+from synthnoise.denoisers.weights import FARTHEST_UNKNOWN, WeightsRecord
 
 TOLERANCE = 1e-4
 """Largest difference between a tile and the whole, of the range from black to white ..."""
@@ -31,14 +31,25 @@ noise is not stabilised."""
 def measured(network: nn.Module, record: WeightsRecord) -> WeightsRecord:
     """Return the record with the halo that was measured, at most the one that it has.
 
+    Where it has none, as networks of plugins need not know theirs, it is searched for up to
+    ``FARTHEST_UNKNOWN``; a network that sees farther than that is taken to see the whole image.
+
     Parameters
     ----------
     network
         On the CPU.
     """
-    if record.global_context or not record.halo:
+    if record.global_context:
         return record
-    return dataclasses.replace(record, halo=measured_halo(network, record))
+    if record.halo:
+        return dataclasses.replace(record, halo=measured_halo(network, record))
+    tried = INNER // 4
+    while tried <= FARTHEST_UNKNOWN:
+        found = measured_halo(network, dataclasses.replace(record, halo=2 * tried))
+        if found <= tried:
+            return dataclasses.replace(record, halo=found)
+        tried *= 2
+    return dataclasses.replace(record, global_context=True)
 
 
 @torch.inference_mode()

@@ -31,6 +31,8 @@ KEY = "synthnoise"
 SCHEMA = 1
 MAX_HEADER_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 31
+FARTHEST_UNKNOWN = 256
+"""Largest halo in pixels of a network that does not say how far it can see at all."""
 _SMALLEST_HEADER = 2
 
 
@@ -324,8 +326,12 @@ def _check_claims(path: Path, record: WeightsRecord, network: nn.Module, spec: D
             own <= record.multiple_of <= largest and record.multiple_of % own == 0,
             f"{own}" if own == largest else f"{own} to {largest}",
         ),
-        # The halo of training is measured; at most it is as far as the convolutions could see.
-        ("halo", min(farthest, 1) <= record.halo <= farthest, f"1 to {farthest}" if farthest else "0"),
+        # What is measured is at most as far as the convolutions could see, if that is known.
+        (
+            "halo",
+            min(farthest, 1) <= record.halo <= (farthest or FARTHEST_UNKNOWN),
+            f"1 to {farthest}" if farthest else f"0 to {FARTHEST_UNKNOWN}",
+        ),
         ("global_context", record.global_context or not sees_all, "true"),
         ("noise_range", 0 <= least <= greatest, "two numbers from 0, the least first"),
     ):
