@@ -43,6 +43,7 @@ def trained(output: Path, steps: int | None, minutes: float | None) -> Path:
     with Output().progress() as progress:
         summary = train(
             output=output,
+            denoiser="dncnn",
             noise_options={"shot": SHOT, "read": READ},
             ratio=(1.0, 300.0),
             steps=steps,

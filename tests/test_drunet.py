@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 import torch
 from networks import stir
 
-from synthnoise.denoisers import drunet, u_dru
+from synthnoise.denoisers import drunet, raw_dru, u_dru
+from synthnoise.denoisers.bundled import bundled_weights
+from synthnoise.denoisers.weights import read_record
 from synthnoise.errors import UsageError
 
 SMALL: dict[str, Any] = {"widths": (4, 6, 8), "blocks": 1}
@@ -35,6 +38,17 @@ def test_the_default_for_pictures_is_small() -> None:
         assert parameters(u_dru.build(u_dru.Options(widths=(64, 128, 256)))) == pytest.approx(
             4.17e6, rel=5e-3
         )
+
+
+def test_the_default_for_raw_is_the_network_of_the_bundled_weights() -> None:
+    with torch.device("meta"):
+        network = raw_dru.build()
+    path = bundled_weights("raw")
+    assert path is not None
+    assert parameters(network) == pytest.approx(1.064e6, rel=1e-3)
+    assert dataclasses.asdict(raw_dru.Options()) == dataclasses.asdict(
+        drunet.Options(**read_record(path).options)
+    )
 
 
 @pytest.mark.parametrize("unshuffle", [1, 2])

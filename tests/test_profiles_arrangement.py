@@ -134,6 +134,7 @@ def test_pictures_get_noise_from_a_calibrated_profile(tmp_path):
 
 def test_training_means_the_same_model(tmp_path):
     small = {
+        "denoiser": "dncnn",
         "denoiser_options": {"depth": 3, "width": 4},
         "crop": 16,
         "batch": 1,

@@ -33,6 +33,7 @@ from synthnoise.training.plan import TrainingPlan
 RAW: dict[str, Any] = {
     "noise": "poisson-gaussian",
     "noise_options": {"shot": 4e-3, "read": 1e-5},
+    "denoiser": "dncnn",
     "denoiser_options": {"depth": 4, "width": 8},
     "ratio": (5.0, 20.0),
     "batch": 4,
@@ -85,7 +86,7 @@ def test_it_learns_to_denoise_what_it_never_saw(
     assert 0 < record.halo <= 4
     assert record.options["centred"] is True, "defaults are written out, lest they change under the weights"
     assert record.figures == {"psnr": summary.psnr, "noisy_psnr": summary.noisy_psnr}
-    plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **plan_of(settings))
+    plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), **plan_of(settings))
     fresh = Examples(plan, torch.device("cpu"), default_plugins())
     example = fresh.draw(0, 16)
     assert record.noise_range[0] <= example.sigma.min() * 1.1
@@ -377,7 +378,6 @@ def test_targets_are_what_the_unbiased_inverse_undoes() -> None:
     """The inverse of the target is the clean image: a perfect network has no colour cast in the shadows."""
     plan = TrainingPlan(
         images="dead-leaves",
-        denoiser="dncnn",
         budget=Budget(steps=1),
         **plan_of(RAW | {"ratio": (1.0, 300.0)}),
     )
@@ -397,7 +397,7 @@ def test_without_an_iso_pairs_are_of_all_the_profile() -> None:
     settings = plan_of(
         RAW | {"noise_options": {}, "ratio": (1.0, 1.0), "crop": 8, "profile": "sony-ilce-7m4"}
     )
-    plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **settings)
+    plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), **settings)
     assert len(profile.isos) > 4
     kinds = []
     for iso in (None, max(profile.isos)):
@@ -409,7 +409,7 @@ def test_without_an_iso_pairs_are_of_all_the_profile() -> None:
 
 
 def test_the_noise_of_an_example_has_the_sigma_it_is_given() -> None:
-    plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **plan_of(RGB))
+    plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), **plan_of(RGB))
     example = Examples(plan, torch.device("cpu"), default_plugins()).draw(0, 32)
     assert example.sigma.unique().numel() > 20
     scaled = (example.noisy - example.clean) / example.sigma
@@ -465,6 +465,7 @@ def test_weights_name_all_their_profiles(tmp_path: Path) -> None:
 def test_options_in_text_make_the_run_that_their_values_make(tmp_path: Path) -> None:
     text = {
         "noise_options": {"shot": "4e-3", "read": "1e-5"},
+        "denoiser": "dncnn",
         "denoiser_options": {"depth": "4", "width": "8"},
     }
     for name, settings in (("values", RAW), ("text", RAW | text)):
@@ -483,3 +484,15 @@ def test_a_network_that_denoise_does_not_run_yet_is_remarked_on(tmp_path: Path) 
     train(output=output, steps=1, profile="virtual-x-trans", progress=listener, **settings)
     assert notes[0] == "note: denoise runs no network on a 6x6 colour filter array yet, patch-dct on any"
     assert (load_weights(output)[1].domain, load_weights(output)[1].channels) == ("mosaic", 36)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "parameters"), [(RAW, "raw-dru", 1.064e6), (RGB, "u-dru", 1.048e6)]
+)
+def test_the_denoiser_that_nobody_names_suits_the_noise(
+    tmp_path: Path, settings: dict[str, Any], name: str, parameters: float
+) -> None:
+    settings = {key: value for key, value in settings.items() if not key.startswith("denoiser")}
+    summary = train(output=tmp_path / "net.safetensors", steps=1, **settings)
+    assert load_weights(summary.output)[1].denoiser == name
+    assert summary.parameters == pytest.approx(parameters, rel=1e-3)

@@ -30,6 +30,7 @@ from synthnoise.training.validation import Validation
 RAW: dict[str, Any] = {
     "noise": "poisson-gaussian",
     "noise_options": {"shot": 1e-4, "read": 1e-6},
+    "denoiser": "dncnn",
     "denoiser_options": {"depth": 3, "width": 4},
     "ratio": (1.0, 1.0),
     "batch": 1,
@@ -40,7 +41,7 @@ CPU = torch.device("cpu")
 
 
 def examples_of(settings: dict[str, Any]) -> Examples:
-    plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **settings)
+    plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), **settings)
     return Examples(plan, CPU, default_plugins())
 
 

@@ -25,6 +25,7 @@ from synthnoise.training.plan import LossName, TrainingPlan
 RAW: dict[str, Any] = {
     "noise": "poisson-gaussian",
     "noise_options": {"shot": 4e-3, "read": 1e-5},
+    "denoiser": "dncnn",
     "denoiser_options": {"depth": 4, "width": 8},
     "batch": 2,
     "crop": 16,
@@ -140,7 +141,7 @@ def test_crops_too_small_for_the_window_are_refused(tmp_path: Path) -> None:
 
 
 def test_white_is_what_lies_between_black_and_white() -> None:
-    plan = TrainingPlan(images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), **RAW)
+    plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), **RAW)
     batch = Examples(plan, torch.device("cpu"), default_plugins()).draw(0, 4)
     # At a gain of r an electron is worth r S; the root goes on by its tangent below the read noise.
     electrons = 1 / (4e-3 * batch.pair.ratio)
@@ -159,9 +160,7 @@ def test_planes_are_in_the_order_that_denoising_has(tmp_path: Path) -> None:
     settings = RAW | {"noise_options": {}, "iso": min(profile.isos)}
     noisy = []
     for place in ("virtual-mild", str(tmp_path / "blue-first")):
-        plan = TrainingPlan(
-            images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), profile=place, **settings
-        )
+        plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), profile=place, **settings)
         noisy.append(Examples(plan, torch.device("cpu"), default_plugins()).draw(0, 4).pair)
     torch.testing.assert_close(noisy[0].clean, noisy[1].clean)
     torch.testing.assert_close(noisy[0].noisy, noisy[1].noisy)

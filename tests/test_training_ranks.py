@@ -26,6 +26,7 @@ CPU = torch.device("cpu")
 RAW: dict[str, Any] = {
     "noise": "poisson-gaussian",
     "noise_options": {"shot": 4e-3, "read": 1e-5},
+    "denoiser": "dncnn",
     "denoiser_options": {"depth": 4, "width": 8},
     "ratio": (5.0, 20.0),
     "batch": 4,
@@ -33,16 +34,14 @@ RAW: dict[str, Any] = {
     "lr": 5e-3,
 }
 NOISE = ["--noise", "poisson-gaussian", "--noise-option", "shot=0.004", "--noise-option", "read=1e-5"]
-NETWORK = ["-o", "depth=4", "-o", "width=8", "--ratio", "5,20", "--batch", "4", "--crop", "16"]
+NETWORK = ["-d", "dncnn", "-o", "depth=4", "-o", "width=8", "--ratio", "5,20", "--batch", "4", "--crop", "16"]
 COMMAND = ["train", *NOISE, *NETWORK, "--lr", "0.005", "--steps", "6", "--device", "cpu"]
 
 
 def test_the_parts_of_a_batch_are_the_batch() -> None:
     ranks = Ranks(CPU)
     assert (ranks.rank, ranks.count, ranks.share(24, 8)) == (0, 1, (24, 8))
-    plan = TrainingPlan(
-        images="dead-leaves", denoiser="dncnn", budget=Budget(steps=1), scene=48, cuts=8, **RAW
-    )
+    plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), scene=48, cuts=8, **RAW)
     whole = Examples(plan, CPU, default_plugins()).draw(8, 4)
     parts = []
     ranks.count = 2

@@ -36,7 +36,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network for RAW that has learnt something."""
     output = tmp_path_factory.mktemp("first") / "first.safetensors"
     options = {"depth": 4, "width": 8}
-    train(output=output, steps=40, denoiser_options=options, lr=5e-3, **RAW)
+    train(output=output, steps=40, denoiser="dncnn", denoiser_options=options, lr=5e-3, **RAW)
     return output
 
 
@@ -50,6 +50,7 @@ def test_training_goes_on_from_the_weights(first: Path, tmp_path: Path) -> None:
     assert summary.psnr == pytest.approx(record.figures["psnr"], abs=0.05)
     fresh = train(
         output=tmp_path / "fresh",
+        denoiser="dncnn",
         denoiser_options={"depth": 4, "width": 8},
         steps=2,
         lr=1e-9,

@@ -34,6 +34,14 @@ RECORDS = (
         multiple_of=8,
     ),
     DenoiserSpec(
+        name="raw-dru",
+        summary="Small DRUNet on the packed planes of a mosaic: the default for RAW (1.06 M parameters).",
+        factory="synthnoise.denoisers.raw_dru:build",
+        options="synthnoise.denoisers.raw_dru:Options",
+        stabilised=True,
+        multiple_of=8,
+    ),
+    DenoiserSpec(
         name="drunet",
         summary="DRUNet: a bias-free U-Net of residual blocks (Zhang et al. 2022).",
         factory="synthnoise.denoisers.drunet:DRUNet",

@@ -42,7 +42,7 @@ def train(
         typer.Option(
             "--denoiser",
             "-d",
-            help="Denoiser to train: dncnn, or that of --start.",
+            help="Denoiser to train: that of --start, or raw-dru for RAW, u-dru for pictures.",
             autocompletion=complete_denoisers,
         ),
     ] = None,

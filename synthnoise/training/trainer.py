@@ -22,8 +22,8 @@ from synthnoise.training.run import Run, TrainingSummary
 from synthnoise.training.sheets import sheets_path
 from synthnoise.training.start import SUFFIX, Start, read_start
 
-DENOISER = "dncnn"
-"""What is trained when nothing else is said."""
+DENOISERS = {"raw": "raw-dru", "srgb": "u-dru"}
+"""What is trained when nothing else is said, by the domain of the noise."""
 
 RATE, RATE_FROM_WEIGHTS = 1e-3, 2e-4
 """Highest learning rates when nothing else is said: the first one undoes some of what weights have learnt."""
@@ -78,7 +78,7 @@ def train(
     images, noise, denoiser
         Names of the models; ``*_options`` are theirs. No noise is that which suits the profile
         (:mod:`synthnoise.noise.default_model`), or without one that of ``start``; no denoiser is that of
-        ``start``, or else dncnn.
+        ``start``, or else raw-dru for RAW and u-dru for pictures.
     profile, iso
         Camera profile (name or folder), or several, of which every pair draws one, and ISO for the noise
         model; without ISO every pair draws one of the profile's, without profile the options of the noise
@@ -215,7 +215,10 @@ def plan_of(
         noise, own = begun.noise()
         noise_options = noise_options or own
     noise = noise or _noise_of_all(profiles)
-    denoiser = begun.record.denoiser if begun else denoiser or DENOISER
+    if begun is not None:
+        denoiser = begun.record.denoiser
+    elif denoiser is None:
+        denoiser = DENOISERS[plugins.find("noise_models", noise).domain]
 
     def typed(kind: Kind, name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
         return converted(plugins.find(kind, name).load_options(), values or {}, owner=name)
