@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from synthnoise.denoisers.published_weights import read_published
-from synthnoise.denoisers.weights import load_weights, save_weights
-from synthnoise.errors import InputError, UsageError
+from synthnoise.denoisers.published_weights import import_weights, read_published
+from synthnoise.denoisers.weights import content_hash, load_weights, save_weights
+from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.raw.images import read_image
 
 PREFIX = "module.intermediate_dncnn.itermediate_dncnn."
@@ -101,6 +101,19 @@ def test_published_networks_denoise_corners_at_least_as_well(
 ) -> None:
     """Corners are easier than whole images; a wrong order of planes costs 4 dB and more, a wrong sign all."""
     assert published[0] < measured(shared_data, name, layout, 25, 96) < published[0] + 4
+
+
+def test_one_call_makes_weights_of_a_published_file(tmp_path: Path) -> None:
+    torch.save(state(), tmp_path / "theirs.pth")
+    path = import_weights(tmp_path / "theirs.pth", "ffdnet-leaves")
+    assert path == tmp_path / "theirs.safetensors"
+    network, record = read_published(tmp_path / "theirs.pth", "ffdnet-leaves")
+    assert load_weights(path)[1] == record
+    assert content_hash(load_weights(path)[0]) == content_hash(network)
+    with pytest.raises(OutputExistsError):
+        import_weights(tmp_path / "theirs.pth", "ffdnet-leaves")
+    with pytest.raises(UsageError, match=r"are \.safetensors files"):
+        import_weights(tmp_path / "theirs.pth", "ffdnet-leaves", tmp_path / "theirs.onnx", overwrite=True)
 
 
 @pytest.mark.slow

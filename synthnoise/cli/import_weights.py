@@ -22,18 +22,11 @@ def import_weights(
     json: Json = False,
 ) -> None:
     """Turn weights that others published into a weights file; runs no code of theirs."""
-    from synthnoise.denoisers.published_weights import read_published
-    from synthnoise.denoisers.weights import save_weights
+    from synthnoise.denoisers.model_card import describe_weights
+    from synthnoise.denoisers.published_weights import import_weights as run
 
-    network, record = read_published(weights, layout)
-    target = output or weights.with_suffix(".safetensors")
-    save_weights(target, network, record, overwrite=overwrite)
-    parameters = sum(p.numel() for p in network.parameters())
-    facts = {
-        "output": target,
-        "denoiser": record.denoiser,
-        "parameters": parameters,
-        "options": record.options,
-    }
-    lines = [f"{target}: {record.denoiser}, {parameters} parameters, from {weights.name}"]
-    Output(json_mode=json, quiet=context.obj["quiet"]).result(facts, lines)
+    target = run(weights, layout, output, overwrite=overwrite)
+    facts = describe_weights(target)
+    lines = [f"{target}: {facts['denoiser']}, {facts['parameters']} parameters, from {weights.name}"]
+    document = {"output": target, **{key: facts[key] for key in ("denoiser", "parameters", "options")}}
+    Output(json_mode=json, quiet=context.obj["quiet"]).result(document, lines)

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from synthnoise.denoisers.bundled import SUFFIX
 from synthnoise.denoisers.ffdnet import UNSHUFFLE, FFDNet, Options
-from synthnoise.denoisers.weights import WeightsRecord
+from synthnoise.denoisers.weights import WeightsRecord, save_weights
 from synthnoise.errors import InputError, MissingExtraError, UsageError
 from synthnoise.files import existing_file, printable
 
@@ -128,6 +129,31 @@ def read_published(path: Path | str, layout: str) -> tuple[nn.Module, WeightsRec
         recipe={"imported": path.name, "layout": layout, "source": how.source},
     )
     return network.eval(), record
+
+
+def import_weights(
+    path: Path | str, layout: str, output: Path | str | None = None, *, overwrite: bool = False
+) -> Path:
+    """Write the network of a published file as a weights file, and return that.
+
+    Parameters
+    ----------
+    output
+        None for the name of the published file, with our suffix.
+
+    Raises
+    ------
+    OutputExistsError
+        ``output`` exists and ``overwrite`` is false.
+    UsageError, InputError, MissingExtraError
+        As of :func:`read_published`; or ``output`` has the suffix of another kind of file.
+    """
+    output = Path(output or Path(path).with_suffix(SUFFIX))
+    if output.suffix != SUFFIX:
+        raise UsageError(f"{output}: weights are {SUFFIX} files", hint=f"-o {output.stem}{SUFFIX}")
+    network, record = read_published(path, layout)
+    save_weights(output, network, record, overwrite=overwrite)
+    return output
 
 
 def _read_torch(path: Path, prefix: str) -> list[Layer]:
