@@ -165,6 +165,7 @@ class FileOutcome:
             "output": None if self.output is None else str(self.output),
             "status": "failed" if self.error else "skipped" if self.skipped else "done",
             "error": self.error.message if self.error else None,
+            "hint": self.error.hint if self.error else None,
             **self.details,
         }
 

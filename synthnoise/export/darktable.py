@@ -22,7 +22,7 @@ from synthnoise.denoisers.model_card import ORIGIN
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, SIGMA, GraphOptions
 from synthnoise.denoisers.reach import measured
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
-from synthnoise.export.onnx import TOLERANCE, OnnxSummary, describe, model_of
+from synthnoise.export.onnx import TOLERANCE, OnnxSummary, Padded, describe, model_of, session_of
 from synthnoise.export.source import DARKTABLE, Source, open_source
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
@@ -173,18 +173,11 @@ def _settle(model: Any, sigma: float) -> None:
 
 def _difference(data: bytes, network: torch.nn.Module, sigma: float, edge: int, multiple_of: int) -> float:
     """Return the largest difference from torch on a noisy ramp."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     ramp = torch.linspace(0, 1, edge).expand(1, COLOURS, edge, edge)
     noisy = ramp + sigma * torch.randn(ramp.shape, generator=torch.Generator().manual_seed(0))
-    (found,) = session.run(["output"], {"input": noisy.numpy()})
-    missing = -edge % multiple_of
-    padded = torch.nn.functional.pad(noisy, (0, missing, 0, missing), mode="replicate")
+    (found,) = session_of(data).run(["output"], {"input": noisy.numpy()})
     with torch.no_grad():
-        expected = network(padded, torch.full_like(padded[:, :1], sigma))[..., :edge, :edge].numpy()
+        expected = Padded(network, multiple_of)(noisy, torch.full_like(noisy[:, :1], sigma)).numpy()
     return float(np.abs(found - expected).max())
 
 

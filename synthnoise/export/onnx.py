@@ -81,8 +81,8 @@ class OnnxSummary:
         ]
 
 
-class _Padded(nn.Module):
-    """The network with its padding inside the graph, so that the file takes any size."""
+class Padded(nn.Module):
+    """A network that pads what it gets to whole multiples, as the graph does, and so takes any size."""
 
     def __init__(self, network: nn.Module, multiple_of: int) -> None:
         super().__init__()
@@ -90,6 +90,7 @@ class _Padded(nn.Module):
         self.multiple_of = multiple_of
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        """Return [B, C, H, W] of ``noisy`` and the noise level map ``sigma`` [B, 1 or C, H, W]."""
         if self.multiple_of == 1:
             return cast(Tensor, self.network(noisy, sigma))
         height, width = noisy.shape[-2:]
@@ -166,7 +167,7 @@ def export_onnx(
     entry.key, entry.value = "synthnoise", json.dumps(facts, sort_keys=True)
     data: bytes = model.SerializeToString(deterministic=True)
     shapes = _CHECKED_SHAPES if static is None else ((1, *static),)
-    max_error = _verify(data, _Padded(network, record.multiple_of), record, shapes, half)
+    max_error = _verify(data, Padded(network, record.multiple_of), record, shapes, half)
     write_bytes(output, data, overwrite=overwrite)
     return OnnxSummary(
         path=output, size=len(data), nodes=len(model.graph.node), max_error=max_error, checked=shapes
@@ -256,7 +257,7 @@ def model_of(network: nn.Module, record: WeightsRecord, options: GraphOptions) -
             raise UsageError(f"{record.denoiser}: {error.message}", hint="leave out --half") from error
     if util.find_spec("onnxscript") is None:
         raise MissingExtraError("onnxscript", _EXTRA)
-    model = _trace(_Padded(network, options.multiple_of), record, options)
+    model = _trace(Padded(network, options.multiple_of), record, options)
     _clean(model)
     _name_outputs(model)
     return model
@@ -341,11 +342,7 @@ def _verify(
     SynthnoiseError
         It exceeds what is tolerated.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    session = session_of(data)
     names = [item.name for item in session.get_inputs()]
     worst = 0.0
     for shape in shapes:
@@ -365,6 +362,15 @@ def _verify(
             )
         worst = max(worst, error)
     return worst
+
+
+def session_of(data: bytes) -> Any:
+    """Return an onnxruntime session of a model, on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def _example(record: WeightsRecord, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
