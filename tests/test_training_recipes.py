@@ -88,3 +88,13 @@ def test_mistakes_in_a_recipe_are_named(tmp_path: Path) -> None:
         read_recipe("rbg")
     with pytest.raises(InputError):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_several_profiles_stand_in_a_list(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('profile = ["virtual-hard", "virtual-mild"]')
+    assert read_recipe(recipe)["profile"] == ["virtual-hard", "virtual-mild"]
+    recipe.write_text("profile = [1, 2]")
+    with pytest.raises(UsageError) as refusal:
+        read_recipe(recipe)
+    assert refusal.value.hint == "profile is text or a list of text"

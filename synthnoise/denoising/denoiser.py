@@ -152,7 +152,7 @@ class Denoiser:
         if "any" not in (self.record.domain, domain) and self.record.domain != domain:
             raise UsageError(
                 f"{self.name} is for {DOMAINS[self.record.domain]}, not for {DOMAINS[domain]}",
-                hint="leave -d out for what suits, or train one: synthnoise train",
+                hint="take a denoiser for such (synthnoise models), or train one: synthnoise train",
             )
         self.remarks = () if loaded.remark is None else (loaded.remark,)
         self._trained = loaded.trained
