@@ -90,7 +90,7 @@ def test_stopped_and_resumed_fine_tuning_ends_with_the_same_bytes(first: Path, t
     settings = RAW | {"start": first, "steps": 10}
     with pytest.raises(TrainingInterrupted):
         train(output=tmp_path / "parts", progress=Stop(), **settings)
-    with pytest.raises(UsageError, match="was begun with denoiser_options"):
+    with pytest.raises(UsageError, match="was begun with denoiser dncnn"):
         train(output=tmp_path / "parts", resume=True, **settings | {"start": None})
     train(output=tmp_path / "parts", resume=True, **settings)
     train(output=tmp_path / "whole", **settings)
