@@ -133,9 +133,7 @@ def test_each_image_has_its_rows_and_their_mean_is_that_of_the_set(pictures: Pat
 
 
 @pytest.mark.usefixtures("small_cameras")
-def test_cameras_ratios_and_levels_can_be_lists(
-    pictures: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cameras_ratios_and_levels_can_be_lists(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import json
 
     from synthnoise.cli.main import app
