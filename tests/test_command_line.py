@@ -156,7 +156,8 @@ def test_closed_pipe_is_quiet():
     ("words", "found"),
     [
         ("synthnoise synth --model vib", ["vibrant-leaves"]),
-        ("synthnoise denoise -d r", ["raw", "rgb", "ridnet"]),
+        ("synthnoise denoise -d r", ["raw", "rgb"]),
+        ("synthnoise train -d r", ["raw-dru", "ridnet"]),
     ],
 )
 def test_completion_knows_the_models(words, found):

@@ -40,8 +40,8 @@ def complete_denoisers() -> list[str]:
 
 
 def complete_runnable() -> list[str]:
-    """Return the names of what denoises: denoisers and bundled weights."""
-    return [*bundled_names(), *complete_denoisers()]
+    """Return the names of what denoises: bundled weights, and denoisers that have nothing to learn."""
+    return [*bundled_names(), *(r.name for r in default_plugins().records("denoisers") if not r.trainable)]
 
 
 Inputs = Annotated[
