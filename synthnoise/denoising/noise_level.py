@@ -11,7 +11,9 @@ of every brightness give one point each on the line.
 
 Where nothing is flat, that line is one of texture. Noise is independent from plane to plane and texture is
 not: how much the planes of a mosaic share in the flattest blocks, relative to rough ones, is the share of
-texture in them, of which what is sure is taken off the whole line.
+texture in them, of which what is sure is taken off the whole line. Some cameras compress their planes
+together, so that these share noise, too: where the flattest of the flat blocks are as strong as the others,
+it is noise that all of them show.
 """
 
 from __future__ import annotations
@@ -62,6 +64,11 @@ SURE = 2.0
 """Standard errors by which the planes have to be alike before that counts as texture."""
 LEAST_ALIKE = 0.05
 """Correlation of the planes in rough blocks, at least."""
+FLATTEST_OF_ALL, LESS_FLAT = 0.02, 0.05
+"""Share of the blocks that is flattest of all, and from which on they are less flat, up to ``FLATTEST``."""
+UNEVEN = 1.1, 1.3
+"""Energy of less flat blocks over that of the flattest of all: from which they may, and surely do, hold
+texture."""
 MOST_TEXTURE = 0.96
 """Share of the variance that is taken for texture at most: the rest is not known to a tenth."""
 TEXTURED = 4.0
@@ -190,10 +197,13 @@ def _texture(blocks: _Blocks, noise: Real) -> tuple[float, float]:
     count = len(order)
     flat, rougher = order[: int(FLATTEST * count) + 1], order[int(ROUGHEST * count) : int(0.9 * count) + 1]
     alike, own = (float(shared[:, at].sum() / high[:, at].sum()) for at in (flat, rougher))
+    core, rest = order[: int(FLATTEST_OF_ALL * count) + 1], order[int(LESS_FLAT * count) : len(flat)]
+    rise = float(high[:, rest].mean() / max(high[:, core].mean(), 1e-30))
+    uneven = float(np.clip((rise - UNEVEN[0]) / (UNEVEN[1] - UNEVEN[0]), 0, 1))
     # Each pair of planes counts once, though it enters for both.
     error = (2 / (planes * (planes - 1)) / (FREEDOM * len(flat))) ** 0.5
     own = max(own, LEAST_ALIKE)
-    texture = min((alike - SURE * error) / own, MOST_TEXTURE)
+    texture = uneven * min((alike - SURE * error) / own, MOST_TEXTURE)
     return (texture, error / own) if texture > 0 else (0.0, 0.0)
 
 
