@@ -42,6 +42,9 @@ FLATTEST = 0.1
 """Share of the blocks of a brightness that counts as flat."""
 ROUGHEST = 0.5
 """Share of all blocks in which the texture's fall from middle to high frequencies is measured."""
+EDGES = 0.1
+"""Share of all blocks, the roughest, that are left out where it is measured how alike the planes are in
+texture: single edges would rule it."""
 CLIPPED = 0.05
 """Share of a block's pixels that may be black or white without much changing its variance."""
 FEWEST_FLAT = 12
@@ -195,9 +198,13 @@ def _texture(blocks: _Blocks, noise: Real) -> tuple[float, float]:
     rough, high, shared = ((part / noise)[:, usable] for part in (blocks.middle, blocks.high, blocks.shared))
     order = np.argsort(rough.sum(0))
     count = len(order)
-    flat, rougher = order[: int(FLATTEST * count) + 1], order[int(ROUGHEST * count) : int(0.9 * count) + 1]
+
+    def part(first: float, last: float) -> NDArray[np.intp]:
+        return order[int(first * count) : int(last * count) + 1]
+
+    flat, rougher = part(0, FLATTEST), part(ROUGHEST, 1 - EDGES)
+    core, rest = part(0, FLATTEST_OF_ALL), part(LESS_FLAT, FLATTEST)
     alike, own = (float(shared[:, at].sum() / high[:, at].sum()) for at in (flat, rougher))
-    core, rest = order[: int(FLATTEST_OF_ALL * count) + 1], order[int(LESS_FLAT * count) : len(flat)]
     rise = float(high[:, rest].mean() / max(high[:, core].mean(), 1e-30))
     uneven = float(np.clip((rise - UNEVEN[0]) / (UNEVEN[1] - UNEVEN[0]), 0, 1))
     # Each pair of planes counts once, though it enters for both.
