@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 from networks import SMALL, SMALL_RECORD, stirred
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+from PIL import Image
 from raw_scenes import noise_frame
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
-from synthnoise.denoisers.weights import load_weights, save_weights
-from synthnoise.denoising import graph_cache, networks
+from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
+from synthnoise.denoising import Denoiser, Settings, denoise_files, graph_cache, networks
 from synthnoise.denoising.graph_cache import Graph, keep_graph, kept_graph
 from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.onnx_network import (
@@ -32,8 +35,8 @@ from synthnoise.denoising.onnx_network import (
     on_provider,
     open_session,
 )
-from synthnoise.errors import InputError, UsageError
-from synthnoise.export import export_onnx
+from synthnoise.errors import InputError, SynthnoiseError, UsageError
+from synthnoise.export import describe_onnx, export_onnx
 from synthnoise.raw.dng import write_dng
 
 TRIAL = Trial(channels=4, sigma=1.0, multiple_of=1)
@@ -218,7 +221,89 @@ def test_a_torch_device_that_computes_something_else_is_not_used() -> None:
     assert on_accelerator(stirred(SMALL), torch.device("cpu"), TRIAL)[1] is None
 
 
-def test_a_file_of_one_size_is_refused_for_pictures_of_any(model: Path, tmp_path: Path) -> None:
-    export_onnx(model.with_suffix(".safetensors"), tmp_path / "net.onnx", static=(64, 64))
-    with pytest.raises(InputError, match="64 x 64 pixels alone"):
-        load_denoiser(str(tmp_path / "net.onnx"), {}, "cpu")
+SIZES = {"dncnn": (30, 50), "drunet": (61, 90), "nafnet": (64, 64)}
+"""Fixed sizes. The second is padded inside, as the network takes multiples of 4; the third sees the whole."""
+WALKED: dict[str, dict[str, Any]] = {
+    "dncnn": SMALL,
+    "drunet": {"channels": 4, "widths": [4, 8, 8], "blocks": 1},
+    "nafnet": {"channels": 4, "width": 4},
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_file_of_a_fixed_size_denoises_as_the_one_of_any(name: str, tmp_path: Path) -> None:
+    network = stirred(WALKED[name], denoiser=name)
+    record = WeightsRecord(
+        denoiser=name,
+        domain="bayer",
+        channels=4,
+        options=WALKED[name],
+        stabilised=True,
+        halo=int(getattr(network, "halo", 0)),
+        multiple_of=int(getattr(network, "multiple_of", 1)),
+        global_context=name == "nafnet",
+        noise_range=(1, 1),
+    )
+    save_weights(tmp_path / "net.safetensors", network, record)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "any.onnx")
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "fixed.onnx", static=SIZES[name])
+    free, fixed = (Denoiser(Settings(denoiser=str(tmp_path / f"{kind}.onnx"))) for kind in ("any", "fixed"))
+    noise = (1e-3,) * 4, (1e-6,) * 4
+    for batch, height, width in ((1, 9, 7), (2, 41, 70), (1, 97, 131)):  # smaller, in between and larger
+        planes = np.random.default_rng(width).random((batch, 4, height, width), dtype=np.float32)
+        expected = free.denoised(planes, *noise)
+        assert np.abs(expected - planes).max() > 1e-3
+        np.testing.assert_allclose(fixed.denoised(planes, *noise), expected, rtol=0, atol=1e-5)
+    assert fixed.remarks == ()
+    assert "takes any" in describe_onnx(tmp_path / "fixed.onnx")["size"]
+    assert "size" not in describe_onnx(tmp_path / "any.onnx")
+
+
+def test_files_of_a_fixed_size_denoise_raw_and_pictures_tile_by_tile(tmp_path: Path) -> None:
+    write_dng(tmp_path / "raw.dng", noise_frame("RGGB", (97, 131)), noise_profile=((1e-3, 1e-6),))
+    picture = np.random.default_rng(0).integers(0, 256, (97, 131, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    for name, facts in (("raw.dng", {}), ("picture.png", {"domain": "srgb", "channels": 3})):
+        weights, options = tmp_path / f"{name}.safetensors", {**SMALL, "channels": facts.get("channels", 4)}
+        record = dataclasses.replace(
+            SMALL_RECORD, options=options, stabilised=not facts, noise_range=(0.5, 1), **facts
+        )
+        save_weights(weights, stirred(options), record)
+        results = []
+        for kind, size in (("any", None), ("fixed", (32, 40))):
+            export_onnx(weights, tmp_path / f"{kind}.onnx", static=size, overwrite=True)
+            target = tmp_path / f"{kind}-{name}"
+            settings = Settings(denoiser=str(tmp_path / f"{kind}.onnx"), tile=64)
+            (outcome,) = denoise_files([tmp_path / name], target, settings)
+            assert outcome.error is None
+            results.append(target.read_bytes())
+        assert results[0] == results[1]
+
+
+def test_a_graph_that_holds_its_size_is_refused_in_one_line(model: Path, tmp_path: Path) -> None:
+    export_onnx(model.with_suffix(".safetensors"), tmp_path / "net.onnx", static=(30, 50))
+    held = onnx.load(tmp_path / "net.onnx")
+    last = held.graph.node[-1]
+    last.output[0] = "free"
+    shape = onnx.numpy_helper.from_array(np.array([1, 4, 30, 50]), "shape")
+    held.graph.initializer.append(shape)
+    held.graph.node.append(onnx.helper.make_node("Reshape", ["free", "shape"], ["denoised"]))
+    onnx.save(held, tmp_path / "held.onnx")
+    with pytest.raises(InputError, match=r"held\.onnx: onnxruntime does not run the network") as refusal:
+        load_denoiser(str(tmp_path / "held.onnx"), {}, "cpu")
+    assert refusal.value.hint == "its graph runs at 30 x 50 pixels alone: export it without --static"
+
+
+def test_a_network_that_gives_another_shape_at_some_size_is_one_line(model: Path, tmp_path: Path) -> None:
+    cut = onnx.load(model)
+    cut.graph.node[-1].output[0] = "whole"
+    values = {"zero": [0, 0], "end": [64, 64], "axes": [2, 3]}
+    cut.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.array(value), name) for name, value in values.items()
+    )
+    cut.graph.node.append(onnx.helper.make_node("Slice", ["whole", *values], ["denoised"]))
+    onnx.save(cut, tmp_path / "cut.onnx")
+    denoiser = Denoiser(Settings(denoiser=str(tmp_path / "cut.onnx")))
+    planes = np.zeros((1, 4, 64, 80), np.float32)
+    with pytest.raises(SynthnoiseError, match=r"gives an image of shape \(1, 4, 64, 64\) for"):
+        denoiser.denoised(planes, (1e-3,) * 4, (1e-6,) * 4)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
+from synthnoise.denoising.fixed_size import of_any_size
 from synthnoise.denoising.graph_cache import keep_graph, kept_graph
 from synthnoise.denoising.onnx_network import (
     CPU,
@@ -40,6 +41,7 @@ ONNX, SAFETENSORS = ".onnx", ".safetensors"
 
 _EXTRA = "onnx"
 _DAMAGED = "the file is damaged, or its metadata are of another network: export the weights again"
+_ONE_SIZE = "its graph runs at {} x {} pixels alone: export it without --static"
 _ANY_CHANNELS = 4
 """Planes of that image where any number will do."""
 _SIGMA = 0.1
@@ -207,24 +209,24 @@ def load_onnx(path: Path | str, device: str = "cpu") -> LoadedNetwork:
     import onnxruntime
 
     path = existing_file(path)
+    model: Path | bytes = path
     network = OnnxNetwork(open_session(path, CPU))
     record, trained = _record(path, network.metadata)
-    if network.size is not None:
-        height, width = network.size
-        raise InputError(
-            f"{path}: runs on {height} x {width} pixels alone", hint="use one exported without --static"
-        )
-    trial = _trial(record)
+    trial, hint = _trial(record), _DAMAGED
     try:
+        if network.size is not None:
+            hint = _ONE_SIZE.format(*network.size)
+            model = of_any_size(path, network.size, record.multiple_of)
+            network = OnnxNetwork(open_session(model, CPU))
         result = trial.run(network)
+    except MissingExtraError:
+        raise
     except SynthnoiseError as error:
-        raise InputError(f"{path}: {error.message}", hint=_DAMAGED) from error
-    if result.shape != (given := trial.planes().shape):
-        raise InputError(f"{path}: gives an image of shape {result.shape} for {given}", hint=_DAMAGED)
+        raise InputError(f"{path}: {error.message}", hint=hint) from error
     if not bool(np.isfinite(result).all()):
         raise InputError(f"{path}: gives NaN or infinity", hint=_DAMAGED)
     available = onnxruntime.get_available_providers()
-    network, remark = on_provider(path, device, trial, available=available, reference=network)
+    network, remark = on_provider(model, device, trial, available=available, reference=network)
     return LoadedNetwork(record=record, network=network, remark=remark, trained=trained)
 
 

@@ -181,7 +181,8 @@ class OnnxNetwork:
         Raises
         ------
         SynthnoiseError
-            onnxruntime fails: the model takes something else, or memory or driver give out.
+            onnxruntime fails: the model takes something else, or memory or driver give out. Or the model
+            gives another shape.
         """
         feed = {"noisy": noisy}
         if "sigma" in self._inputs:
@@ -202,6 +203,8 @@ class OnnxNetwork:
             raise SynthnoiseError(
                 f"onnxruntime does not run the network: {reason}", hint="a smaller --tile takes less memory"
             ) from error
+        if denoised.shape != noisy.shape:
+            raise SynthnoiseError(f"the network gives an image of shape {denoised.shape} for {noisy.shape}")
         return denoised
 
 
@@ -251,7 +254,7 @@ def on_onnxruntime(
 
 
 def on_provider(
-    model: Path,
+    model: bytes | Path,
     device: str,
     trial: Trial,
     *,
@@ -264,7 +267,7 @@ def on_provider(
     Parameters
     ----------
     model
-        An ONNX file.
+        An ONNX file, or its content.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     trial

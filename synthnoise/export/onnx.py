@@ -233,6 +233,10 @@ def describe_onnx(path: Path | str) -> dict[str, Any]:
         facts |= {str(key): value for key, value in json.loads(noted).items()}
     except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: its synthnoise metadata is damaged") from error
+    shape = facts.get(f"input {NOISY}", "").split(" x ")
+    if "denoiser" in facts and all(axis.isdecimal() for axis in shape):
+        height, width = shape[-2:]
+        facts["size"] = f"{height} x {width}: other programs lay tiles of it, synthnoise denoise takes any"
     return facts
 
 
