@@ -28,6 +28,7 @@ from synthnoise.denoisers.weights import (
 )
 from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, UsageError
 from synthnoise.export import describe_onnx, export_darktable, export_onnx
+from synthnoise.export.half_precision import in_half_precision
 from synthnoise.hookspecs import hookimpl
 from synthnoise.plugins import Plugins
 
@@ -250,6 +251,17 @@ def test_a_plugins_network_that_needs_even_sizes_takes_odd_ones(tmp_path: Path, 
         expected = network(padded, torch.ones(1, 1, 14, 2))[..., :13, :1].numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
+    halved = in_half_precision(onnx.load(tmp_path / "net.onnx"))
+    onnx.checker.check_model(halved, full_check=True)
+    assert {value.data_type for value in halved.graph.initializer} >= {onnx.TensorProto.FLOAT16}
+    session = onnxruntime.InferenceSession(halved.SerializeToString(), providers=["CPUExecutionProvider"])
+    # A level of 200 is added to nothing in half precision, of which its last digit would be 0.125.
+    bright = network(padded + 200, torch.ones(1, 1, 14, 2))[..., :13, :1].detach().numpy()
+    (found,) = session.run(None, {"noisy": noisy + 200, "sigma": np.ones((1, 1, 13, 1), np.float32)})
+    features = np.abs(bright - noisy - 200).max()
+    assert features > 1
+    np.testing.assert_allclose(found, bright, atol=features * 2e-3)
+
 
 @pytest.mark.slow
 def test_a_plugins_network_leaves_with_a_fixed_size_and_for_darktable(
@@ -269,6 +281,41 @@ def test_a_plugins_network_leaves_with_a_fixed_size_and_for_darktable(
         tmp_path / "net.safetensors", tmp_path / "net.dtmodel", static=(32, 32), plugins=halving
     )
     assert summary.max_error < 1e-5
+    half = export_onnx(tmp_path / "net.safetensors", tmp_path / "half.onnx", half=True, plugins=halving)
+    assert 1e-6 < half.max_error < 1e-2
+
+
+def mixed(last: onnx.NodeProto) -> onnx.ModelProto:
+    """Return a graph of a convolution, an exponential and another node."""
+    helper = onnx.helper
+    kernel = onnx.numpy_helper.from_array(np.full((1, 1, 1, 1), 0.1, np.float32), "kernel")
+    image, result = (
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, 4, 4]) for name in ("x", "y")
+    )
+    nodes = [helper.make_node("Conv", ["x", "kernel"], ["a"]), helper.make_node("Exp", ["a"], ["b"]), last]
+    graph = helper.make_graph(nodes, "mixed", [image], [result], [kernel])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def test_operations_that_half_precision_has_no_room_for_are_computed_in_single() -> None:
+    halved = in_half_precision(mixed(onnx.helper.make_node("Log", ["b"], ["y"])))
+    onnx.checker.check_model(halved, full_check=True)
+    session = onnxruntime.InferenceSession(halved.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = np.linspace(150, 400, 16, dtype=np.float32).reshape(1, 1, 4, 4)  # e to 40 is too large for half
+    (found,) = session.run(None, {"x": x})
+    np.testing.assert_allclose(found, x / 10, rtol=1e-3)
+
+
+def test_graphs_with_branches_are_not_halved() -> None:
+    helper = onnx.helper
+    value = helper.make_tensor_value_info("c", onnx.TensorProto.FLOAT, [1, 1, 4, 4])
+    part = helper.make_graph([helper.make_node("Identity", ["b"], ["c"])], "part", [], [value])
+    branch = helper.make_node("If", ["yes"], ["y"], then_branch=part, else_branch=part)
+    model = mixed(branch)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "yes"))
+    with pytest.raises(UsageError, match="branches") as refusal:
+        in_half_precision(model)
+    assert refusal.value.hint == "leave out --half"
 
 
 def hide(package: str) -> Callable[..., Any]:

@@ -39,9 +39,6 @@ class GraphOptions:
     size
         (height, width) in pixels of the input that the graph is fixed to, with a batch of one; None leaves
         batch, height and width free.
-    half
-        Features and most weights are float16. Input, output, the first convolution and what is added to or
-        subtracted from the input stay float32: a stabilised level of 200 has no room for its noise in half.
     opset
         Version of the operators.
     blocked
@@ -51,7 +48,6 @@ class GraphOptions:
 
     multiple_of: int = 1
     size: tuple[int, int] | None = None
-    half: bool = False
     opset: int = 20
     blocked: bool = False
 
@@ -78,7 +74,7 @@ def onnx_model(
     from onnx import TensorProto, helper
 
     options = options or GraphOptions()
-    graph = _Graph(half=options.half, blocked=options.blocked)
+    graph = _Graph(blocked=options.blocked)
     inner = [graph.pad(name, options) for name in (NOISY, SIGMA)]
     step = math.lcm(options.multiple_of, int(getattr(network, "multiple_of", 1)))
     edge = -(-_LEAST_EDGE // step) * step
@@ -103,7 +99,7 @@ def onnx_model(
         "denoiser",
         [described[NOISY], described[SIGMA]],
         [described[DENOISED]],
-        [onnx.numpy_helper.from_array(value, name) for name, value in graph.used_constants()],
+        [onnx.numpy_helper.from_array(value, name) for name, value in graph.constants.items()],
     )
     model = helper.make_model(
         body,
@@ -121,19 +117,13 @@ class _Graph:
 
     Attributes
     ----------
-    half
-        Features are float16.
     blocked
         What transposed convolutions give goes through a pooling that leaves it as it is.
-    halves
-        Names of the values that are.
     """
 
-    half: bool = False
     blocked: bool = False
     nodes: list[Any] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
-    halves: set[str] = field(default_factory=set)
 
     def add(self, operator: str, inputs: Sequence[str], outputs: int = 1, **attributes: Any) -> list[str]:
         """Append a node and return the names of its outputs."""
@@ -144,38 +134,13 @@ class _Graph:
         self.nodes.append(
             helper.make_node(operator, inputs, names, name=f"{operator}_{number}", **attributes)
         )
-        if any(name in self.halves for name in inputs):
-            self.halves.update(names)
         return names
 
     def constant(self, value: Any, name: str | None = None) -> str:
         """Store an array and return its name."""
-        array = np.ascontiguousarray(value)
         name = name or f"constant_{len(self.constants)}"
-        self.constants[name] = array
-        if array.dtype == np.float16:
-            self.halves.add(name)
+        self.constants[name] = np.ascontiguousarray(value)
         return name
-
-    def used_constants(self) -> list[tuple[str, Any]]:
-        """Return the constants that nodes refer to: not those needed in the other precision alone."""
-        used = {name for node in self.nodes for name in node.input}
-        return [(name, value) for name, value in self.constants.items() if name in used]
-
-    def cast(self, name: str, *, half: bool) -> str:
-        """Return the name of a value in the precision asked for."""
-        from onnx import TensorProto
-
-        if (name in self.halves) == half:
-            return name
-        if name in self.constants:
-            array = self.constants[name]
-            return self.constant(
-                array.astype(np.float16 if half else np.float32), f"{name}.{16 if half else 32}"
-            )
-        (result,) = self.add("Cast", [name], to=TensorProto.FLOAT16 if half else TensorProto.FLOAT)
-        (self.halves.add if half else self.halves.discard)(result)
-        return result
 
     def pad(self, name: str, options: GraphOptions) -> str:
         """Return the name of an input after padding it by its border to a multiple."""
@@ -197,7 +162,6 @@ class _Graph:
 
     def finish(self, result: str, options: GraphOptions) -> None:
         """Crop what was padded and name the result."""
-        result = self.cast(result, half=False)
         padded = options.multiple_of > 1 and (
             options.size is None or any(edge % options.multiple_of for edge in options.size)
         )
@@ -249,7 +213,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.values.update((id(o), n) for o, n in zip(outputs, written, strict=False))
         return result
 
-    def name(self, value: Any, like: Tensor | None = None) -> str:
+    def name(self, value: Any) -> str:
         """Return the name of a tensor or number, stored as a constant if it does not depend on the image."""
         if id(value) in self.values:
             return self.values[id(value)]
@@ -262,8 +226,5 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return own
 
     def names(self, *values: Any) -> list[str]:
-        """Return the names of values in one precision: half only if every one that has to be is."""
-        names = [self.name(value) for value in values]
-        varying = [name for name in names if name not in self.graph.constants]
-        half = all(name in self.graph.halves for name in varying)
-        return [self.graph.cast(name, half=half) for name in names]
+        """Return the names of values."""
+        return [self.name(value) for value in values]

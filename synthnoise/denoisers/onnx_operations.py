@@ -55,7 +55,7 @@ def _convolution(
     if transposed and graph.blocked:
         # A maximum over one pixel: onnxruntime lays its output out in blocks, and all that follows with it.
         names = graph.add("MaxPool", names, kernel_shape=[1, 1])
-    return [graph.cast(names[0], half=True)] if graph.half else names
+    return names
 
 
 def _pointwise(operator: str, **attributes: Any) -> Callable[..., list[str]]:

@@ -26,6 +26,7 @@ from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
 from synthnoise.denoisers.reach import measured
 from synthnoise.denoisers.weights import WeightsRecord, content_hash
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
+from synthnoise.export.half_precision import in_half_precision
 from synthnoise.export.source import ONNX, Source, open_source
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
@@ -155,13 +156,15 @@ def export_onnx(
     output = Path(output)
     source = open_source(weights, output, ONNX, overwrite=overwrite, plugins=plugins)
     network, record = source.network, measured(source.network, source.record)
-    options = GraphOptions(multiple_of=record.multiple_of, size=static, half=half, opset=opset)
+    options = GraphOptions(multiple_of=record.multiple_of, size=static, opset=opset)
     facts = {
         **describe(source, record),
         "tile": _tile(record, static),
         "precision": "float16 inside" if half else "float32",
     }
     model = model_of(network, record, options)
+    if half:
+        model = in_half_precision(model)
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = "synthnoise", json.dumps(facts, sort_keys=True)
@@ -245,8 +248,6 @@ def model_of(network: nn.Module, record: WeightsRecord, options: GraphOptions) -
 
     Raises
     ------
-    UsageError
-        It is to be in half precision, which torch's exporter does not write.
     MissingExtraError
         torch's exporter is needed, and onnxscript is not installed.
     SynthnoiseError
@@ -256,9 +257,8 @@ def model_of(network: nn.Module, record: WeightsRecord, options: GraphOptions) -
         return onnx_model(
             network, channels=record.channels, sigma_planes=max(record.sigma_planes, 1), options=options
         )
-    except UnsupportedOperationError as error:
-        if options.half:
-            raise UsageError(f"{record.denoiser}: {error.message}", hint="leave out --half") from error
+    except UnsupportedOperationError:
+        pass
     if util.find_spec("onnxscript") is None:
         raise MissingExtraError("onnxscript", _EXTRA)
     model = _trace(Padded(network, options.multiple_of), record, options)
