@@ -351,6 +351,7 @@ def test_other_threads_can_train(tmp_path: Path) -> None:
         ({"images": "no-such"}, PluginError),
         ({"profile": "no-such-camera"}, SynthnoiseError),
         ({"denoiser": "drunet", "denoiser_options": {"widths": (4, 4, 4)}, "crop": 30}, UsageError),
+        ({"denoiser": "u-dru", "denoiser_options": {"unshuffle": 3, "widths": (4, 4)}}, UsageError),
         ({"noise_options": {"shot": 0, "read": 0}}, UsageError),
         ({"noise": "gaussian", "noise_options": {"sigma": 0}, "ratio": (1.0, 1.0)}, UsageError),
     ],

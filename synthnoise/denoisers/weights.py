@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 import synthnoise
 from synthnoise.errors import InputError, PluginError, UsageError
 from synthnoise.files import existing_file, printable, write_bytes
-from synthnoise.plugins import Plugins, default_plugins
+from synthnoise.plugins import BUILTIN, Plugins, default_plugins
 from synthnoise.specs import DenoiserSpec, Domain
 
 if TYPE_CHECKING:
@@ -110,7 +110,10 @@ def save_weights(
     """
     from safetensors.torch import save
 
-    tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    # Copies: layers that share their weights would be one memory under two names, which safetensors refuses.
+    tensors = {
+        name: value.detach().to("cpu", copy=True).contiguous() for name, value in module.state_dict().items()
+    }
     write_bytes(path, save(tensors, {KEY: record.as_json()}), overwrite=overwrite)
 
 
@@ -346,19 +349,16 @@ def _check_claims(path: Path, record: WeightsRecord, network: nn.Module, spec: D
 def _build(path: Path, record: WeightsRecord, plugins: Plugins, tensors: Mapping[str, Tensor]) -> nn.Module:
     """Return the network that the record names, of the shapes that the file holds.
 
-    It is built without memory first, so that a record cannot ask for more than its file contains.
+    Ours are built without memory first, so that a record cannot ask for more than its file contains.
     """
-    import torch
-
     try:
-        with torch.device("meta"):
-            shapes = build_network(record.denoiser, record.options, seed=0, plugins=plugins).state_dict()
-    except (UsageError, TypeError) as error:
+        shapes = _shapes(record, plugins)
+    except (UsageError, TypeError, RuntimeError) as error:
         raise InputError(
             f"{path}: its options do not fit the denoiser {printable(record.denoiser)}: {error}"
         ) from error
     for name in sorted(shapes.keys() | tensors.keys()):
-        expected = tuple(shapes[name].shape) if name in shapes else "none"
+        expected = shapes.get(name, "none")
         found = tuple(tensors[name].shape) if name in tensors else "none"
         if expected != found:
             raise InputError(
@@ -366,3 +366,21 @@ def _build(path: Path, record: WeightsRecord, plugins: Plugins, tensors: Mapping
                 hint="the file is damaged, or of another version",
             )
     return build_network(record.denoiser, record.options, seed=0, plugins=plugins)
+
+
+def _shapes(record: WeightsRecord, plugins: Plugins) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all parameters and buffers of the network that a record names."""
+    import torch
+
+    def shapes() -> dict[str, tuple[int, ...]]:
+        network = build_network(record.denoiser, record.options, seed=0, plugins=plugins)
+        return {name: tuple(value.shape) for name, value in network.state_dict().items()}
+
+    try:
+        with torch.device("meta"):
+            return shapes()
+    except Exception:
+        # Networks of plugins may ask for the values of tensors while they are built, which need memory.
+        if plugins.find("denoisers", record.denoiser).source == BUILTIN:
+            raise
+        return shapes()

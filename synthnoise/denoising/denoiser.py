@@ -320,6 +320,9 @@ class Denoiser:
         import torch
 
         with torch.inference_mode(), full_precision(), enough_memory("a smaller --tile, or --device cpu"):
+            if self.record.trainable and sigma.shape[1] > 1:
+                # As in the training: one level for all planes of a pixel.
+                sigma = np.sqrt(np.square(sigma).mean(1, keepdims=True))
             tensors = (torch.from_numpy(x).to(self.device) for x in (planes, sigma))
             restored: Array = self.network(*tensors)[..., :height, :width].cpu().numpy()
         return restored

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from synthnoise.denoisers.convolutions import Centred
-from synthnoise.errors import UsageError
+from synthnoise.errors import PluginError, UsageError
 from synthnoise.training.average import Average
 from synthnoise.training.checkpoint import RunState, copy_tensors, restore_tensors
 from synthnoise.training.examples import Example
@@ -113,3 +113,41 @@ class Learner:
             They are of another network.
         """
         restore_tensors(tensors, self.network, self._average, self._optimiser)
+
+
+@torch.no_grad()
+def check_network(name: str, network: nn.Module, channels: int, crop: int, multiple_of: int) -> None:
+    """Refuse, before anything is learnt, a network that does not give what it takes, at two sizes.
+
+    An output of fewer planes would fit the target by repetition, and be trained to nonsense.
+
+    Parameters
+    ----------
+    network
+        On the CPU, where its reach will be measured.
+    channels
+        Planes that it is shown.
+    crop, multiple_of
+        Height and width in pixels, and what they are multiples of.
+
+    Raises
+    ------
+    PluginError
+        It fails, or gives something else than images of the size it was shown.
+    """
+    hint = "its record, or an attribute of the network, says the domain, channels and multiple_of it is for"
+    learns = network.training
+    network.eval()
+    for width in (crop, crop + multiple_of):
+        noisy = torch.zeros(1, channels, crop, width)
+        try:
+            # Reports are about a copy, which holds the average.
+            found = copy.deepcopy(network)(noisy, torch.ones_like(noisy[:, :1]))
+        except Exception as error:
+            raise PluginError(
+                f"{name}: fails on {channels} planes of {crop}x{width} pixels: {error}", hint=hint
+            ) from error
+        gives = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        if gives != tuple(noisy.shape):
+            raise PluginError(f"{name}: gives {gives} for images {tuple(noisy.shape)}", hint=hint)
+    network.train(learns)

@@ -99,6 +99,13 @@ class Ranks:
         module, wrapped = self._fabric.setup(network, optimiser)
         return module, wrapped
 
+    def seed(self, seed: int, step: int) -> None:
+        """Begin torch's generators, from which layers such as dropout draw, for a step of this process."""
+        number = (seed * 1_000_003 + step * self.count + self.rank) % (1 << 63)
+        torch.default_generator.manual_seed(number)
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(number)
+
     def backward(self, loss: Tensor) -> None:
         """Add up gradients, averaged over all processes."""
         self._fabric.backward(loss)

@@ -24,7 +24,7 @@ from synthnoise.training.budget import learning_rate
 from synthnoise.training.checkpoint import RunState, checkpoint_path, read_checkpoint, write_checkpoint
 from synthnoise.training.examples import Examples
 from synthnoise.training.interruption import Interruption, TrainingInterrupted
-from synthnoise.training.learner import Learner
+from synthnoise.training.learner import Learner, check_network
 from synthnoise.training.log import Log, Report
 from synthnoise.training.losses import LOSSES
 from synthnoise.training.plan import TrainingPlan
@@ -154,13 +154,15 @@ class Run:
         self.network = (
             start.network if start else build_network(plan.denoiser, options, seed=plan.seed, plugins=plugins)
         )
-        self.multiple_of = max(self.examples.spec.multiple_of, int(getattr(self.network, "multiple_of", 1)))
+        # Its options may decide, of which the record knows nothing.
+        self.multiple_of = int(getattr(self.network, "multiple_of", self.examples.spec.multiple_of))
         if plan.crop % self.multiple_of:
             fitting = math.ceil(plan.crop / self.multiple_of) * self.multiple_of
             raise UsageError(
                 f"{plan.denoiser} takes multiples of {self.multiple_of} pixels, not crops of {plan.crop}",
                 hint=f"--crop {fitting}",
             )
+        check_network(plan.denoiser, self.network, self.examples.channels, plan.crop, self.multiple_of)
         self.learner = Learner(self.network, plan, ranks, stabilised=self.examples.stabilised)
         self.state = RunState()
         self.log = log
@@ -204,7 +206,7 @@ class Run:
         spent = self._spent()
         self.progress.start("training", total=100)
         self.progress.advance(100 * spent)
-        with Interruption() as interruption:
+        with Interruption() as interruption, torch.random.fork_rng(devices=[]):
             while spent < 1:
                 stop = self._step(spent, interruption)
                 before, spent = spent, min(1.0, self._spent())
@@ -239,6 +241,7 @@ class Run:
         """
         state = self.state
         example = self.ahead.draw(state.step)
+        self.ranks.seed(self.plan.seed, state.step)
         loss = self.learner.look(example, state)
         seconds = self.seconds_before + time.monotonic() - self.started
         levels = torch.stack(torch.aminmax(example.sigma)).tolist()

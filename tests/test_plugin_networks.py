@@ -1,0 +1,179 @@
+"""The network of a plugin, written as networks are: trained, resumed, loaded, denoised with and evaluated."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from importlib import util
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from synthnoise import DenoiserSpec, hookimpl, plugins
+from synthnoise.cli.main import app
+from synthnoise.denoisers.weights import load_weights
+from synthnoise.denoising import Denoiser, Settings
+from synthnoise.errors import PluginError
+from synthnoise.evaluation.denoiser import evaluate_denoisers
+from synthnoise.progress import Silent
+from synthnoise.training import TrainingInterrupted, train
+
+SHORT: dict[str, Any] = {
+    "images": "mondrian",
+    "noise": "gaussian",
+    "noise_options": {"sigma": 10, "sigma_max": 50},
+    "ratio": (1.0, 1.0),
+    "batch": 2,
+    "crop": 16,
+    "device": "cpu",
+}
+
+
+class Mixing(nn.Module):
+    """Asks for values of tensors while it is built, shares weights between layers, drops features out."""
+
+    multiple_of = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        rates = [rate.item() for rate in torch.linspace(0, 0.2, 3)]
+        self.down, self.up = nn.Conv2d(4, 8, 2, 2), nn.ConvTranspose2d(8, 3, 2, 2)
+        self.first, self.second = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+        self.second.weight = self.first.weight
+        self.dropout = nn.Dropout2d(rates[-1])
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        x = self.first(self.down(torch.cat((noisy, sigma), 1)))
+        return noisy - self.up(self.dropout(self.second(torch.relu(x))))
+
+
+class Shrinking(nn.Module):
+    """Gives images that are smaller than those it takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 3)
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        return self.layer(noisy)
+
+
+class Grey(Shrinking):
+    """Gives one plane, which would be compared with each of the three."""
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        return noisy.mean(1, keepdim=True) * self.layer.weight.mean()
+
+
+class Rigid(nn.Module):
+    """Has a parameter for each pixel of one size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.zeros(3, 16, 16))
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        return noisy + self.offset
+
+
+class Halving(Mixing):
+    """Does not say that it needs even sizes."""
+
+    multiple_of = 1
+
+
+NETWORKS = (Mixing, Shrinking, Grey, Rigid, Halving)
+
+
+@pytest.fixture(autouse=True)
+def _installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    module = ModuleType("plugin_with_networks")
+
+    @hookimpl
+    def synthnoise_denoisers() -> list[DenoiserSpec]:
+        return [DenoiserSpec(name=n.__name__.lower(), summary="A network.", factory=n) for n in NETWORKS]
+
+    module.synthnoise_denoisers = synthnoise_denoisers  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    entry = EntryPoint("written", module.__name__, "synthnoise")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry])
+    plugins.default_plugins.cache_clear()
+    yield
+    plugins.default_plugins.cache_clear()
+
+
+class Stopping(Silent):
+    """Interrupts the run at the third report."""
+
+    left = 3
+
+    def note(self, text: str) -> None:
+        self.left -= 1
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_it_goes_all_the_way_as_ours_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On torch, as on a GPU: making a graph of it for onnxruntime takes longer than all the rest.
+    find = util.find_spec
+    monkeypatch.setattr(
+        util, "find_spec", lambda name, *rest: find(name, *rest) if "onnx" not in name else None
+    )
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    train(output=whole, denoiser="mixing", steps=6, **SHORT)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    with pytest.raises(TrainingInterrupted):
+        train(output=parts, denoiser="mixing", steps=6, progress=Stopping(), **SHORT)
+    train(output=parts, denoiser="mixing", steps=6, resume=True, **SHORT)
+    # Dropout draws from the generator of torch, which is to be that of the seed, too.
+    assert parts.read_bytes() == whole.read_bytes()
+
+    network, record = load_weights(whole)
+    assert (record.channels, record.multiple_of, record.global_context) == (3, 2, False)
+    assert record.halo >= 1
+    noisy = np.random.default_rng(0).random((1, 3, 15, 22), dtype=np.float32)
+    denoised = Denoiser(Settings(denoiser=str(whole), device="cpu"), domain="srgb").restore(
+        noisy, (0.0,) * 3, (0.01,) * 3
+    )
+    padded = torch.from_numpy(np.pad(noisy, ((0, 0), (0, 0), (0, 1), (0, 0)), mode="edge"))
+    with torch.no_grad():
+        expected = network(padded, torch.full_like(padded[:, :1], 0.1))[..., :15, :].numpy()
+    np.testing.assert_allclose(denoised, expected, atol=1e-4)
+
+    Image.linear_gradient("L").resize((48, 40)).convert("RGB").save(tmp_path / "ramp.png")
+    table = evaluate_denoisers([str(whole)], folder=tmp_path, sigmas=[25.0], device="cpu")
+    assert [row[0] for row in table.rows] == ["noisy", "whole.safetensors"]
+    app(["inspect", str(whole), "--json"], standalone_mode=False)
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["denoiser"], facts["domain"]) == ("mixing", "srgb")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("shrinking", r"gives \(1, 3, 14, 14\) for images \(1, 3, 16, 16\)"),
+        ("grey", r"gives \(1, 1, 16, 16\) for images \(1, 3, 16, 16\)"),
+        ("rigid", "fails on 3 planes of 16x17 pixels"),
+        ("halving", r"gives \(1, 3, 16, 16\) for|fails on 3 planes of 16x17"),
+    ],
+)
+def test_what_is_no_denoiser_is_refused_before_the_training(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(PluginError, match=f"{name}: {said}") as error:
+        train(output=tmp_path / "net.safetensors", denoiser=name, steps=2, **SHORT)
+    assert "multiple_of" in str(error.value.hint)
+    assert not list(tmp_path.iterdir())
