@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from networks import stirred
 
+from synthnoise.cli.main import app
 from synthnoise.denoisers.weights import WeightsRecord, save_weights
 from synthnoise.errors import InputError, PluginError, UsageError
-from synthnoise.evaluation.denoiser import evaluate_denoisers
+from synthnoise.evaluation.denoiser import evaluate_denoisers, headings
 from synthnoise.evaluation.metrics import Metric, load_metrics
 from synthnoise.hookspecs import hookimpl
 from synthnoise.plugins import Plugins
@@ -115,6 +116,24 @@ def test_what_cannot_be_measured_is_refused(pictures: Path, tmp_path: Path) -> N
         evaluate_denoisers(["patch-dct"], folder=pictures, sigmas=[25, -5])
     with pytest.raises(UsageError, match="no sensor"):
         evaluate_denoisers(["patch-dct"], folder=pictures, sensors=["mild"])
+    for of_images in ({"sigmas": [25.0]}, {"every": 2}, {"per_image": True}):
+        with pytest.raises(UsageError, match="images of a folder"):
+            evaluate_denoisers(["patch-dct"], **of_images)  # type: ignore[arg-type]
+    command = ["evaluate", "denoiser", "wiener", "tv", "--folder", str(pictures), "--invariance"]
+    for unheeded in (["--sigma", "15,25"], ["--metric", "ssim"], ["--per-image"], ["--camera", "mild"]):
+        with pytest.raises(UsageError, match="at one noise level"):
+            app([*command, *unheeded], standalone_mode=False)
+
+
+def test_files_of_one_name_are_told_apart() -> None:
+    assert headings(["noisy", "rgb", "runs/1/net.onnx", "b.safetensors", "runs/2/net.onnx"]) == {
+        "noisy": "noisy",
+        "rgb": "rgb",
+        "runs/1/net.onnx": "runs/1/net.onnx",
+        "b.safetensors": "b.safetensors",
+        "runs/2/net.onnx": "runs/2/net.onnx",
+    }
+    assert headings(["noisy", "runs/1/net.onnx"])["runs/1/net.onnx"] == "net.onnx"
 
 
 def test_every_nth_image_by_name_is_taken(pictures: Path) -> None:
@@ -135,8 +154,6 @@ def test_each_image_has_its_rows_and_their_mean_is_that_of_the_set(pictures: Pat
 @pytest.mark.usefixtures("small_cameras")
 def test_cameras_ratios_and_levels_can_be_lists(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import json
-
-    from synthnoise.cli.main import app
 
     arguments = ["evaluate", "denoiser", "wiener", "--camera", "mild,hard", "--ratios", "100", "--json"]
     app(arguments, standalone_mode=False)

@@ -150,6 +150,11 @@ def denoiser(
     if invariance:
         if folder is None:
             raise UsageError("--invariance needs images to turn", hint="--folder DIR")
+        if len(sigmas or []) > 1 or metric or sensor or ratio or per_image:
+            raise UsageError(
+                "--invariance compares the PSNR of images at one noise level",
+                hint="leave out --metric, --camera, --ratios and --per-image, and give one --sigma",
+            )
         _invariance(out, names, folder, (sigmas or [25.0])[0], every, seed, device, plot, overwrite)
         return
     if plot is not None:

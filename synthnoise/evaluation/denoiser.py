@@ -105,6 +105,11 @@ def evaluate_denoisers(
         raise UsageError(
             "images have no sensor and no ratio", hint="give a folder and sigmas, or sensors and ratios"
         )
+    if folder is None and (sigmas or every != 1 or per_image):
+        raise UsageError(
+            "sigma, every and per-image are for the images of a folder",
+            hint="--folder DIR, or leave them out",
+        )
     if folder is not None:
         levels = sigmas or DEFAULT_SIGMAS
         if not min(levels) > 0:
@@ -129,6 +134,7 @@ def _on_images(
     ready = {name: Denoiser(Settings(denoiser=name, device=device), domain="srgb") for name in denoisers}
     for denoiser in ready.values():
         denoise_tiled(denoiser, torch.full((1, 3, _WARM_UP, _WARM_UP), 0.5), 0.1)
+    shown = headings((NOISY, *ready))
     rows = []
     progress.start("denoisers", total=len(sigmas) * (1 + len(ready)) * len(paths))
     for level in sigmas:
@@ -144,12 +150,12 @@ def _on_images(
                 scores[name].append(_score(measures, run, target))
             progress.advance(1 + len(ready))
         on = f"sigma {level:g}"
-        rows += [_row(name, (on, ALL) if per_image else (on,), found) for name, found in scores.items()]
+        rows += [_row(shown[name], (on, ALL) if per_image else (on,), scores[name]) for name in scores]
         if per_image:
             rows += [
-                _row(name, (on, path.name), [found[number]])
+                _row(shown[name], (on, path.name), [scores[name][number]])
                 for number, path in enumerate(paths)
-                for name, found in scores.items()
+                for name in scores
             ]
     title = f"{len(paths)} images of {paths[0].parent.name}"
     return Table(title=title, columns=_columns(measures, per_image=per_image), rows=tuple(rows))
@@ -164,13 +170,13 @@ def _on_cameras(
     device: str,
     progress: Progress,
 ) -> Table:
-    rows = []
-    progress.start("denoisers", total=len(sensors) * len(ratios) * (1 + len(denoisers)))
+    rows, shown = [], headings((NOISY, *denoisers))
+    progress.start("denoisers", total=len(sensors) * len(ratios) * len(shown))
     for sensor in sensors:
         for ratio in ratios:
             shot = _shoot(sensor, ratio, seed)
-            for name in (NOISY, *denoisers):
-                rows.append(_row(name, (f"{sensor} x{ratio:g}",), [shot.score(name, device, measures)]))
+            for name, heading in shown.items():
+                rows.append(_row(heading, (f"{sensor} x{ratio:g}",), [shot.score(name, device, measures)]))
                 progress.advance()
     return Table(title="one scene on virtual cameras", columns=_columns(measures), rows=tuple(rows))
 
@@ -179,11 +185,17 @@ def _columns(measures: Measures, *, per_image: bool = False) -> tuple[str, ...]:
     return ("denoiser", "on", *((IMAGE,) if per_image else ()), *measures, COST)
 
 
-def _row(name: str, noise: tuple[str, ...], scores: Sequence[Score]) -> tuple[Cell, ...]:
+def headings(denoisers: Sequence[str]) -> dict[str, str]:
+    """Return what each denoiser is called in a table: files without folders, where that tells them apart."""
+    short = {name: Path(name).name if Path(name).suffix else name for name in denoisers}
+    called = list(short.values())
+    return {name: heading if called.count(heading) == 1 else name for name, heading in short.items()}
+
+
+def _row(heading: str, noise: tuple[str, ...], scores: Sequence[Score]) -> tuple[Cell, ...]:
     cost = sum(s.seconds for s in scores) / sum(s.megapixels for s in scores)
-    label = Path(name).name if Path(name).suffix else name
     means = np.mean([s.values for s in scores], axis=0)
-    return (label, *noise, *(float(mean) for mean in means), cost)
+    return (heading, *noise, *(float(mean) for mean in means), cost)
 
 
 def _score(

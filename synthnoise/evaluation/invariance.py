@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from synthnoise.denoising import Denoiser, Settings
 from synthnoise.errors import UsageError
-from synthnoise.evaluation.denoiser import denoise_tiled, image_files, read_clean
+from synthnoise.evaluation.denoiser import denoise_tiled, headings, image_files, read_clean
 from synthnoise.evaluation.metrics import psnr
 from synthnoise.evaluation.table import Cell, Table
 from synthnoise.figures import new_figure, save_figure
@@ -89,7 +89,7 @@ def evaluate_invariance(
                 restored = denoise_tiled(denoiser, noisy, sigma / 255).clamp(0, 1)
                 found[trial, number, column] = float(psnr(restored, target.clamp(0, 1)))
         progress.advance()
-    names = [Path(name).name if Path(name).suffix else name for name in denoisers]
+    names = [headings(denoisers)[name] for name in denoisers]
     found[..., 1:] -= found[..., :1]
     errors = (
         found.std(1, ddof=1) / np.sqrt(len(paths)) if len(paths) > 1 else np.full(found[:, 0].shape, np.nan)
