@@ -28,8 +28,14 @@ def accelerator_possible() -> bool:
     return sys.platform != "linux" or any(Path(name).exists() for name in ACCELERATOR_FILES)
 
 
-def pick_device(name: str = "auto") -> torch.device:
+def pick_device(name: str = "auto", *, double: bool = False) -> torch.device:
     """Return the torch device called ``name``; ``auto`` takes the first accelerator that is there.
+
+    Parameters
+    ----------
+    double
+        What it is for computes in double precision, as drawing images and noise does. Apple's GPUs have none:
+        ``auto`` passes them by.
 
     Raises
     ------
@@ -40,7 +46,8 @@ def pick_device(name: str = "auto") -> torch.device:
 
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        name = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
+        order = ("cuda", "cpu") if double else ("cuda", "mps", "cpu")
+        name = next(candidate for candidate in order if available[candidate])
     kind = name.partition(":")[0]
     if kind not in available:
         raise UsageError(f"--device {name!r}: unknown", hint=f"choose one of {', '.join(NAMES)}")

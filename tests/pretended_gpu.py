@@ -3,7 +3,8 @@
 Within :func:`pretended_gpu`, what asks for ``cuda`` gets tensors that say they are on it. Where two devices
 meet, and where a tensor there is taken for an array here, it is an error as on a GPU; and convolutions read
 ten bits of each number, unless they are told not to (TF32). How long the real one waits is counted, not felt.
-One thing differs: parameters of modules that move become other objects, where CUDA keeps them.
+One thing differs: parameters of modules that move become other objects, where CUDA keeps them. Apple's
+(``mps``) is refused double precision instead.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any
 from unittest import mock
 
 import torch
+from lightning_fabric.accelerators.mps import MPSAccelerator
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
+CPU = torch.device("cpu")
+_kind = "cuda"
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "is_available": lambda: True,
@@ -68,10 +71,19 @@ class _Mode(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def pretended_gpu() -> Iterator[collections.Counter[str]]:
+def pretended_gpu(kind: str = "cuda") -> Iterator[collections.Counter[str]]:
     """Have a GPU in this thread; yields how often the processor waited for it, by what it called."""
-    with mock.patch.multiple(torch.cuda, **FUNCTIONS), _Mode() as mode:
-        yield mode.waits
+    global _kind
+    before, _kind = _kind, kind
+    with contextlib.ExitStack() as there:
+        there.callback(globals().update, _kind=before)
+        if kind == "cuda":
+            there.enter_context(mock.patch.multiple(torch.cuda, **FUNCTIONS))
+        else:
+            there.enter_context(mock.patch.object(torch.backends.mps, "is_available", return_value=True))
+            # Lightning Fabric keeps what it was first told.
+            there.enter_context(mock.patch.object(MPSAccelerator, "is_available", return_value=True))
+        yield there.enter_context(_Mode()).waits
 
 
 def _call(func: Any, args: Any, kwargs: Any, waits: collections.Counter[str]) -> Any:
@@ -80,7 +92,7 @@ def _call(func: Any, args: Any, kwargs: Any, waits: collections.Counter[str]) ->
     there = [x for x in tensors if isinstance(x, There)]
     with torch._C.DisableTorchFunctionSubclass():
         if func == Tensor.device.__get__:  # type: ignore[attr-defined]
-            return GPU if there else args[0].device
+            return torch.device(_kind, 0) if there else args[0].device
         if func == Tensor.is_cuda.__get__:  # type: ignore[attr-defined]
             return bool(there)
         if name == "_has_compatible_shallow_copy_type":
@@ -94,10 +106,16 @@ def _call(func: Any, args: Any, kwargs: Any, waits: collections.Counter[str]) ->
         if there and name == "conv2d" and _rounds(args, kwargs):
             args = (_ten_bits(args[0]), _ten_bits(args[1]), *args[2:])
         found = func(*args, **kwargs)
-    on_gpu = bool(there) if target is None else target.type == "cuda"
+    on_gpu = bool(there) if target is None else target.type == _kind
     if name == "copy_":
         on_gpu = isinstance(args[0], There)
     crosses = target is not None and on_gpu != bool(there)
+    if (
+        _kind == "mps"
+        and on_gpu
+        and any(isinstance(x, Tensor) and x.dtype == torch.float64 for x in tree_leaves(found))
+    ):
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
     return tree_map(lambda x: _tagged(x, on_gpu, copy=crosses) if isinstance(x, Tensor) else x, found)
 
 
@@ -118,10 +136,13 @@ def _check(name: str, args: Any, tensors: list[Tensor]) -> None:
 
 def _target(name: str, args: Any, kwargs: Any) -> tuple[torch.device | None, Any, Any]:
     """Return the device that is asked for, and arguments that ask for the processor instead."""
-    asked: list[torch.device] = [CPU] if name == "cpu" else [GPU] if name == "cuda" else []
+    gpu = torch.device(_kind, 0)
+    asked: list[torch.device] = [CPU] if name == "cpu" else [gpu] if name == "cuda" else []
 
     def here(value: Any) -> Any:
-        if isinstance(value, torch.device) or (isinstance(value, str) and value[:4] in ("cuda", "cpu")):
+        if isinstance(value, torch.device) or (
+            isinstance(value, str) and value.partition(":")[0] in (_kind, "cpu")
+        ):
             asked.append(torch.device(value))
             return CPU
         return value
@@ -130,7 +151,7 @@ def _target(name: str, args: Any, kwargs: Any) -> tuple[torch.device | None, Any
         kwargs = {**kwargs, "device": here(kwargs["device"])}
     if name == "to":
         args = (args[0], *map(here, args[1:]))
-        asked += [GPU if isinstance(x, There) else CPU for x in args[1:] if isinstance(x, Tensor)]
+        asked += [gpu if isinstance(x, There) else CPU for x in args[1:] if isinstance(x, Tensor)]
     return (asked[-1] if asked else None), args, kwargs
 
 
@@ -159,7 +180,8 @@ def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
 def _rounds(args: Any, kwargs: Any) -> bool:
     """Whether cuDNN would use TF32; depthwise convolutions are torch's own."""
     groups = kwargs.get("groups", args[6] if len(args) > 6 else 1)
-    return torch.backends.cudnn.conv.fp32_precision == "tf32" and (groups == 1 or groups != args[0].shape[1])
+    few = _kind == "cuda" and torch.backends.cudnn.conv.fp32_precision == "tf32"
+    return few and (groups == 1 or groups != args[0].shape[1])
 
 
 def _ten_bits(values: Tensor) -> Tensor:

@@ -11,12 +11,12 @@ import pytest
 import torch
 from pretended_gpu import There, pretended_gpu
 
-from synthnoise import testing
+from synthnoise import SyntheticDataset, testing
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.weights import load_weights
 from synthnoise.denoisers.wiener import Wiener
 from synthnoise.denoising.denoiser import Denoiser, Settings
-from synthnoise.devices import full_precision
+from synthnoise.devices import full_precision, pick_device
 from synthnoise.errors import SynthnoiseError
 from synthnoise.plugins import default_plugins
 from synthnoise.rng import Rng
@@ -151,6 +151,21 @@ def test_ten_bits_of_each_number_are_too_few_for_raw() -> None:
     assert (found["few"] - found["all"]).std() > 0.05
 
 
+def test_what_is_drawn_in_double_precision_is_not_drawn_on_apples_gpus() -> None:
+    rng = Rng(1, torch.tensor([5]), "cpu")
+    with pretended_gpu("mps"):
+        assert (pick_device().type, pick_device(double=True).type) == ("mps", "cpu")
+        with pytest.raises(TypeError, match="float64"):
+            rng.uniform(0, (3,), double=True).to("mps")
+        options = {"shot": 1e-3, "read": 1e-5}
+        dataset = SyntheticDataset(
+            "dead-leaves", size=(16, 16), noise="poisson-gaussian", noise_options=options, device="auto"
+        )
+        assert not isinstance(next(iter(dataset))["noisy"], There)
+    with pretended_gpu():
+        assert pick_device(double=True).type == "cuda"
+
+
 def test_precision_is_what_it_was_after_a_block() -> None:
     conv = torch.backends.cudnn.conv
     before = conv.fp32_precision
@@ -229,13 +244,15 @@ def test_a_state_goes_on_on_the_other_device(begins: torch.device) -> None:
             torch.testing.assert_close(second.tensors()[name], value, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
-def test_training_on_a_gpu_gives_the_weights_of_the_processor(tmp_path: Path, optimiser: str) -> None:
+@pytest.mark.parametrize(("optimiser", "kind"), [("adamw", "cuda"), ("muon", "cuda"), ("adamw", "mps")])
+def test_training_on_a_gpu_gives_the_weights_of_the_processor(
+    tmp_path: Path, optimiser: str, kind: str
+) -> None:
     network = {"channels": 4, "depth": 3, "width": 16, "centred": True}
     settings = {**SMALL, "steps": 2, "optimiser": optimiser, "denoiser_options": network}
     train(output=tmp_path / "here.safetensors", device="cpu", **settings)  # type: ignore[arg-type]
-    with pretended_gpu():
-        train(output=tmp_path / "there.safetensors", device="cuda", **settings)  # type: ignore[arg-type]
+    with pretended_gpu(kind):
+        train(output=tmp_path / "there.safetensors", device=kind, **settings)  # type: ignore[arg-type]
     here, there = (
         load_weights(tmp_path / f"{name}.safetensors")[0].state_dict() for name in ("here", "there")
     )

@@ -126,7 +126,7 @@ def samples(
         There is no such model.
     """
     source = Source(request, plugins or default_plugins())
-    return _draw(source, pick_device(device), skip, batch_size, workers)
+    return _draw(source, pick_device(device, double=True), skip, batch_size, workers)
 
 
 def _draw(
@@ -197,7 +197,7 @@ def synthesize(
     folder = Path(folder)
     registry = plugins or default_plugins()
     source = Source(request, registry)
-    place = pick_device(device)
+    place = pick_device(device, double=True)
     sink = _sink(registry, format, folder, source.plan)
     facts = source.facts() | source.plan.as_dict() | {"device": place.type} | _format_facts(format, sink)
     task = Task(request=request, folder=folder, format=format, device=str(place), batch_size=batch_size)

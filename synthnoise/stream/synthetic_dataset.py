@@ -140,7 +140,7 @@ class SyntheticDataset(IterableDataset[Fields]):
         """Return the samples of these numbers as one batch, [B, ...] per field, on ``device``."""
         images, camera = self._ready()
         indices = torch.tensor(list(numbers), dtype=torch.int64)
-        rng = Rng(seed=self.seed, indices=indices, device=pick_device(self.device))
+        rng = Rng(seed=self.seed, indices=indices, device=pick_device(self.device, double=True))
         if camera is None:
             return {"index": indices, "clean": images.generate(self.size, rng)}
         pair = PairSource(images, camera, self.size).draw(rng)

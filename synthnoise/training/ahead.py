@@ -44,7 +44,7 @@ class Ahead:
         _, count = ranks.share(0, plan.batch)
         fitting = PIXELS // (count * examples.channels * plan.crop**2)
         most = min(fitting, STEPS, plan.budget.steps or STEPS)
-        self.steps = 1 if ranks.device.type == "cpu" else max(1, most)
+        self.steps = 1 if examples.drawn_on.type == "cpu" else max(1, most)
         self._drawn: tuple[int, Example] | None = None
 
     def draw(self, step: int) -> Example:

@@ -65,6 +65,15 @@ class Example:
         own = (self.noisy[at], self.clean[at], self.sigma[at], self.white[at])
         return Example(**dict(zip(("noisy", "clean", "sigma", "white"), own, strict=True)), pair=pair)
 
+    def to(self, device: torch.device) -> Example:
+        """Return the batch on a device."""
+        if self.noisy.device == device:
+            return self
+        fields = dataclasses.fields(Pair)
+        pair = Pair(**{field.name: getattr(self.pair, field.name).to(device) for field in fields})
+        own = {name: getattr(self, name).to(device) for name in ("noisy", "clean", "sigma", "white")}
+        return Example(**own, pair=pair)
+
 
 class Examples:
     """Draws the examples of a plan by number.
@@ -83,6 +92,9 @@ class Examples:
         Colour filter array of its planes; None for pictures.
     period
         Height and width of its repeat; (1, 1) for pictures.
+    drawn_on
+        Where pairs are drawn: the device, or the processor where that is one of Apple's GPUs, which lack
+        double precision.
 
     Raises
     ------
@@ -102,6 +114,7 @@ class Examples:
                 f"{plan.denoiser} has nothing to train", hint="choose a network: synthnoise models"
             )
         self._plan, self._device = plan, device
+        self.drawn_on = torch.device("cpu") if device.type == "mps" else device
         cameras = [_camera(plan, profile, plugins) for profile in plan.profiles or (None,)]
         camera = SeveralCameras(cameras=tuple(cameras))
         self.cfa = camera.cfa
@@ -114,7 +127,7 @@ class Examples:
             size=(plan.crop * rows, plan.crop * columns),
             cuts=plan.cuts,
             seed=plan.seed,
-            device=device,
+            device=self.drawn_on,
         )
         # One cut of each, and from images that no pair of the training is cut from.
         self._unseen = dataclasses.replace(self._cuttings, cuts=1)
@@ -163,12 +176,12 @@ class Examples:
 
     def of_scene(self, scene: Tensor, number: int) -> Example:
         """Return the example of a scene float32 [3, H, W], linear light in [0, 1], shot as a number."""
-        return self._example(torch.tensor([number]), scene[None].to(self._device))
+        return self._example(torch.tensor([number]), scene[None].to(self.drawn_on))
 
     def of_planes(self, planes: Tensor, number: int) -> Example:
         """Return the example of noise-free planes float32 [C, H, W], white 1, shot as a number."""
         return self._of_pair(
-            self._camera.expose(planes[None].to(self._device), self._rng(torch.tensor([number])))
+            self._camera.expose(planes[None].to(self.drawn_on), self._rng(torch.tensor([number])))
         )
 
     @property
@@ -177,7 +190,7 @@ class Examples:
         return None if self.cfa is None else tuple(colour for row in self.cfa for colour in row)
 
     def _rng(self, numbers: Tensor) -> Rng:
-        return Rng(seed=self._plan.seed, indices=numbers, device=self._device)
+        return Rng(seed=self._plan.seed, indices=numbers, device=self.drawn_on)
 
     def _example(self, numbers: Tensor, scenes: Tensor) -> Example:
         rng = self._rng(numbers)
@@ -189,17 +202,19 @@ class Examples:
             sigma = pair.variance.mean(1, keepdim=True).sqrt()
             _check_noise(sigma.amax((1, 2, 3)))
             white = sigma.new_ones(len(sigma), 1, 1, 1)
-            return Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, white=white, pair=pair)
+            example = Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, white=white, pair=pair)
+            return example.to(self._device)
         _check_noise(pair.noise_profile.sum(-1))
         stabiliser = _stabiliser(pair)
         black = torch.zeros_like(pair.noisy[..., :1, :1])
-        return Example(
+        example = Example(
             noisy=stabiliser.forward(pair.noisy),
             clean=stabiliser.expected(pair.clean),
             sigma=torch.ones_like(pair.noisy[:, :1]),
             white=stabiliser.forward(black + 1) - stabiliser.forward(black),
             pair=pair,
         )
+        return example.to(self._device)
 
     def picture(self, denoised: Tensor, example: Example) -> Tensor:
         """Return images [B, C, H, W] of the network's domain as linear RAW planes at their gain, or sRGB."""
@@ -211,7 +226,7 @@ class Examples:
         Measured where the picture is: on linear RAW at its gain or in sRGB, clipped to [0, 1].
         """
         error = self.picture(denoised, example).clamp(0, 1) - example.pair.clean.clamp(0, 1)
-        return float(-10 * error.double().square().mean((1, 2, 3)).log10().mean())
+        return float(-10 * error.cpu().double().square().mean((1, 2, 3)).log10().mean())
 
 
 def _check_noise(levels: Tensor) -> None:
