@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from pretended_gpu import pretended_gpu
 from torch import Tensor, nn
 
 from synthnoise.errors import UsageError
@@ -18,6 +19,7 @@ from synthnoise.training.optimisers import (
     NEWTON_SCHULZ,
     STEP,
     WEIGHT_DECAY,
+    _all_orthogonalised,
     build_optimiser,
     orthogonalised,
 )
@@ -45,6 +47,31 @@ def test_orthogonalised_keeps_directions_and_levels_lengths(shape: tuple[int, in
     large = values[np.linalg.svd(matrix / np.linalg.norm(matrix), compute_uv=False) > 0.01]
     assert 0.6 < large.min() <= large.max() < 1.25
     assert not orthogonalised(torch.zeros(12, 12)).any()
+
+
+def test_on_a_gpu_matrices_of_one_shape_go_together() -> None:
+    generator = torch.Generator().manual_seed(2)
+    shapes = [(16, 144), (32, 16), (16, 144), (32, 32), (32, 16), (16, 144)]
+    matrices = [torch.randn(shape, generator=generator) for shape in shapes]
+    with pretended_gpu():
+        found = _all_orthogonalised([matrix.to("cuda") for matrix in matrices])
+        for one, matrix in zip(found, matrices, strict=True):
+            torch.testing.assert_close(one.cpu(), orthogonalised(matrix), rtol=0, atol=1e-5)
+
+
+def test_groups_of_parameters_move_once_at_their_own_rates() -> None:
+    model = network()
+    before = [p.detach().clone() for p in model.parameters()]
+    groups = [
+        {"params": [*layer.parameters()], "lr": RATE * n} for n, layer in ((1, model[2]), (2, model[4]))
+    ]
+    (gradients,) = learn(model, build_optimiser("muon", groups, RATE), 1)
+    twin = before[4].clone().requires_grad_()
+    twin.grad = gradients[4]
+    torch.optim.AdamW([twin], lr=2 * RATE, betas=BETAS, weight_decay=WEIGHT_DECAY).step()
+    torch.testing.assert_close(model[4].weight.detach(), twin.detach(), rtol=0, atol=0)
+    moved = (model[2].weight.detach() - before[2]).square().mean().sqrt()
+    assert 0.6 < float(moved) / (STEP * RATE) < 1.25
 
 
 def network() -> nn.Sequential:

@@ -40,8 +40,8 @@ ITERATIONS = 5
 """... when applied so many times."""
 
 
-def build_optimiser(name: OptimiserName, parameters: Iterable[Tensor], rate: float) -> torch.optim.Optimizer:
-    """Return the optimiser of that name for a network's parameters, at a learning rate."""
+def build_optimiser(name: OptimiserName, parameters: Iterable[Any], rate: float) -> torch.optim.Optimizer:
+    """Return the optimiser of that name for a network's parameters, or groups of them, at a learning rate."""
     kind = {"adamw": torch.optim.AdamW, "muon": Muon}[name]
     return kind(parameters, lr=rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
 
@@ -60,54 +60,70 @@ class Muon(torch.optim.AdamW):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            kernels = [p for p in group["params"] if p.grad is not None and _is_kernel(p)]
-            gradients = [p.grad for p in kernels]
-            for kernel in kernels:
-                self._follow(kernel, group["lr"], group["weight_decay"])
-                # AdamW, below, moves what has a gradient.
-                kernel.grad = None
-            super().step()
-            for kernel, gradient in zip(kernels, gradients, strict=True):
-                kernel.grad = gradient
+        kernels = [
+            (parameter, group["lr"], group["weight_decay"])
+            for group in self.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None and _is_kernel(parameter)
+        ]
+        gradients = [kernel.grad for kernel, _, _ in kernels]
+        directions = _all_orthogonalised([self._ahead(kernel).flatten(1) for kernel, _, _ in kernels])
+        for (kernel, rate, decay), direction in zip(kernels, directions, strict=True):
+            length = STEP * max(direction.shape) ** 0.5
+            kernel.mul_(1 - rate * decay).add_(direction.view_as(kernel), alpha=-rate * length)
+            # AdamW, below, moves what has a gradient.
+            kernel.grad = None
+        super().step()
+        for (kernel, _, _), gradient in zip(kernels, gradients, strict=True):
+            kernel.grad = gradient
         return loss
 
-    def _follow(self, kernel: Tensor, rate: float, decay: float) -> None:
-        """Move one kernel by the orthogonalised mean of its gradients, looking one step ahead (Nesterov)."""
+    def _ahead(self, kernel: Tensor) -> Tensor:
+        """Take in a kernel's gradient, and return their mean as it will be a step on (Nesterov)."""
         assert kernel.grad is not None
         state = self.state[kernel]
         if not state:
             # AdamW wants a count of steps in every state that it is to load.
             state["step"], state["momentum"] = torch.tensor(0.0), torch.zeros_like(kernel)
         state["step"] += 1
-        momentum = state["momentum"].lerp_(kernel.grad, 1 - MOMENTUM)
-        ahead = kernel.grad.lerp(momentum, MOMENTUM)
-        direction = orthogonalised(ahead.flatten(1)).view_as(kernel)
-        length = STEP * max(len(kernel), kernel[0].numel()) ** 0.5
-        kernel.mul_(1 - rate * decay).add_(direction, alpha=-rate * length)
+        momentum: Tensor = state["momentum"].lerp_(kernel.grad, 1 - MOMENTUM)
+        return kernel.grad.lerp(momentum, MOMENTUM)
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """Return a matrix float32 [R, C] with its singular vectors, and values between 0.7 and 1.2.
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """Return matrices float32 [..., R, C] with their singular vectors, and values between 0.7 and 1.2.
 
     Values below 1/500 of the norm stay smaller, none grows by more than 500 times; zero stays zero.
 
     The iteration of Newton and Schulz, x <- (a + b x x' + c (x x')^2) x. As all of its factors are
     polynomials of the smaller one of x x' and x' x, they are gathered there, and x is multiplied once.
     """
-    wide = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+    rows, columns = matrices.shape[-2:]
+    wide = matrices if rows <= columns else matrices.mT
     # Frobenius' norm is no less than the largest singular value.
-    wide = wide / wide.norm().clamp(min=torch.finfo(wide.dtype).tiny)
+    norm = torch.linalg.vector_norm(wide, dim=(-2, -1), keepdim=True)
+    wide = wide / norm.clamp(min=torch.finfo(wide.dtype).tiny)
     a, b, c = NEWTON_SCHULZ
-    gram = wide @ wide.T
-    total = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    gram = wide @ wide.mT
+    total = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     for _ in range(ITERATIONS):
         factor = b * gram + c * gram @ gram
-        factor.diagonal().add_(a)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
         total = factor @ total
         gram = factor @ gram @ factor
     straight: Tensor = total @ wide
-    return straight if len(matrix) <= matrix.shape[1] else straight.T
+    return straight if rows <= columns else straight.mT
+
+
+def _all_orthogonalised(matrices: list[Tensor]) -> list[Tensor]:
+    """Return matrices orthogonalised, on a GPU all of one shape at once: each is too little work for it."""
+    if not matrices or matrices[0].device.type == "cpu":
+        return [orthogonalised(matrix) for matrix in matrices]
+    found: dict[int, Tensor] = {}
+    for shape in {matrix.shape for matrix in matrices}:
+        alike = [number for number, matrix in enumerate(matrices) if matrix.shape == shape]
+        found |= zip(alike, orthogonalised(torch.stack([matrices[n] for n in alike])), strict=True)
+    return [found[number] for number in range(len(matrices))]
 
 
 def _is_kernel(parameter: Tensor) -> bool:
