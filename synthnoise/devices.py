@@ -82,13 +82,17 @@ def full_precision() -> Iterator[None]:
             kind.fp32_precision = precision
 
 
+class DeviceMemoryError(SynthnoiseError):
+    """An accelerator is out of memory: of several, perhaps one alone."""
+
+
 @contextlib.contextmanager
 def enough_memory(hint: str) -> Iterator[None]:
     """Say in one line that an accelerator has not enough memory for what the block does.
 
     Raises
     ------
-    SynthnoiseError
+    DeviceMemoryError
         It has not; the hint says what takes less.
     """
     import torch
@@ -96,4 +100,4 @@ def enough_memory(hint: str) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise SynthnoiseError("the device is out of memory", hint=hint) from error
+        raise DeviceMemoryError("the device is out of memory", hint=hint) from error

@@ -184,7 +184,7 @@ def test_a_run_resumes_only_with_its_profile_whatever_others_are_called(tmp_path
         train(output=tmp_path / "net", steps=20, resume=True, **settings, profile=str(profiles[1]))
 
 
-@pytest.mark.parametrize("harm", ["truncate", "weights", "junk"])
+@pytest.mark.parametrize("harm", ["truncate", "weights", "junk", "version"])
 def test_a_damaged_state_is_refused(tmp_path: Path, harm: str) -> None:
     output = tmp_path / "net"
     interrupted(output)
@@ -193,6 +193,10 @@ def test_a_damaged_state_is_refused(tmp_path: Path, harm: str) -> None:
         state.write_bytes(state.read_bytes()[:-100])
     elif harm == "junk":
         state.write_bytes(os.urandom(1000))
+    elif harm == "version":
+        written = state.read_bytes()
+        assert written.count(rb"\"schema\": 2") == 1
+        state.write_bytes(written.replace(rb"\"schema\": 2", rb"\"schema\": 1"))
     else:
         train(output=tmp_path / "other", steps=1, **RAW)
         state.write_bytes((tmp_path / "other").read_bytes())
@@ -407,6 +411,13 @@ def test_without_an_iso_pairs_are_of_all_the_profile() -> None:
     # Twenty-four draws of five or more that show three at most have a chance below 1e-4.
     assert kinds[0] > 3
     assert kinds[1] == 1
+
+
+def test_a_picture_that_is_met_exactly_has_a_psnr_that_can_be_written() -> None:
+    plan = TrainingPlan(images="mondrian", budget=Budget(steps=1), **plan_of(RGB))
+    examples = Examples(plan, torch.device("cpu"), default_plugins())
+    white = examples.of_scene(torch.ones(3, 16, 16), 0)
+    assert examples.psnr(white.clean + 1, white) == pytest.approx(120)
 
 
 def test_the_noise_of_an_example_has_the_sigma_it_is_given() -> None:

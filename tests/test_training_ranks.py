@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 import torch
 
+from synthnoise.cli.main import app
 from synthnoise.denoisers.dncnn import DnCNN, Options
 from synthnoise.denoisers.weights import load_weights
+from synthnoise.devices import DeviceMemoryError
 from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.plugins import default_plugins
 from synthnoise.training import TrainingInterrupted, train
 from synthnoise.training.budget import Budget
 from synthnoise.training.examples import Example, Examples
+from synthnoise.training.learner import Learner
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.ranks import Ranks
 
@@ -84,6 +87,22 @@ def test_two_processes_end_where_one_does(tmp_path: Path, launcher: str) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         [one.name, two.name, f"{one.name}.csv", f"{two.name}.csv"]
     )
+
+
+def test_a_process_without_memory_fails_though_it_is_not_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What all processes find, the first one says for all, and the others end in peace."""
+
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setenv("RANK", "1")
+    command = [*COMMAND, "-o", str(tmp_path / "net")]
+    assert app([*command, "--average", "2"], standalone_mode=False) == 0
+    monkeypatch.setattr(Learner, "look", fail)
+    with pytest.raises(DeviceMemoryError, match="out of memory"):
+        app(command, standalone_mode=False)
 
 
 @pytest.mark.slow

@@ -151,6 +151,7 @@ def train(
         plan = dict(settings[name] for name in settings if _given(context, name))
         plan |= {"recipe": recipe} | ({"denoiser_options": options} if options else {})
     # What the command line alone can refuse has been refused: torch is loaded only now.
+    from synthnoise.devices import DeviceMemoryError
     from synthnoise.training import train as run
     from synthnoise.training import train_recipe
     from synthnoise.training.ranks import is_first_process
@@ -170,8 +171,9 @@ def train(
                 overwrite=overwrite,
                 progress=progress,
             )
-        except SynthnoiseError:
-            if is_first_process():
+        except SynthnoiseError as error:
+            # Memory may run out on one device alone: its process has to fail, or the others wait for it.
+            if is_first_process() or isinstance(error, DeviceMemoryError):
                 raise
             # The first process says it for all, and needs the others to end in peace.
             raise typer.Exit from None

@@ -138,6 +138,8 @@ def read_checkpoint(path: Path, plan: dict[str, Any]) -> tuple[dict[str, Tensor]
     tensors, metadata = read_tensors(existing_file(path))
     try:
         record = json.loads(metadata[KEY])
+        if record["schema"] != SCHEMA:
+            raise ValueError("of another version")
         state, before = RunState(**record["state"]), record["plan"]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

@@ -33,6 +33,9 @@ from synthnoise.training.unprocessing import unprocess
 BAYER = 2, 2
 """Height and width of the repeat of Bayer mosaics."""
 
+LEAST_ERROR = 1e-12
+"""Mean squared error below which a PSNR rises no more: 120 dB are written to a file, infinity is not."""
+
 VALIDATION_INDEX = 1 << 43
 """Number of the first validation pair; training pairs are counted from 0 and never get there."""
 
@@ -226,7 +229,8 @@ class Examples:
         Measured where the picture is: on linear RAW at its gain or in sRGB, clipped to [0, 1].
         """
         error = self.picture(denoised, example).clamp(0, 1) - example.pair.clean.clamp(0, 1)
-        return float(-10 * error.cpu().double().square().mean((1, 2, 3)).log10().mean())
+        errors = error.cpu().double().square().mean((1, 2, 3)).clamp(min=LEAST_ERROR)
+        return float(-10 * errors.log10().mean())
 
 
 def _check_noise(levels: Tensor) -> None:
