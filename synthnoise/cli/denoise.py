@@ -82,8 +82,9 @@ def denoise(
     json: Json = False,
 ) -> None:
     """Denoise RAW files to DNG (next to the input unless -o says where), and RGB images."""
-    from synthnoise import denoising
+    from synthnoise import denoising, memory
 
+    memory.share_freed()
     place, options = split_output(output)
     out = Output(json_mode=json, quiet=context.obj["quiet"])
     settings = denoising.Settings(

@@ -23,6 +23,7 @@ from synthnoise.denoising.preview import preview, preview_picture
 from synthnoise.denoising.raw_outputs import RawOutput
 from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome
+from synthnoise.memory import return_freed
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import write_png
@@ -137,11 +138,14 @@ class FileWork:
             self._store = self._denoise_picture(source, progress)
         elif source is not None:
             self._store = self._denoise_frame(source, progress)
+        del source
+        return_freed()
 
     def write(self) -> None:
         """Write what was denoised: then the outcome is known."""
         if self._store is not None:
             self.outcome, self._store = self._store(), None
+            return_freed()
 
     def _denoise_frame(self, frame: Frame, progress: Progress) -> Callable[[], FileOutcome]:
         path, batch, target = self.path, self.batch, self._place()

@@ -113,6 +113,8 @@ class LevelDrift:
         down = _interpolation(top, bottom, self._block, self._blocks[0])[:, rows]
         across = _interpolation(left, right, self._block, self._blocks[1])[:, columns]
         part: Array = down @ mean @ across.T
+        if list(self._groups) == self._numbers:
+            return part
         return part[:, [self._numbers.index(group) for group in self._groups]]
 
     def _around(self, rectangle: Rectangle, margin: int) -> tuple[slice, slice]:

@@ -15,8 +15,8 @@ from synthnoise.raw.cfa import pack, unpack
 from synthnoise.raw.develop import nearest_in_phase
 from synthnoise.raw.frame import RED, Frame, Rectangle
 
-BAND = 128
-"""Rows that random numbers are drawn for at a time."""
+BAND = 64
+"""Rows of a plane that are stored at a time."""
 
 
 class MosaicPlanes:
@@ -85,6 +85,12 @@ class MosaicPlanes:
         Integers are rounded up as often as their fraction says: rounding to the nearest would turn the
         smooth shadows of a denoised frame into steps, and shift their level by up to half a DN.
         """
+        top, left, _, right = rectangle
+        for row in range(0, restored.shape[1], BAND):
+            band = restored[:, row : row + BAND]
+            self._write_band(output, (top + row, left, top + row + band.shape[1], right), band)
+
+    def _write_band(self, output: NDArray[Any], rectangle: Rectangle, restored: NDArray[np.float32]) -> None:
         active, period = self._active, self.period
         wanted = self._in_mosaic(rectangle)
         area = tuple(int(edge) for edge in np.clip(wanted, 0, [*output.shape, *output.shape]))
@@ -102,10 +108,8 @@ class MosaicPlanes:
             level += active.black_columns[None, columns].astype(np.float32)
         source, room, white = active.mosaic[rows, columns], output[rows, columns], np.float32(active.white)
         if np.issubdtype(output.dtype, np.integer):
-            for row in range(0, len(level), BAND):
-                band = slice(row, row + BAND)
-                numbers = uniforms(0, Stream.ROUNDING, (area[0] + row, area[1]), level[band].shape)
-                _round(level[band], numbers, source[band], white, room[band])
+            numbers = uniforms(0, Stream.ROUNDING, (area[0], area[1]), level.shape)
+            _round(level, numbers, source, white, room)
         else:
             room[:] = np.where(source >= white, source, level)
 

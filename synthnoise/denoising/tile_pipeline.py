@@ -52,9 +52,10 @@ def denoise_tiles(
             noisy, prepared = ahead.result()
             if following is not None:
                 ahead = before.submit(load, following)
-            inferred = denoiser.infer(prepared)
+            kept = (..., *tile.kept)
+            inferred = np.ascontiguousarray(denoiser.infer(prepared)[kept])
             _wait(behind)
-            behind = after.submit(back.take, tile, noisy, inferred)
+            behind = after.submit(back.take, tile, noisy[kept], inferred)
             del noisy, prepared, inferred
             progress.advance()
         _wait(behind)
@@ -78,10 +79,8 @@ class _Return:
         self._waiting: list[tuple[Rectangle, Array]] = []
 
     def take(self, tile: Tile, noisy: Array, inferred: Array) -> None:
-        """Store a tile, and what has waited for it, of noisy planes and what the network gave."""
-        kept = (..., *tile.kept)
-        noisy = noisy[kept]
-        restored = self._denoiser.finish(np.ascontiguousarray(inferred[kept]), *self._noise)
+        """Store a tile, noisy planes and what the network gave without context, and what waited for it."""
+        restored = self._denoiser.finish(inferred, *self._noise)
         blended = self._denoiser.strengths.blended(noisy, restored)
         if self._drift is None:
             self._source.write(self._output, tile.inner, blended[0])
@@ -90,13 +89,16 @@ class _Return:
         top, left, *_ = tile.inner
         for part in _parts(tile.inner, self._source.size, self._drift.reach):
             rows, columns = slice(part[0] - top, part[2] - top), slice(part[1] - left, part[3] - left)
-            self._waiting.append((part, blended[..., rows, columns].copy()))
-        ready = [self._drift.complete(rectangle) for rectangle, _ in self._waiting]
-        for (rectangle, values), now in zip(self._waiting, ready, strict=True):
-            if now:
+            self._waiting.append((part, blended[..., rows, columns]))
+        waiting = []
+        for rectangle, values in self._waiting:
+            if self._drift.complete(rectangle):
                 values += self._denoiser.strengths.of(self._drift.at(rectangle))
                 self._source.write(self._output, rectangle, values[0])
-        self._waiting = [item for item, now in zip(self._waiting, ready, strict=True) if not now]
+            else:
+                # What waits is not to hold the memory of its whole tile.
+                waiting.append((rectangle, values if values.flags.owndata else values.copy()))
+        self._waiting = waiting
 
 
 def _parts(inner: Rectangle, size: tuple[int, int], reach: int) -> list[Rectangle]:

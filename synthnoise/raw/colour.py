@@ -31,6 +31,9 @@ XYZ_FROM_SRGB = np.linalg.inv(SRGB_FROM_XYZ)
 LUMINANCE = XYZ_FROM_SRGB[1].astype(np.float32)
 """Weights of linear sRGB in luminance Y."""
 
+BAND_ROWS = 128
+"""Rows that are toned at a time."""
+
 
 def neutral(frame: Frame) -> NDArray[np.float64]:
     """Return the camera-space RGB of a neutral patch, float64 [3], green 1; ones where unknown."""
@@ -154,8 +157,13 @@ class Tone:
     def levels(
         self, linear: NDArray[np.float32], dtype: type[np.uint8 | np.uint16] = np.uint8
     ) -> NDArray[Any]:
-        """Return :meth:`apply` in whole numbers up to the largest of ``dtype``."""
-        return _whole(self.apply(linear), dtype)
+        """Return :meth:`apply` of [h, ...] in whole numbers up to the largest of ``dtype``."""
+        levels = np.empty(linear.shape, dtype)
+        # Band by band, as it takes six times the memory of what it is given.
+        for top in range(0, len(linear), BAND_ROWS):
+            band = slice(top, top + BAND_ROWS)
+            levels[band] = _whole(self.apply(linear[band]), dtype)
+        return levels
 
 
 @dataclass(frozen=True)
