@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from synthnoise.denoisers.windows import gaussian_mean
 from synthnoise.errors import UsageError
 from synthnoise.plugins import Plugins, default_plugins
 
@@ -111,8 +111,4 @@ def _same_shape(prediction: Tensor, target: Tensor) -> None:
 
 
 def _local_mean(image: Tensor) -> Tensor:
-    offsets = torch.arange(-_WINDOW_RADIUS, _WINDOW_RADIUS + 1, dtype=image.dtype, device=image.device)
-    window = torch.exp(-0.5 * (offsets / _WINDOW_SIGMA) ** 2)
-    window = (window / window.sum()).expand(image.shape[1], 1, -1)
-    rows = functional.conv2d(image, window[:, :, :, None], groups=image.shape[1])
-    return functional.conv2d(rows, window[:, :, None, :], groups=image.shape[1])
+    return gaussian_mean(image, _WINDOW_SIGMA, _WINDOW_RADIUS)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from synthnoise.denoisers.windows import gaussian_mean
 from synthnoise.training.examples import Example
 
 SSIM_SHARE = 0.84
@@ -122,12 +122,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def _local_mean(images: Tensor) -> Tensor:
-    """Return means under the Gaussian window, [B, C, H - 10, W - 10]."""
-    offsets = torch.arange(-WINDOW_RADIUS, WINDOW_RADIUS + 1, dtype=images.dtype, device=images.device)
-    window = torch.exp(-0.5 * (offsets / WINDOW_SIGMA).square())
-    window = (window / window.sum()).expand(images.shape[1], 1, -1)
-    rows = functional.conv2d(images, window[:, :, :, None], groups=images.shape[1])
-    return functional.conv2d(rows, window[:, :, None, :], groups=images.shape[1])
+    return gaussian_mean(images, WINDOW_SIGMA, WINDOW_RADIUS)
 
 
 def _autocovariance(images: Tensor, lag: tuple[int, int]) -> Tensor:
