@@ -26,6 +26,7 @@ from synthnoise.denoising import Denoiser, Settings
 from synthnoise.errors import PluginError
 from synthnoise.evaluation.denoiser import evaluate_denoisers
 from synthnoise.progress import Silent
+from synthnoise.testing import check_denoiser
 from synthnoise.training import TrainingInterrupted, train
 
 SHORT: dict[str, Any] = {
@@ -92,7 +93,21 @@ class Halving(Mixing):
     multiple_of = 1
 
 
+class Learnt(nn.Module):
+    """Brings weights of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(4, 3, 1)
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        return noisy + self.layer(torch.cat((noisy, sigma), 1))
+
+
 NETWORKS = (Mixing, Shrinking, Grey, Rigid, Halving)
+BROUGHT = DenoiserSpec(
+    name="learnt", summary="A network.", factory=Learnt, domain="srgb", channels=3, trainable=False
+)
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +116,8 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     @hookimpl
     def synthnoise_denoisers() -> list[DenoiserSpec]:
-        return [DenoiserSpec(name=n.__name__.lower(), summary="A network.", factory=n) for n in NETWORKS]
+        networks = (DenoiserSpec(name=n.__name__.lower(), summary="A network.", factory=n) for n in NETWORKS)
+        return [*networks, BROUGHT]
 
     module.synthnoise_denoisers = synthnoise_denoisers  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -177,3 +193,10 @@ def test_what_is_no_denoiser_is_refused_before_the_training(tmp_path: Path, name
         train(output=tmp_path / "net.safetensors", denoiser=name, steps=2, **SHORT)
     assert "multiple_of" in str(error.value.hint)
     assert not list(tmp_path.iterdir())
+
+
+def test_one_that_brings_its_weights_is_told_the_noise_level_in_one_plane() -> None:
+    check_denoiser(BROUGHT)
+    noisy = np.random.default_rng(0).random((1, 3, 12, 10), dtype=np.float32)
+    denoiser = Denoiser(Settings(denoiser="learnt", device="cpu"), domain="srgb")
+    assert denoiser.restore(noisy, (0.0,) * 3, (0.01, 0.02, 0.03)).shape == noisy.shape

@@ -211,6 +211,9 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     assert (tmp_path / "net").read_text() == "precious"
     train(output=tmp_path / "net", steps=1, overwrite=True, **RAW)
     load_weights(tmp_path / "net")
+    with pytest.raises(OutputExistsError) as finished:
+        train(output=tmp_path / "net", steps=1, resume=True, **RAW)
+    assert "finished" in str(finished.value.hint)
     (tmp_path / "other.csv").write_text("precious")
     with pytest.raises(OutputExistsError, match=r"other\.csv"):
         train(output=tmp_path / "other", steps=1, **RAW)

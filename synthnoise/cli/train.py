@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -151,34 +153,41 @@ def train(
         plan = dict(settings[name] for name in settings if _given(context, name))
         plan |= {"recipe": recipe} | ({"denoiser_options": options} if options else {})
     # What the command line alone can refuse has been refused: torch is loaded only now.
-    from synthnoise.devices import DeviceMemoryError
     from synthnoise.training import train as run
     from synthnoise.training import train_recipe
     from synthnoise.training.ranks import is_first_process
 
     out = Output(json_mode=json, quiet=context.obj["quiet"])
-    with out.progress() as progress:
-        try:
-            summary = (run if recipe is None else train_recipe)(
-                **plan,
-                output=Path(place),
-                device=device,
-                devices=devices,
-                validate=validate,
-                sheets=sheets,
-                tensorboard=tensorboard,
-                resume=resume,
-                overwrite=overwrite,
-                progress=progress,
-            )
-        except SynthnoiseError as error:
-            # Memory may run out on one device alone: its process has to fail, or the others wait for it.
-            if is_first_process() or isinstance(error, DeviceMemoryError):
-                raise
-            # The first process says it for all, and needs the others to end in peace.
-            raise typer.Exit from None
+    with out.progress() as progress, _said_once():
+        summary = (run if recipe is None else train_recipe)(
+            **plan,
+            output=Path(place),
+            device=device,
+            devices=devices,
+            validate=validate,
+            sheets=sheets,
+            tensorboard=tensorboard,
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+        )
     if is_first_process():
         out.result(summary.as_dict(), summary.lines())
+
+
+@contextlib.contextmanager
+def _said_once() -> Iterator[None]:
+    """Have the first process say for all what they all find; it needs the others to end in peace."""
+    from synthnoise.devices import DeviceMemoryError
+    from synthnoise.training.ranks import is_first_process
+
+    try:
+        yield
+    except SynthnoiseError as error:
+        # Memory may run out on one device alone: its process has to fail, or the others wait for it.
+        if is_first_process() or isinstance(error, DeviceMemoryError):
+            raise
+        raise typer.Exit from None
 
 
 def _given(context: typer.Context, name: str) -> bool:

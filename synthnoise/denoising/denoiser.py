@@ -15,11 +15,11 @@ from synthnoise.denoisers.defects import REACH, replace_defects
 from synthnoise.denoising import level
 from synthnoise.denoising.level import LevelDrift
 from synthnoise.denoising.networks import load_denoiser
-from synthnoise.denoising.onnx_network import OnnxNetwork
+from synthnoise.denoising.onnx_network import OnnxNetwork, reason_of
 from synthnoise.denoising.strengths import Strengths
 from synthnoise.denoising.tiles import ALIGNMENT, Tile, equal_tiles, tiles
 from synthnoise.devices import enough_memory, full_precision
-from synthnoise.errors import UsageError
+from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.specs import DOMAINS, Domain
@@ -320,11 +320,20 @@ class Denoiser:
         import torch
 
         with torch.inference_mode(), full_precision(), enough_memory("a smaller --tile, or --device cpu"):
-            if self.record.trainable and sigma.shape[1] > 1:
-                # As in the training: one level for all planes of a pixel.
+            if sigma.shape[1] > 1:
+                # As in training, in exported files and in the check of the contract.
                 sigma = np.sqrt(np.square(sigma).mean(1, keepdims=True))
             tensors = (torch.from_numpy(x).to(self.device) for x in (planes, sigma))
-            restored: Array = self.network(*tensors)[..., :height, :width].cpu().numpy()
+            try:
+                restored: Array = self.network(*tensors)[..., :height, :width].cpu().numpy()
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                if self.device is None or self.device.type == "cpu":
+                    raise
+                raise SynthnoiseError(
+                    f"{self.device} fails: {reason_of(error)}", hint="--device cpu"
+                ) from error
         return restored
 
 

@@ -273,11 +273,15 @@ def check_output(output: Path, *, sheets: bool, tensorboard: bool, resume: bool,
             raise UsageError(f"{folder}: is not a folder, and {output} would lie in it")
     if overwrite:
         return
+    state = checkpoint_path(output)
     if output.exists():
+        if resume and not state.exists():
+            raise OutputExistsError(
+                output, hint="its training is finished: go on from it with --start, under another name"
+            )
         raise OutputExistsError(output)
     if resume:
         return
-    state = checkpoint_path(output)
     if state.exists():
         raise OutputExistsError(state, hint="go on with --resume, or start again with --overwrite")
     kept = {log_path(output): True, sheets_path(output): sheets, events_path(output): tensorboard}
