@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import resource
 import signal
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -155,6 +157,48 @@ def test_an_interrupted_run_leaves_nothing(shoot, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         denoise_files([shoot / "0.dng"], tmp_path / "out", progress=Impatient())
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_file_that_vanishes_or_whose_name_is_too_long_does_not_stop_the_rest(shoot, tmp_path):
+    long = shoot / f"{'n' * 245}.dng"  # and -denoised is too much
+    long.write_bytes((shoot / "0.dng").read_bytes())
+    circle = shoot / "circle.dng"
+    circle.symlink_to(circle)
+
+    class Thief:
+        def start(self, title, total=None): ...
+        def note(self, text): ...
+        def advance(self, steps=1):
+            (shoot / "1.dng").unlink(missing_ok=True)
+
+    inputs = [shoot / "0.dng", circle, long, shoot / "1.dng"]
+    outcomes = denoise_files(inputs, tmp_path / "out", progress=Thief())
+    assert [outcome.error is None for outcome in outcomes] == [True, False, False, False]
+    assert "File name too long" in outcomes[2].error.message
+    assert "no such file" in outcomes[3].error.message
+    assert not any("\n" in str(outcome.error) for outcome in outcomes)
+
+
+def test_failed_files_hold_no_images(tmp_path):
+    size = (384, 512)
+    for number in range(4):
+        write_dng(tmp_path / f"{number}.dng", noise_frame("RGGB", size), noise_profile=((1e-3, 1e-6),))
+    inputs = sorted(tmp_path.glob("*.dng"))
+    settings = Settings(strength=0)  # for which no network has to run
+    denoise_files(inputs[:1], tmp_path / "warm", settings)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    tracemalloc.start()
+    try:
+        # As a disk that is full.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+        outcomes = denoise_files(inputs, tmp_path / "out", settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert all("cannot write: File too large" in outcome.error.message for outcome in outcomes)
+    assert held < size[0] * size[1] * 2  # less than one of the four
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_ctrl_c_between_two_files_leaves_whole_ones_alone(shoot, tmp_path):

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,42 @@ def test_a_provider_that_rounds_to_half_precision_is_used(model: Path) -> None:
     )
     assert network is not reference
     assert remark is None
+
+
+def test_a_provider_that_does_not_start_is_not_taken_for_the_cpu(model: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # onnxruntime's own, of which its wheel for GPUs has none
+        reference = OnnxNetwork(open_session(model, CPU))
+        network, remark = on_provider(model, "auto", TRIAL, available=[CUDA], reference=reference)
+    assert network is reference
+    assert remark == (
+        f"on the CPU, as {CUDA} fails: onnxruntime cannot start it here: its driver or libraries are missing"
+    )
+
+
+def test_a_driver_without_words_is_told_by_the_name_of_its_error() -> None:
+    class Mute(torch.nn.Module):
+        moved = False
+
+        def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            if self.moved:
+                raise RuntimeError
+            return noisy
+
+        def to(self, *place: Any, **rest: Any) -> torch.nn.Module:
+            self.moved = True
+            return self
+
+    assert on_accelerator(Mute(), torch.device("cpu"), TRIAL)[1] == "on the CPU, as cpu fails: RuntimeError"
+
+
+def test_a_file_is_opened_once_for_many_pictures(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model.read_bytes())
+    first = load_denoiser(str(path), {}, "cpu")
+    assert load_denoiser(str(path), {}, "cpu").network is first.network
+    export_onnx(model.with_suffix(".safetensors"), path, static=(30, 50), overwrite=True)
+    assert load_denoiser(str(path), {}, "cpu").network is not first.network
 
 
 def test_a_device_asked_for_by_name_has_to_be_there(model: Path) -> None:

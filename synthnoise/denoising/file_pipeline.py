@@ -7,6 +7,8 @@ last one written while one is denoised. Large frames take turns, to stay within 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +24,7 @@ from synthnoise.denoising.pictures import denoise_picture
 from synthnoise.denoising.preview import preview, preview_picture
 from synthnoise.denoising.raw_outputs import RawOutput
 from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError, UsageError
-from synthnoise.files import FileOutcome
+from synthnoise.files import FileOutcome, printable
 from synthnoise.memory import return_freed
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import Frame
@@ -42,12 +44,16 @@ UNRENDERED = (
     "raw converters show wrong colours of this colour filter array: --format linear-dng is shown rightly"
 )
 
+Finished = tuple[Callable[[], None], FileOutcome]
+"""How to write what was denoised, and what has become of the file then. No closure: the traceback of an error
+would hold what is in it."""
+
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class FileWork:
     """One file of a request: its stages are called in the order ``open``, ``read``, ``denoise``, ``write``.
 
-    Each does nothing once the outcome is known; a SynthnoiseError becomes the outcome.
+    Each does nothing once the outcome is known; what fails becomes the outcome, so that other files go on.
 
     Attributes
     ----------
@@ -69,7 +75,7 @@ class FileWork:
     outcome: FileOutcome | None = None
     target: Path | None = None
     _source: Frame | Picture | None = None
-    _store: Callable[[], FileOutcome] | None = None
+    _finished: Finished | None = None
 
     def attempt(self, stage: Callable[..., None], *arguments: Any) -> None:
         """Run a stage unless the outcome is known; its error is the outcome."""
@@ -77,7 +83,20 @@ class FileWork:
             try:
                 stage(*arguments)
             except SynthnoiseError as error:
-                self.outcome, self._source = FileOutcome(self.path, error=error), None
+                self._fail(error)
+            except OSError as error:  # the file or its disk is gone, or a name is too long
+                self._fail(InputError(f"{self.path}: {printable(error.strerror or error)}"), error)
+            except MemoryError as error:
+                self._fail(SynthnoiseError(f"{self.path}: out of memory", hint="a smaller --tile"), error)
+
+    def _fail(self, error: SynthnoiseError, cause: BaseException | None = None) -> None:
+        """Make an error the outcome; the images that its traceback holds would stay as long as it does."""
+        error.__cause__ = cause or error.__cause__
+        failure: BaseException | None = error
+        while failure is not None:
+            traceback.clear_frames(failure.__traceback__)
+            failure = failure.__cause__ or failure.__context__
+        self.outcome, self._source, self._finished = FileOutcome(self.path, error=error), None, None
 
     @property
     def is_small(self) -> bool:
@@ -128,26 +147,30 @@ class FileWork:
         if self.outcome is None:
             try:
                 self.read(dataclasses.replace(DEFAULT_LIMITS, pixels=SMALL))
-            except SynthnoiseError:
+            except (SynthnoiseError, OSError, MemoryError):
                 self._source = None
 
     def denoise(self, progress: Progress = SILENT) -> None:
         """Denoise what was read."""
         source, self._source = self._source, None
         if isinstance(source, Picture):
-            self._store = self._denoise_picture(source, progress)
+            self._finished = self._denoise_picture(source, progress)
         elif source is not None:
-            self._store = self._denoise_frame(source, progress)
+            self._finished = self._denoise_frame(source, progress)
         del source
         return_freed()
 
     def write(self) -> None:
         """Write what was denoised: then the outcome is known."""
-        if self._store is not None:
-            self.outcome, self._store = self._store(), None
+        finished, self._finished = self._finished, None
+        if finished is not None:
+            store, outcome = finished
+            store()
+            self.outcome = outcome
+            del finished, store
             return_freed()
 
-    def _denoise_frame(self, frame: Frame, progress: Progress) -> Callable[[], FileOutcome]:
+    def _denoise_frame(self, frame: Frame, progress: Progress) -> Finished:
         path, batch, target = self.path, self.batch, self._place()
         overwrite = batch.on_existing == "overwrite"
         strength = self.settings.strength
@@ -157,24 +180,16 @@ class FileWork:
         whole, subtracted = np.issubdtype(frame.mosaic.dtype, np.integer), None
         if self.dark is not None:
             frame, subtracted = subtract_dark(frame, self.dark)
-        repeat = frame.cfa.shape
+        advice = () if frame.cfa.shape in RENDERED_REPEATS or output.format != "dng" else (UNRENDERED,)
         if batch.preview:
             picture, result = preview(frame, self.settings)
+            store = functools.partial(write_png, target, picture, overwrite)
         else:
             result = denoise_frame(output.prepared(frame), self.settings, progress=progress)
-        del frame
+            store = functools.partial(_write_frame, output, path, target, result, whole=whole)
+        return store, _outcome(path, target, result, subtracted, advice)
 
-        def store() -> FileOutcome:
-            if batch.preview:
-                write_png(target, picture, overwrite)
-            else:
-                output.write(path, target, output.finished(result, path) if whole else result)
-            advice = () if repeat in RENDERED_REPEATS or output.format != "dng" else (UNRENDERED,)
-            return _outcome(path, target, result, subtracted, advice)
-
-        return store
-
-    def _denoise_picture(self, picture: Picture, progress: Progress) -> Callable[[], FileOutcome]:
+    def _denoise_picture(self, picture: Picture, progress: Progress) -> Finished:
         path, batch, target = self.path, self.batch, self._place()
         denoiser = Denoiser(self.settings, domain="srgb")
         if batch.preview:
@@ -186,26 +201,23 @@ class FileWork:
         unused = [name for name, value in given.items() if value is not None]
         warnings = [f"not used, as it is a picture: {', '.join(unused)}"] if unused else []
         warnings += [*denoiser.beyond_training(level / 255), *denoiser.remarks]
-
-        def store() -> FileOutcome:
-            write_picture(target, restored, overwrite=batch.on_existing == "overwrite")
-            return FileOutcome(
-                path,
-                target,
-                details={
-                    "denoiser": denoiser.name,
-                    "noise_source": "estimated",
-                    "sigma": [float(s) for s in sigma],
-                    "warnings": warnings,
-                },
-                remarks=(
-                    f"denoised by {denoiser.name}, noise level estimated from the picture:"
-                    f" sigma {level:.1f} of 255",
-                    *warnings,
-                ),
-            )
-
-        return store
+        outcome = FileOutcome(
+            path,
+            target,
+            details={
+                "denoiser": denoiser.name,
+                "noise_source": "estimated",
+                "sigma": [float(s) for s in sigma],
+                "warnings": warnings,
+            },
+            remarks=(
+                f"denoised by {denoiser.name}, noise level estimated from the picture:"
+                f" sigma {level:.1f} of 255",
+                *warnings,
+            ),
+        )
+        overwrite = batch.on_existing == "overwrite"
+        return functools.partial(write_picture, target, restored, overwrite=overwrite), outcome
 
     def _place(self) -> Path:
         if self.target is None:
@@ -236,7 +248,7 @@ def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) ->
                 if ahead is not None:
                     ahead.result()
                 work.attempt(work.open)
-                if behind and work.path.resolve() == _resolved(behind[0][0].target):
+                if behind and resolved(work.path) == resolved(behind[0][0].target):
                     wait()  # the result of one file is the input of the next
                 work.attempt(work.read)
                 small, ahead = work.is_small, None
@@ -256,11 +268,19 @@ def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) ->
 
 def _may_be_early(following: FileWork, work: FileWork) -> bool:
     """Return whether a file may be read before the one ahead of it is written."""
-    return not following.batch.sandbox and following.path.resolve() != _resolved(work.target)
+    return not following.batch.sandbox and resolved(following.path) != resolved(work.target)
 
 
-def _resolved(target: Path | None) -> Path | None:
-    return None if target is None else target.resolve()
+def resolved(path: Path | None) -> Path | None:
+    """Return where a path leads, by itself if that is a circle of links; None for None."""
+    try:
+        return None if path is None else path.resolve()
+    except (OSError, RuntimeError):
+        return path
+
+
+def _write_frame(output: RawOutput, path: Path, target: Path, result: DenoiseResult, *, whole: bool) -> None:
+    output.write(path, target, output.finished(result, path) if whole else result)
 
 
 def _outcome(

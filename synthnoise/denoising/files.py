@@ -13,7 +13,7 @@ from typing import Any
 
 from synthnoise.denoising.dark_pattern import MeanDark, average_darks
 from synthnoise.denoising.denoiser import Settings
-from synthnoise.denoising.file_pipeline import FileWork, work_in_turn
+from synthnoise.denoising.file_pipeline import FileWork, resolved, work_in_turn
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
 from synthnoise.plugins import default_plugins
@@ -159,7 +159,7 @@ def denoise_files(
     def claimed(path: Path) -> Path:
         target = request.target(path, output, subfolder(path, inputs))
         with claim:
-            first = taken.setdefault(target.resolve(), path)
+            first = taken.setdefault(resolved(target) or target, path)
         if first != path:
             raise UsageError(
                 f"{path}: would become {target}, as {first} does", hint="denoise them into two folders"
@@ -187,11 +187,11 @@ def _chosen(inputs: Sequence[str | Path], request: Batch) -> list[Path]:
     paths = expand_inputs(inputs, (*raw_suffixes, *PICTURE_SUFFIXES), recursive=request.recursive)
     asked_for = {Path(item) for item in inputs}
     # What a folder or pattern finds of earlier results is not denoised again, nor are its darks.
-    known = {Path(path).resolve() for path in request.darks}
+    known = {resolved(Path(path)) for path in request.darks}
     chosen = [
         path
         for path in paths
-        if path in asked_for or not (path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)) or path.resolve() in known)
+        if path in asked_for or not (path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)) or resolved(path) in known)
     ]
     if not chosen:
         raise InputError(

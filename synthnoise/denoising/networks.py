@@ -112,7 +112,7 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
     if path.suffix in (ONNX, SAFETENSORS):
         if options:
             raise UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")
-        return load_onnx(path, device) if path.suffix == ONNX else _load_weights(path, device)
+        return _load_file(path, device)
     try:
         record: DenoiserSpec = default_plugins().find("denoisers", name)
     except PluginError as error:
@@ -132,14 +132,18 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
     return LoadedNetwork(record=record, network=network, device=place, remark=remark)
 
 
-def _load_weights(path: Path, device: str) -> LoadedNetwork:
-    """Return a network of weights; that of the last file again, as long as the file is the same."""
+def _load_file(path: Path, device: str) -> LoadedNetwork:
+    """Return the network of a file; that of the last one again, as long as the file is the same."""
     state = existing_file(path).stat()
     return _loaded(path, device, (state.st_mtime_ns, state.st_size, thread_count()))
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(path: Path, device: str, _state: tuple[int, ...]) -> LoadedNetwork:
+    return load_onnx(path, device) if path.suffix == ONNX else _load_weights(path, device)
+
+
+def _load_weights(path: Path, device: str) -> LoadedNetwork:
     if device == "cpu" or (device == "auto" and not accelerator_possible()):
         kept = _from_cache(path)
         if kept is not None:

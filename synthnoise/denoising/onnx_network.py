@@ -65,6 +65,8 @@ def open_session(model: bytes | Path, provider: str) -> Any:
     ------
     InputError
         onnxruntime cannot load the model.
+    SynthnoiseError
+        It has the provider, but cannot start it.
     """
     import onnxruntime
 
@@ -79,11 +81,22 @@ def open_session(model: bytes | Path, provider: str) -> Any:
     # Threads that wait by spinning would take the time of torch's between two tiles.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(model, options, providers=[(provider, OPTIONS.get(provider, {}))])
+        session = onnxruntime.InferenceSession(
+            model, options, providers=[(provider, OPTIONS.get(provider, {}))]
+        )
     except Exception as error:  # onnxruntime raises classes of its own, without a common ancestor
-        reason = printable(str(error).splitlines()[0])
+        reason = reason_of(error)
         name = "the network" if isinstance(model, bytes) else model
         raise InputError(f"{name}: not an ONNX file that onnxruntime runs: {reason}") from error
+    if provider not in session.get_providers():  # the CPU has taken its place without a word
+        raise SynthnoiseError("onnxruntime cannot start it here: its driver or libraries are missing")
+    return session
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error of a driver says, in one line; its name where it says nothing."""
+    lines = str(error).splitlines()
+    return printable(lines[0]) if lines else type(error).__name__
 
 
 def thread_count() -> int:
@@ -199,9 +212,9 @@ class OnnxNetwork:
         try:
             denoised: Array = self._session.run(None, arrays, options)[0]
         except Exception as error:  # onnxruntime raises classes of its own, without a common ancestor
-            reason = printable(str(error).splitlines()[0])
             raise SynthnoiseError(
-                f"onnxruntime does not run the network: {reason}", hint="a smaller --tile takes less memory"
+                f"onnxruntime does not run the network: {reason_of(error)}",
+                hint="a smaller --tile takes less memory",
             ) from error
         if denoised.shape != noisy.shape:
             raise SynthnoiseError(f"the network gives an image of shape {denoised.shape} for {noisy.shape}")
@@ -327,7 +340,7 @@ def on_accelerator(network: nn.Module, device: torch.device, trial: Trial) -> tu
         moved = copy.deepcopy(network).to(device)
         difference = largest_difference(trial.run(moved, device), expected)
     except RuntimeError as error:
-        return network, f"on the CPU, as {device} fails: {printable(str(error).splitlines()[0])}"
+        return network, f"on the CPU, as {device} fails: {reason_of(error)}"
     if difference <= ACCELERATOR_TOLERANCE:
         return moved, None
     return network, f"on the CPU, as {device} gives something else, by {difference:.1g}"
