@@ -126,7 +126,9 @@ class NoiseModelSpec(Spec):
 
     ``domain`` is ``"raw"`` (packed CFA planes, linear, black-subtracted, white-normalised) or
     ``"srgb"``; ``calibrates`` and ``likelihood`` say which optional methods exist. ``of_camera`` is False
-    where the options alone say how strong the noise is, whatever camera profile there may be.
+    where the options alone say how strong the noise is, whatever camera profile there may be. ``defects`` says
+    that samples have the hot pixels of the profile's camera, which ``variance`` counts: pairs state the O of
+    the profile instead, which leaves them out, as whoever denoises a file is told.
     """
 
     kind: ClassVar[str] = "noise model"
@@ -135,6 +137,7 @@ class NoiseModelSpec(Spec):
     calibrates: bool = False
     likelihood: bool = False
     of_camera: bool = True
+    defects: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +152,8 @@ class DenoiserSpec(Spec):
     channels
         Planes that the network takes and gives; 0 where any number will do.
     conditioning
-        ``"none"``, ``"sigma"`` (one value per image) or ``"sigma-map"``.
+        What it heeds of the noise level, which comes as a plane [B, 1, H, W] in any case: ``"none"``,
+        ``"sigma"`` (one value per image) or ``"sigma-map"``.
     stabilised
         The network wants planes whose noise is white with a known sigma: the core applies the
         variance-stabilising transform before it and the inverse after it.

@@ -108,8 +108,9 @@ def test_same_arguments_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() != (tmp_path / "three").read_bytes()
 
 
-@pytest.mark.parametrize(("stop", "batch_norm"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize(
+    ("stop", "batch_norm", "optimiser"), [(signal.SIGINT, False, "muon"), (signal.SIGTERM, True, "adamw")]
+)
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(
     tmp_path: Path, stop: signal.Signals, batch_norm: bool, optimiser: str
 ) -> None:

@@ -66,6 +66,6 @@ class BoxFilter(nn.Module):
     """A denoiser: tiling, padding, devices and files are the core's business."""
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        """Return [B, C, H, W]; ``sigma`` [B, 1 or C, H, W] is the noise's standard deviation."""
+        """Return [B, C, H, W]; ``sigma`` [B, 1, H, W] is the noise's standard deviation."""
         padded = nn.functional.pad(noisy, (1, 1, 1, 1), mode="replicate")
         return nn.functional.avg_pool2d(padded, 3, stride=1)
