@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import resource
 import signal
@@ -19,6 +20,7 @@ from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.dng import write_dng
+from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import read_image, write_png
 from synthnoise.raw.reading import read_frame
 from synthnoise.sensors.presets import SENSORS
@@ -199,6 +201,25 @@ def test_failed_files_hold_no_images(tmp_path):
     assert all("cannot write: File too large" in outcome.error.message for outcome in outcomes)
     assert held < size[0] * size[1] * 2  # less than one of the four
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_frame_that_goes_on_in_single_precision_is_not_kept_as_it_was(tmp_path):
+    frame = noise_frame("RGGB", (128, 192))
+    frame = dataclasses.replace(frame, mosaic=frame.mosaic // 16, black=frame.black // 16, white=4095.0)
+    write_dng(tmp_path / "a.dng", frame, noise_profile=((1e-3, 1e-6),))
+    kinds = []
+
+    class Census:
+        def start(self, title, total=None): ...
+        def note(self, text): ...
+        def advance(self, steps=1):
+            kinds.append({one.mosaic.dtype.name for one in gc.get_objects() if type(one) is Frame})
+
+    del frame
+    (outcome,) = denoise_files([tmp_path / "a.dng"], settings=Settings(strength=0), progress=Census())
+    assert outcome.error is None
+    assert kinds
+    assert all(found == {"float32"} for found in kinds)
 
 
 def test_ctrl_c_between_two_files_leaves_whole_ones_alone(shoot, tmp_path):

@@ -223,6 +223,18 @@ def test_a_driver_without_words_is_told_by_the_name_of_its_error() -> None:
     assert on_accelerator(Mute(), torch.device("cpu"), TRIAL)[1] == "on the CPU, as cpu fails: RuntimeError"
 
 
+def test_a_device_that_fails_in_the_middle_is_one_line(model: Path) -> None:
+    class Lost(torch.nn.Module):
+        def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("driver lost\nand more")
+
+    denoiser = Denoiser(Settings(denoiser=str(model)))
+    denoiser.network, denoiser.device = Lost(), torch.device("meta")
+    with pytest.raises(SynthnoiseError, match=r"^meta fails: driver lost$") as failure:
+        denoiser.denoised(np.zeros((1, 4, 16, 16), np.float32), (1e-3,) * 4, (1e-6,) * 4)
+    assert failure.value.hint == "--device cpu"
+
+
 def test_a_file_is_opened_once_for_many_pictures(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(model.read_bytes())

@@ -152,12 +152,11 @@ class FileWork:
 
     def denoise(self, progress: Progress = SILENT) -> None:
         """Denoise what was read."""
-        source, self._source = self._source, None
-        if isinstance(source, Picture):
-            self._finished = self._denoise_picture(source, progress)
-        elif source is not None:
-            self._finished = self._denoise_frame(source, progress)
-        del source
+        if isinstance(self._source, Picture):
+            self._finished = self._denoise_picture(self._source, progress)
+        elif self._source is not None:
+            self._finished = self._denoise_frame(self._source, progress)
+        self._source = None
         return_freed()
 
     def write(self) -> None:
@@ -178,6 +177,8 @@ class FileWork:
             format=batch.format or "dng", bits=batch.bits, strength=strength, overwrite=overwrite
         )
         whole, subtracted = np.issubdtype(frame.mosaic.dtype, np.integer), None
+        # Of what is made of the frame, only the last is needed.
+        self._source = None
         if self.dark is not None:
             frame, subtracted = subtract_dark(frame, self.dark)
         advice = () if frame.cfa.shape in RENDERED_REPEATS or output.format != "dng" else (UNRENDERED,)
@@ -185,7 +186,8 @@ class FileWork:
             picture, result = preview(frame, self.settings)
             store = functools.partial(write_png, target, picture, overwrite)
         else:
-            result = denoise_frame(output.prepared(frame), self.settings, progress=progress)
+            frame = output.prepared(frame)
+            result = denoise_frame(frame, self.settings, progress=progress)
             store = functools.partial(_write_frame, output, path, target, result, whole=whole)
         return store, _outcome(path, target, result, subtracted, advice)
 
