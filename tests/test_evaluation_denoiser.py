@@ -118,7 +118,7 @@ def test_what_cannot_be_measured_is_refused(pictures: Path, tmp_path: Path) -> N
         evaluate_denoisers(["patch-dct"], folder=pictures, sensors=["mild"])
     for of_images in ({"sigmas": [25.0]}, {"every": 2}, {"per_image": True}):
         with pytest.raises(UsageError, match="images of a folder"):
-            evaluate_denoisers(["patch-dct"], **of_images)  # type: ignore[arg-type]
+            evaluate_denoisers(["patch-dct"], **of_images)
     command = ["evaluate", "denoiser", "wiener", "tv", "--folder", str(pictures), "--invariance"]
     for unheeded in (["--sigma", "15,25"], ["--metric", "ssim"], ["--per-image"], ["--camera", "mild"]):
         with pytest.raises(UsageError, match="at one noise level"):
