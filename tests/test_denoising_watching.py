@@ -53,6 +53,19 @@ def test_a_file_is_taken_when_it_has_stopped_growing(tmp_path, photo):
     assert read_frame(tmp_path / "out" / "a-denoised.dng").mosaic.shape == (64, 64)
 
 
+@pytest.mark.parametrize("recursive", [False, True])
+def test_a_folder_may_go_and_come_back(tmp_path, photo, recursive):
+    folder, away = tmp_path / "in", tmp_path / "away"
+    folder.mkdir()
+    (folder / "a.dng").write_bytes(photo)
+    still = [lambda: None] * 2
+    steps = [*still, lambda: folder.rename(away), *still, lambda: away.rename(folder), *still]
+    steps += [lambda: (folder / "b.dng").write_bytes(photo), *still]
+    outcomes = _seen(folder, tmp_path / "out", steps, recursive=recursive)
+    assert [outcome.source.name for outcome in outcomes] == ["a.dng", "b.dng"]
+    assert all(outcome.error is None for outcome in outcomes)
+
+
 def test_what_is_there_is_taken_first_and_results_are_no_input(tmp_path, photo):
     (tmp_path / "a.dng").write_bytes(photo)
     (tmp_path / "b.dng").write_bytes(b"II*\0 no DNG")

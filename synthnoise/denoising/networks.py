@@ -107,9 +107,10 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
         There is no such denoiser.
     """
     path = bundled_weights(name) or Path(name)
-    if path.suffix.lower() in FOREIGN:
-        raise UsageError(f"{name}: is not a file that denoises here", hint=FOREIGN[path.suffix.lower()])
-    if path.suffix in (ONNX, SAFETENSORS):
+    suffix = path.suffix.lower()
+    if suffix in FOREIGN:
+        raise UsageError(f"{name}: is not a file that denoises here", hint=FOREIGN[suffix])
+    if suffix in (ONNX, SAFETENSORS):
         if options:
             raise UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")
         return _load_file(path, device)
@@ -140,7 +141,7 @@ def _load_file(path: Path, device: str) -> LoadedNetwork:
 
 @functools.lru_cache(maxsize=1)
 def _loaded(path: Path, device: str, _state: tuple[int, ...]) -> LoadedNetwork:
-    return load_onnx(path, device) if path.suffix == ONNX else _load_weights(path, device)
+    return load_onnx(path, device) if path.suffix.lower() == ONNX else _load_weights(path, device)
 
 
 def _load_weights(path: Path, device: str) -> LoadedNetwork:

@@ -88,7 +88,7 @@ def _files(folders: Sequence[Path], recursive: bool) -> Iterator[tuple[Path, Sta
     readers = default_plugins().records("readers")
     suffixes = {suffix for record in readers for suffix in record.suffixes}.union(PICTURE_SUFFIXES)
     for folder in folders:
-        for path in folder.rglob("*") if recursive else folder.iterdir():
+        for path in _held(folder, recursive):
             if path.suffix.lower() not in suffixes or path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)):
                 continue
             if any(part.startswith(".") for part in path.relative_to(folder).parts):
@@ -99,3 +99,11 @@ def _files(folders: Sequence[Path], recursive: bool) -> Iterator[tuple[Path, Sta
                 continue
             if path.is_file() and status.st_size:
                 yield path, (status.st_size, status.st_mtime_ns)
+
+
+def _held(folder: Path, recursive: bool) -> list[Path]:
+    """Return what a folder holds: nothing while the disk or the network that it is on is away."""
+    try:
+        return list(folder.rglob("*") if recursive else folder.iterdir())
+    except OSError:
+        return []
