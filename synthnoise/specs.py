@@ -126,9 +126,9 @@ class NoiseModelSpec(Spec):
 
     ``domain`` is ``"raw"`` (packed CFA planes, linear, black-subtracted, white-normalised) or
     ``"srgb"``; ``calibrates`` and ``likelihood`` say which optional methods exist. ``of_camera`` is False
-    where the options alone say how strong the noise is, whatever camera profile there may be. ``defects`` says
-    that samples have the hot pixels of the profile's camera, which ``variance`` counts: pairs state the O of
-    the profile instead, which leaves them out, as whoever denoises a file is told.
+    where the options alone say how strong the noise is, whatever camera profile there may be. ``defects``
+    says that samples have the hot pixels of the profile's camera, which ``variance`` counts: pairs state the
+    O of the profile instead, which leaves them out, as whoever denoises a file is told.
     """
 
     kind: ClassVar[str] = "noise model"

@@ -13,6 +13,8 @@ from PIL import Image
 from sampling import assert_distribution, assert_mean, assert_variance, poisson_gaussian_fourth_moment
 from test_noise import camera, iso_noise
 
+from synthnoise.calibration import calibrate
+from synthnoise.denoising.noise_source import find_noise
 from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.noise.poisson_gaussian import Options, PoissonGaussian
 from synthnoise.profiles.store import save_profile
@@ -21,6 +23,9 @@ from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.reading import read_frame
 from synthnoise.rng import Rng
+from synthnoise.sensors.presets import SENSORS
+from synthnoise.sensors.scenes import dead_leaves
+from synthnoise.sensors.virtual_camera import VirtualCamera
 from synthnoise.stream.noising import Settings, add_noise_files, add_noise_stream
 from synthnoise.stream.pairs import RGGB, Converter, PairCamera, PairSource, mosaic_planes, pair_camera
 
@@ -119,6 +124,25 @@ def test_every_sample_is_rounded_to_the_codes_of_its_own_iso():
     # Of 1600 codes one in 16 is a multiple of 16 by chance.
     assert ((coarse.double().mean(1) < 0.1) | coarse.all(1)).all()
     assert 0 < int(coarse.all(1).sum()) < 20
+
+
+@pytest.mark.parametrize("noise", ["spectral", "two-shots-fast"])
+def test_pairs_state_the_noise_that_denoising_is_told_of_their_camera(noise, tmp_path):
+    """Hot pixels are most of the variance in the dark; the profile leaves them out, so does the median."""
+    size = (320, 320)
+    unit = VirtualCamera(replace(SENSORS["hard"], size=size))
+    photograph = unit.shoot(unit.sensor.camera_rgb(dead_leaves(size, seed=1)))
+    profile = calibrate([unit.dark()], [photograph], output=tmp_path / "hard").profile
+    pair = pair_camera(noise, profile=profile, ratio=50.0).shoot(torch.zeros(1, 3, 300, 300), rng())
+    shot, read = find_noise(photograph, profile).per_plane(profile.colours)
+    stated = pair.noise_profile[0].T / torch.tensor([[50.0], [2500.0]])
+    assert stated[0].tolist() == pytest.approx(shot, rel=1e-5)
+    assert stated[1].tolist() == pytest.approx(read, rel=1e-5)
+    deviation = (pair.noisy[0].flatten(1) - pair.noisy[0].flatten(1).median(1, keepdim=True).values).abs()
+    assert pair.variance[0].mean() > 1.3 * pair.noise_profile[0, :, 1].mean()
+    ratio = (deviation.median(1).values / 0.6745 / pair.noise_profile[0, :, 1].sqrt()).tolist()
+    # Heavy tails take 5 to 15 percent off the median; were hot pixels told of, it would be 0.5 or 0.6.
+    assert ratio == pytest.approx([1] * 4, abs=0.2)
 
 
 def test_the_converter_clips_at_zero_and_white_and_keeps_its_step():

@@ -424,6 +424,22 @@ def test_a_picture_that_is_met_exactly_has_a_psnr_that_can_be_written() -> None:
     assert examples.psnr(white.clean + 1, white) == pytest.approx(120)
 
 
+def test_the_light_that_a_known_camera_shoots_in_is_drawn() -> None:
+    """A network that knew the white balance of the calibration alone would be lost in any other light."""
+    settings = plan_of(
+        RAW | {"noise": "spectral", "noise_options": {}, "ratio": (1.0, 1.0), "profile": "virtual-mild"}
+    )
+    plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), **settings)
+    examples = Examples(plan, torch.device("cpu"), default_plugins())
+    grey = torch.full((3, 32, 32), 0.5)
+    clean = torch.cat([examples.of_scene(grey, number).pair.clean for number in range(40)]).mean((2, 3))
+    # Red and blue of a grey are 0.35 to 1 of its green, log-uniformly: of 40, some lie beyond either bound.
+    for colour in (0, 3):
+        share = clean[:, colour] / clean[:, 1]
+        assert float(share.min()) < 0.45
+        assert float(share.max()) > 0.8
+
+
 def test_the_noise_of_an_example_has_the_sigma_it_is_given() -> None:
     plan = TrainingPlan(images="dead-leaves", budget=Budget(steps=1), **plan_of(RGB))
     example = Examples(plan, torch.device("cpu"), default_plugins()).draw(0, 32)

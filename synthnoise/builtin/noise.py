@@ -46,24 +46,28 @@ RECORDS = (
         summary="Shot noise and crops of real dark frames, their rounding undone (SFRN, ICCV 2021).",
         factory="synthnoise.noise.sfrn:Sfrn",
         options="synthnoise.noise.sfrn:Options",
+        defects=True,
     ),
     NoiseModelSpec(
         name="pmn",
         summary="Shot noise on real dark frames less their dark shading (PMN, MM 2022).",
         factory="synthnoise.noise.pmn:Pmn",
         options="synthnoise.noise.pmn:Options",
+        defects=True,
     ),
     NoiseModelSpec(
         name="two-shots",
         summary="Shot noise, and darks resampled from one dark frame (2-Shots in the Dark, CVPR 2026).",
         factory="synthnoise.noise.two_shots:TwoShots",
         options="synthnoise.noise.two_shots:Options",
+        defects=True,
     ),
     NoiseModelSpec(
         name="two-shots-fast",
         summary="two-shots with hot pixels apart, histograms by table and three rounds.",
         factory="synthnoise.noise.two_shots_fast:TwoShotsFast",
         options="synthnoise.noise.two_shots_fast:Options",
+        defects=True,
     ),
     NoiseModelSpec(
         name="noise-flow",
@@ -94,6 +98,7 @@ RECORDS = (
         summary="Shot noise, and dark noise of any size with measured spectra, marginals and hot pixels.",
         factory="synthnoise.noise.spectral:Spectral",
         options="synthnoise.noise.spectral:Options",
+        defects=True,
     ),
 )
 """The noise models, simple ones first."""

@@ -29,8 +29,9 @@ from synthnoise.raw.frame import Frame
 from synthnoise.raw.reading import read_frame
 from synthnoise.raw.rewrite import rewrite_dng
 from synthnoise.rng import Rng
+from synthnoise.specs import NoiseModelSpec
 from synthnoise.stream.npy_stream import Batch
-from synthnoise.stream.pairs import RGGB, Cfa, check_of_camera, pair_camera
+from synthnoise.stream.pairs import RGGB, Cfa, check_of_camera, pair_camera, stated_read
 from synthnoise.stream.pictures import PICTURE_SUFFIXES, read_picture, write_picture
 
 RGB: Cfa = ((0, 1, 2),)
@@ -192,10 +193,10 @@ class _Noise:
         self.settings = settings
         self.profile = load_profile(settings.profile) if settings.profile else None
         name = settings.model or default_noise_model(self.profile)
-        record = plugins.find("noise_models", name)
-        check_of_camera(record, self.profile)
+        self.record: NoiseModelSpec = plugins.find("noise_models", name)
+        check_of_camera(self.record, self.profile)
         self.model: NoiseModel = plugins.create("noise_models", name, settings.options)
-        self.rendered = record.domain == "srgb"
+        self.rendered = self.record.domain == "srgb"
         readers = (suffix for spec in plugins.records("readers") for suffix in getattr(spec, "suffixes", ()))
         self.suffixes = frozenset(readers) | PICTURE_SUFFIXES
         self._parameters: dict[Cfa, Any] = {}
@@ -276,13 +277,16 @@ class _Noise:
         colours = [colour for row in cfa for colour in row]
         ends = torch.tensor([[0.0], [1.0]]).expand(1, len(colours), 2, 1)
         black, white = self.model.variance(ends, self.parameters(cfa))[0, :, :, 0].double().T
+        profile = self.profile and rearranged(self.profile, cfa)
+        own = stated_read(self.record, profile, (self.settings.iso,))
+        dark = torch.tensor(own[0]).double() if own else black
         ratio, stated = self.settings.ratio, []
         for colour in range(3):
             planes = [number for number, at in enumerate(colours) if at == colour] or list(
                 range(len(colours))
             )
             shot = float((white - black)[planes].mean()) * ratio
-            read = float(black[planes].mean()) * ratio**2
+            read = float(dark[planes].mean()) * ratio**2
             before = frame.noise_profile[colour] if frame.noise_profile else (0.0, 0.0)
             stated.append((before[0] + shot, before[1] + read))
         return stated

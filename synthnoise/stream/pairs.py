@@ -90,7 +90,8 @@ class Pair:
     variance
         [B, C, H, W] of ``noisy`` given ``clean``, as the noise model states it.
     noise_profile
-        [B, C, 2], S and O of each plane as in a DNG: variance = S x + O, through black and white.
+        [B, C, 2], S and O of each plane as in a DNG: variance = S x + O, through black and white. Without hot
+        pixels, of which a DNG does not tell: where the noise model has some, O is the camera profile's.
     ratio
         [B] digital gain of each sample.
     """
@@ -122,6 +123,8 @@ class PairCamera:
         between them, and its readout multiplied by it.
     converters
         One per ISO, which round and clip the readout before the gain; none leave it continuous.
+    read
+        O of each plane, one row per ISO, of pairs' noise profiles; none takes the noise model's.
     """
 
     noise: NoiseModel
@@ -130,6 +133,7 @@ class PairCamera:
     neutral: tuple[float, float, float] = (1.0, 1.0, 1.0)
     ratio: tuple[float, float] = (1.0, 1.0)
     converters: tuple[Converter, ...] = ()
+    read: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
@@ -152,7 +156,7 @@ class PairCamera:
         ratio = low * (high / low) ** rng.uniform(Stream.RATIO, (1,)).view(-1, 1, 1, 1)
         latent = clean / ratio
         noisy, variance = torch.empty_like(clean), torch.empty_like(clean)
-        ends = clean.new_empty(*clean.shape[:2], 2, 1)
+        shot, read = clean.new_empty(2, *clean.shape[:2])
         for number, at in self._isos(rng):
             part = rng.at(rng.indices[at])
             parameters = self._parameters(number, part)
@@ -160,14 +164,15 @@ class PairCamera:
             noisy[at] = self.converters[number](readout) if self.converters else readout
             variance[at] = self.noise.variance(latent[at], parameters)
             black_and_white = clean.new_tensor([[0.0], [1.0]]).expand(len(at), clean.shape[1], 2, 1)
-            ends[at] = self.noise.variance(black_and_white, parameters)
-        black, white = ends[..., 0, 0], ends[..., 1, 0]
+            black, white = self.noise.variance(black_and_white, parameters)[..., 0].unbind(2)
+            shot[at] = white - black
+            read[at] = clean.new_tensor(self.read[number]) if self.read else black
         gain = ratio.view(-1, 1)
         return Pair(
             clean=clean,
             noisy=noisy * ratio,
             variance=variance * ratio**2,
-            noise_profile=torch.stack(((white - black) * gain, black * gain**2), 2),
+            noise_profile=torch.stack((shot * gain, read * gain**2), 2),
             ratio=ratio.flatten(),
         )
 
@@ -246,6 +251,7 @@ def pair_camera(
         converters=tuple(Converter.of(profile, _step(profile, iso)) for iso in isos or (None,))
         if profile and rounded
         else (),
+        read=stated_read(record, profile, isos or (None,)),
     )
 
 
@@ -262,6 +268,21 @@ def check_of_camera(record: NoiseModelSpec, profile: CameraProfile | None) -> No
             f"{record.name} draws noise by its options alone, not that of {profile.name or 'a camera'}",
             hint="leave the profile out, or choose a noise model of cameras, such as spectral",
         )
+
+
+def stated_read(
+    record: NoiseModelSpec, profile: CameraProfile | None, isos: Sequence[float | None]
+) -> tuple[tuple[float, ...], ...]:
+    """Return O of each plane at each ISO as a profile states it, where a noise model's variance has defects.
+
+    Nothing where it has none, or where the profile leaves an O open.
+    """
+    if profile is None or not record.defects:
+        return ()
+    stated = [choose_iso(profile, iso).read for iso in isos]
+    if not all(math.isfinite(read) for one in stated for read in one):
+        return ()
+    return tuple(tuple(one[colour] for colour in profile.colours) for one in stated)
 
 
 def _step(profile: CameraProfile, iso: float | None) -> float:

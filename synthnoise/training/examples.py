@@ -145,8 +145,6 @@ class Examples:
         if start is not None:
             start.check_pairs(self.domain, self.channels, plan.noise)
             self.stabilised = start.record.stabilised
-        # Without a profile no camera is known: its colours are drawn.
-        self._unprocessed = camera.cfa is not None and not plan.profiles
         self.network_options = _network_options(self.spec, plan.denoiser_options, self.channels)
 
     def card(self) -> WeightsRecord:
@@ -197,12 +195,12 @@ class Examples:
 
     def _example(self, numbers: Tensor, scenes: Tensor) -> Example:
         rng = self._rng(numbers)
-        return self._of_pair(self._camera.shoot(unprocess(scenes, rng) if self._unprocessed else scenes, rng))
+        return self._of_pair(self._camera.shoot(scenes if self.cfa is None else unprocess(scenes, rng), rng))
 
     def _of_pair(self, pair: Pair) -> Example:
         if not self.stabilised:
             # One level for all planes of a pixel: their mean variance.
-            sigma = pair.variance.mean(1, keepdim=True).sqrt()
+            sigma = _stated_variance(pair, self.cfa).mean(1, keepdim=True).sqrt()
             _check_noise(sigma.amax((1, 2, 3)))
             white = sigma.new_ones(len(sigma), 1, 1, 1)
             example = Example(noisy=pair.noisy, clean=pair.clean, sigma=sigma, white=white, pair=pair)
@@ -233,6 +231,14 @@ class Examples:
         return float(-10 * errors.log10().mean())
 
 
+def _stated_variance(pair: Pair, cfa: Cfa | None) -> Tensor:
+    """Return the variance [B, C, H, W] that denoising will be told of such planes."""
+    if cfa is None:
+        return pair.variance
+    shot, read = pair.noise_profile[..., None, None].unbind(2)
+    return shot * pair.clean.clamp(min=0) + read
+
+
 def _check_noise(levels: Tensor) -> None:
     """Refuse pairs of which one has no noise at all.
 
@@ -252,7 +258,7 @@ def _camera(plan: TrainingPlan, name: str | None, plugins: Plugins) -> PairCamer
     if profile is not None and _shape(profile.cfa) == _shape(RGGB):
         # As denoising packs them: red first, wherever the camera's own repeat begins.
         profile = rearranged(profile, RGGB)
-    return pair_camera(
+    camera = pair_camera(
         plan.noise,
         plan.noise_options,
         profile=profile,
@@ -261,6 +267,8 @@ def _camera(plan: TrainingPlan, name: str | None, plugins: Plugins) -> PairCamer
         rounded=profile is not None and not rendered,
         plugins=plugins,
     )
+    # The light that a camera is used in is not that of its calibration: it is drawn, with colours and lens.
+    return dataclasses.replace(camera, neutral=(1.0, 1.0, 1.0))
 
 
 def _isos(plan: TrainingPlan, profile: CameraProfile | None) -> tuple[float, ...]:
