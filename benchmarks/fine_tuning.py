@@ -1,7 +1,7 @@
 """What weights that know any camera are worth to one: fine-tuned beside trained from nothing, by steps.
 
-    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py [--start raw] [--profile virtual-hard] [--steps 120]
-        [--rates 2e-4 1e-3] [--alone] [--plot fine-tuning.png]
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py [--start raw] [--profile virtual-hard] [--steps 400]
+        [--rates 3e-4] [--alone] [--plot fine-tuning.png]
 
 Trains the network of the weights on vibrant leaves with the noise of a profile, from the weights at each rate
 and from random values, and prints PSNR on the same fresh pairs of that camera, and CPU seconds. If it is the
@@ -37,9 +37,17 @@ from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.start import read_start
 from synthnoise.training.validation import Validation
 
-IMAGES: dict[str, Any] = {"images": "vibrant-leaves", "scene": 384, "cuts": 16}
-VIRTUAL, RATIOS = "virtual-", (30.0,)
-SETTINGS: dict[str, Any] = IMAGES | {"ratio": (1.0, 100.0), "batch": 8, "crop": 48, "loss": "l1"}
+VIRTUAL, RATIOS = "virtual-", (30.0, 100.0, 300.0)
+SETTINGS: dict[str, Any] = {
+    "images": "vibrant-leaves",
+    "ratio": (30.0, 300.0),
+    "scene": 512,
+    "cuts": 48,
+    "crop": 96,
+    "batch": 4,
+    "loss": "psnr",
+    "optimiser": "muon",
+}
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--start", default="raw")
     parser.add_argument("--profile", default="virtual-hard")
-    parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--rates", type=float, nargs="+", default=[2e-4, 1e-3])
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--rates", type=float, nargs="+", default=[3e-4])
     parser.add_argument("--alone", action="store_true", help="leave out the run from random values")
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
