@@ -108,7 +108,7 @@ def draw_curves(series: list[list[Path]], path: Path) -> None:
             xlabel="thousand steps", ylabel="PSNR gained, dB", title="On pairs that are never trained on"
         )
         panel.grid(alpha=0.3)
-        panel.legend()
+        panel.legend(loc="lower right", ncols=2)
     save_figure(figure, path, overwrite=True)
 
 
