@@ -15,40 +15,17 @@ from synthnoise.errors import UsageError
 
 PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 """Operations whose results are features, which are float16."""
-POINTWISE = (
-    *(
-        "Abs",
-        "Add",
-        "Clip",
-        "Div",
-        "Elu",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "LeakyRelu",
-        "Max",
-        "Min",
-        "Mish",
-    ),
-    *("Mul", "Neg", "PRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Sub", "Tanh", "Where"),
+ARITHMETIC = ("Abs", "Add", "Clip", "Div", "Max", "Min", "Mul", "Neg", "Sub", "Where")
+ACTIVATIONS = (
+    *("Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Relu", "Selu", "Sigmoid"),
+    *("Softplus", "Tanh"),
 )
 MEANS = ("AveragePool", "BatchNormalization", "GlobalAveragePool", "LayerNormalization", "MaxPool")
 MOVES = (
-    *(
-        "Concat",
-        "DepthToSpace",
-        "Expand",
-        "Flatten",
-        "Gather",
-        "Identity",
-        "Pad",
-        "Reshape",
-        "Shape",
-        "Slice",
-    ),
-    *("SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+    *("Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Shape"),
+    *("Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
 )
-IN_HALF = frozenset((*PRODUCTS, *POINTWISE, *MEANS, *MOVES))
+IN_HALF = frozenset((*PRODUCTS, *ARITHMETIC, *ACTIVATIONS, *MEANS, *MOVES))
 """Operations that are computed in float16 where all they are given is; others in float32."""
 
 
