@@ -25,6 +25,7 @@ from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
 from synthnoise.training import TrainingInterrupted, train
 from synthnoise.training.start import read_start
+from synthnoise.training.trainer import IMAGES
 
 RAW: dict[str, Any] = {
     "noise": "poisson-gaussian",
@@ -177,6 +178,21 @@ def test_the_command_names_the_denoiser_of_the_weights(
     app(["train", "--start", str(first), *noise, *sizes, "-o", str(tmp_path / "net")], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)["parameters"] > 0
     assert read_record(tmp_path / "net").denoiser == "dncnn"
+
+
+def test_pairs_are_cut_from_the_images_that_the_weights_know(first: Path, tmp_path: Path) -> None:
+    """Unless others are named; what was drawn with options, which may be files, is not."""
+    common = RAW | {"steps": 1, "average": 0}
+    known = tmp_path / "known.safetensors"
+    train(output=known, start=first, images="mondrian", scene=48, cuts=3, **common)
+    drawn = {"mondrian": (48, 3), "dead-leaves": (None, 1)}
+    for name, chosen in {"mondrian": {}, "dead-leaves": {"images": "dead-leaves"}}.items():
+        recipe = read_record(train(output=tmp_path / name, start=known, **chosen, **common).output).recipe
+        assert (recipe["images"], recipe["scene"], recipe["cuts"]) == (name, *drawn[name])
+    other = tmp_path / "other.safetensors"
+    train(output=other, start=first, images="mondrian", image_options={"colours": "grey"}, **common)
+    last = train(output=tmp_path / "last", start=other, **common)
+    assert read_record(last.output).recipe["images"] == IMAGES
 
 
 @pytest.mark.slow

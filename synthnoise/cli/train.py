@@ -29,8 +29,13 @@ from synthnoise.output import Output
 def train(
     context: typer.Context,
     images: Annotated[
-        str, typer.Option("--images", help="Image model.", autocompletion=complete_image_models)
-    ] = "dead-leaves",
+        str | None,
+        typer.Option(
+            "--images",
+            help="Image model: dead-leaves, or that of --start.",
+            autocompletion=complete_image_models,
+        ),
+    ] = None,
     noise: Annotated[
         str | None,
         typer.Option(

@@ -70,6 +70,19 @@ class Start:
                     hint="the options of the network are those of the weights it begins from",
                 )
 
+    def images(self, plugins: Plugins) -> tuple[str, int | None, int] | None:
+        """Return the model of the images that the weights learnt from, ``scene`` and ``cuts`` of their pairs.
+
+        None where these are not told, or were drawn with options: files that those name do not travel.
+        """
+        recipe = self.record.recipe
+        name, scene, cuts = recipe.get("images"), recipe.get("scene"), recipe.get("cuts", 1)
+        if recipe.get("image_options") or name not in {spec.name for spec in plugins.records("image_models")}:
+            return None
+        if isinstance(scene, int | None) and isinstance(cuts, int):
+            return str(name), scene, cuts
+        return str(name), None, 1
+
     def noise(self) -> tuple[str | None, dict[str, Any]]:
         """Return name and options of the noise that the weights learnt from; None if a camera's.
 

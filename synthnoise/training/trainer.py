@@ -25,6 +25,9 @@ from synthnoise.training.start import SUFFIX, Start, read_start
 DENOISERS = {"raw": "raw-dru", "srgb": "u-dru"}
 """What is trained when nothing else is said, by the domain of the noise."""
 
+IMAGES = "dead-leaves"
+"""What pairs are cut from when nothing else is said."""
+
 RATE, RATE_FROM_WEIGHTS = 1e-3, 2e-4
 """Highest learning rates when nothing else is said: the first one undoes some of what weights have learnt."""
 
@@ -32,7 +35,7 @@ RATE, RATE_FROM_WEIGHTS = 1e-3, 2e-4
 def train(
     *,
     output: Path | str,
-    images: str = "dead-leaves",
+    images: str | None = None,
     noise: str | None = None,
     denoiser: str | None = None,
     image_options: Mapping[str, Any] | None = None,
@@ -76,9 +79,10 @@ def train(
         The weights file; the log (``.csv``) and, until the run is finished, its state
         (``.checkpoint``) lie beside it under its name.
     images, noise, denoiser
-        Names of the models; ``*_options`` are theirs. No noise is that which suits the profile
-        (:mod:`synthnoise.noise.default_model`), or without one that of ``start``; no denoiser is that of
-        ``start``, or else raw-dru for RAW and u-dru for pictures.
+        Names of the models; ``*_options`` are theirs. No images are those of ``start``, cut as they were, or
+        else dead-leaves. No noise is that which suits the profile (:mod:`synthnoise.noise.default_model`), or
+        without one that of ``start``; no denoiser is that of ``start``, or else raw-dru for RAW and u-dru for
+        pictures.
     profile, iso
         Camera profile (name or folder), or several, of which every pair draws one, and ISO for the noise
         model; without ISO every pair draws one of the profile's, without profile the options of the noise
@@ -185,7 +189,7 @@ def plan_of(
     begun: Start | None,
     plugins: Plugins,
     *,
-    images: str,
+    images: str | None,
     noise: str | None,
     denoiser: str | None,
     image_options: Mapping[str, Any] | None,
@@ -194,6 +198,8 @@ def plan_of(
     profile: str | Sequence[str] | None,
     steps: int | None,
     minutes: float | None,
+    scene: int | None,
+    cuts: int,
     lr: float | None,
     **values: Any,
 ) -> TrainingPlan:
@@ -220,6 +226,12 @@ def plan_of(
     elif denoiser is None:
         denoiser = DENOISERS[plugins.find("noise_models", noise).domain]
 
+    if images is None:
+        known = begun.images(plugins) if begun and not image_options else None
+        images, own_scene, own_cuts = known or (IMAGES, None, 1)
+        if scene is None and cuts == 1:
+            scene, cuts = own_scene, own_cuts
+
     def typed(kind: Kind, name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
         return converted(plugins.find(kind, name).load_options(), values or {}, owner=name)
 
@@ -233,6 +245,8 @@ def plan_of(
         denoiser_options=typed("denoisers", denoiser, begun.record.options if begun else denoiser_options),
         profile=_one_or_all(profiles),
         budget=Budget(steps=steps, minutes=minutes),
+        scene=scene,
+        cuts=cuts,
         lr=lr if lr is not None else RATE_FROM_WEIGHTS if begun else RATE,
         start=begun.name if begun else None,
         start_sha256=begun.sha256 if begun else None,
