@@ -5,7 +5,7 @@ what a perfect sensor would have recorded, all developed at the exposure of the 
 planes as in benchmarks/denoise.py. The noise level is estimated blind.
 
     python benchmarks/before_after.py [--photo FILE] [--camera hard] [--ratio 10 --ratio 100]
-        [--crop TOP,LEFT,HEIGHT,WIDTH] [-o docs/before-after.jpg]
+        [--crop TOP LEFT HEIGHT WIDTH] [-o docs/before-after.jpg]
 
 Without --photo it is Matplotlib's sample, the United States Navy's portrait of Grace Hopper, which is in the
 public domain (pip install 'synthnoise[plot]').
@@ -80,10 +80,17 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, help="any picture file")
     parser.add_argument("--camera", default="hard", choices=sorted(SENSORS))
     parser.add_argument("--ratio", type=float, action="append", help="may be repeated")
-    parser.add_argument("--crop", default="60,130,280,300", help="what is shown of it")
+    parser.add_argument(
+        "--crop",
+        nargs=4,
+        type=int,
+        default=(60, 130, 280, 300),
+        metavar=("TOP", "LEFT", "HEIGHT", "WIDTH"),
+        help="what is shown of it",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/before-after.jpg"))
     arguments = parser.parse_args()
-    top, left, height, width = map(int, arguments.crop.split(","))
+    top, left, height, width = arguments.crop
     window = slice(top, top + height), slice(left, left + width)
     scene = photograph(arguments.photo or sample())
     rows = [row(arguments.camera, scene, ratio, window) for ratio in arguments.ratio or (10.0, 100.0)]

@@ -180,6 +180,12 @@ def test_the_command_names_the_denoiser_of_the_weights(
     assert read_record(tmp_path / "net").denoiser == "dncnn"
 
 
+def test_a_camera_of_another_mosaic_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="raw: is for 4 planes of bayer") as error:
+        train(output=tmp_path / "x", start="raw", profile="virtual-x-trans", steps=1, device="cpu")
+    assert "colour filter array" in str(error.value.hint)
+
+
 def test_pairs_are_cut_from_the_images_that_the_weights_know(first: Path, tmp_path: Path) -> None:
     """Unless others are named; what was drawn with options, which may be files, is not."""
     common = RAW | {"steps": 1, "average": 0}

@@ -107,11 +107,15 @@ class Start:
         """
         record = self.record
         if (record.domain, record.channels) != (domain, channels):
-            fitting = "noise in sRGB, such as gaussian" if record.domain == "srgb" else "noise for RAW"
+            fitting = "noise for RAW (--noise)"
+            if record.domain == "srgb":
+                fitting = "noise in sRGB, such as gaussian (--noise)"
+            elif domain != "srgb":
+                fitting = "the profile of a camera with their colour filter array"
             raise UsageError(
                 f"{self.name}: is for {record.channels} planes of {record.domain},"
                 f" the noise {noise} gives {channels} planes of {domain}",
-                hint=f"choose {fitting} (--noise), or other weights",
+                hint=f"choose {fitting}, or other weights",
             )
 
 
