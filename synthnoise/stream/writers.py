@@ -14,7 +14,7 @@ import os
 import re
 import tarfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from synthnoise.errors import OutputExistsError, UsageError
 from synthnoise.files import atomic_write, write_bytes
 from synthnoise.images.colours import encode_srgb
 from synthnoise.raw.cfa import unpack
-from synthnoise.raw.dng import write_dng
+from synthnoise.raw.dng import NoisePairs, write_dng
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import write_tiff
 from synthnoise.stream.plan import Plan
@@ -76,8 +76,8 @@ class FolderSink(ABC):
         """What a file holds, in words."""
 
     @abstractmethod
-    def _save(self, path: Path, picture: str, values: NDArray[np.float32]) -> None:
-        """Write one picture [C, H, W]."""
+    def _save(self, path: Path, picture: str, sample: Mapping[str, NDArray[np.float32]]) -> None:
+        """Write one picture [C, H, W] of a sample, whose fields are without the batch."""
 
     def done(self) -> SampleNumbers:
         """Return the numbers of the samples that are whole on the disk."""
@@ -96,12 +96,14 @@ class FolderSink(ABC):
 
     def write(self, indices: Sequence[int], batch: dict[str, Tensor]) -> None:
         """File a batch of pictures; those that are there already stay as they are."""
-        for picture, folder in self._folders.items():
-            for index, values in zip(indices, batch[picture].cpu(), strict=True):
+        fields = {name: values.cpu().numpy() for name, values in batch.items()}
+        for place, index in enumerate(indices):
+            sample = {name: values[place] for name, values in fields.items()}
+            for picture, folder in self._folders.items():
                 path = folder / f"{index:0{DIGITS}d}{self.suffix}"
                 if not path.exists():
                     with contextlib.suppress(OutputExistsError):  # a run that is ending was faster
-                        self._save(path, picture, values.numpy())
+                        self._save(path, picture, sample)
 
     def close(self) -> None:
         """Do nothing: nothing is pending."""
@@ -118,7 +120,8 @@ class PngSink(FolderSink):
         """What a file holds, in words."""
         return _shot(self.plan) if self.plan.content == "mosaic" else "uint8 [H, W, 3], sRGB"
 
-    def _save(self, path: Path, picture: str, values: NDArray[np.float32]) -> None:
+    def _save(self, path: Path, picture: str, sample: Mapping[str, NDArray[np.float32]]) -> None:
+        values = sample[picture]
         pixels: NDArray[Any]
         if self.plan.content == "mosaic":
             pixels = mosaic_codes(values, self.plan, picture)
@@ -142,8 +145,8 @@ class TiffSink(FolderSink):
             "mosaic": "float32 [H, W] mosaic, black 0, white 1, not clipped, digital gain applied",
         }[self.plan.content]
 
-    def _save(self, path: Path, picture: str, values: NDArray[np.float32]) -> None:
-        mosaic = self.plan.content == "mosaic"
+    def _save(self, path: Path, picture: str, sample: Mapping[str, NDArray[np.float32]]) -> None:
+        values, mosaic = sample[picture], self.plan.content == "mosaic"
         pixels = unpack(values, self.plan.camera.period) if mosaic else values.transpose(1, 2, 0)
         write_tiff(path, np.ascontiguousarray(pixels))
 
@@ -158,8 +161,8 @@ class NpySink(FolderSink):
         """What a file holds, in words."""
         return _planes(self.plan)
 
-    def _save(self, path: Path, picture: str, values: NDArray[np.float32]) -> None:
-        write_bytes(path, npy_bytes(values))
+    def _save(self, path: Path, picture: str, sample: Mapping[str, NDArray[np.float32]]) -> None:
+        write_bytes(path, npy_bytes(sample[picture]))
 
 
 class DngSink(FolderSink):
@@ -180,8 +183,8 @@ class DngSink(FolderSink):
         """What a file holds, in words."""
         return _shot(self.plan)
 
-    def _save(self, path: Path, picture: str, values: NDArray[np.float32]) -> None:
-        camera = self.plan.camera
+    def _save(self, path: Path, picture: str, sample: Mapping[str, NDArray[np.float32]]) -> None:
+        camera, values = self.plan.camera, sample[picture]
         black = np.broadcast_to(np.array(camera.black), (len(values),)).reshape(camera.period)
         frame = Frame(
             mosaic=mosaic_codes(values, self.plan, picture),
@@ -194,8 +197,24 @@ class DngSink(FolderSink):
             as_shot_neutral=camera.as_shot_neutral,
             colour_matrix=None if camera.colour_matrix is None else np.array(camera.colour_matrix),
         )
-        noise = camera.noise_profile if picture == "noisy" else None
+        stated = sample.get("noise_profile") if picture == "noisy" else None
+        noise = None if stated is None else self._shot_noise(stated)
         write_dng(path, frame, noise_profile=noise, date=FILE_DATE)
+
+    def _shot_noise(self, stated: NDArray[np.float32]) -> NoisePairs:
+        """Return (S, O) of red, green and blue, gain taken back, of those of the planes [C, 2] at their gain.
+
+        They are the sample's own: options of the noise model go before the camera's profile, and some
+        models draw a camera for every sample.
+        """
+        gain = self.plan.gain("noisy")
+        colours = np.array(self.plan.camera.cfa).reshape(-1)
+        pairs = []
+        for colour in range(3):
+            chosen = colours == colour if (colours == colour).any() else np.ones(len(colours), np.bool_)
+            shot, read = stated[chosen].astype(np.float64).mean(0)
+            pairs.append((float(shot) / gain, float(read) / gain**2))
+        return tuple(pairs)
 
 
 class ShardSink:
