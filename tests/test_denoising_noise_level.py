@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import convolve, gaussian_filter
+from test_noise import camera, iso_noise
 
+from synthnoise.calibration import calibrate
 from synthnoise.denoising.noise_level import estimate_noise
+from synthnoise.denoising.noise_source import find_noise
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.raw.cfa import linear_planes, plane_colours
 from synthnoise.raw.frame import Frame
@@ -184,3 +187,41 @@ def test_what_is_no_number_stays_none():
     planes = np.array([[[0.1, np.nan], [np.inf, -np.inf]]], np.float32)
     found = Stabiliser((1e-3,), (1e-6,)).inverse_array(planes)
     assert np.isfinite(found).tolist() == [[[True, False], [False, False]]]
+
+
+@pytest.mark.parametrize(
+    ("black", "white", "dn"), [(512, 16383, 1.0), (512, 13584, 1.0), (0, 15871, 1.0), (128, 4095.75, 0.25)]
+)
+def test_a_profile_means_the_same_electrons_whatever_white_a_file_states(black, white, dn):
+    """``dn``: DN of the file for one of the profile, which has a gain of 4 DN/e- and a read noise of 5 DN."""
+    noise = iso_noise(iso=800, gain=4.0, shot=(4 / 15871,) * 3, read=((5 / 15871) ** 2,) * 3)
+    frame = Frame(
+        mosaic=np.zeros((8, 8), np.uint16),
+        cfa=np.array([[1, 0], [2, 1]], np.uint8),
+        black=np.full((2, 2), float(black)),
+        white=white,
+        iso=800,
+    )
+    for shot, read in find_noise(frame, camera(noise)).pairs:
+        assert shot * (white - black) == pytest.approx(4 * dn)
+        assert math.sqrt(read) * (white - black) == pytest.approx(5 * dn)
+
+
+def test_every_iso_is_denoised_by_what_was_measured_there():
+    """The second ISO saturates earlier than the first, whose white is that of the profile."""
+    bodies = [
+        VirtualCamera(dataclasses.replace(SENSORS["mild"], size=(320, 480), iso=iso)) for iso in (6400, 3200)
+    ]
+    frames = [
+        [
+            dataclasses.replace(frame, white=white)
+            for frame in (body.dark(), body.shoot(dead_leaves((320, 480), seed=1), ratio=20))
+        ]
+        for body, white in zip(bodies, (13000.0, 16383.0), strict=True)
+    ]
+    profile = calibrate([dark for dark, _ in frames], [noisy for _, noisy in frames]).profile
+    for _, noisy in frames:
+        known = profile.isos[noisy.iso]
+        for shot, read in find_noise(noisy, profile).pairs:
+            assert shot * (noisy.white - 512) == pytest.approx(known.gain, rel=1e-6)
+            assert math.sqrt(read) * (noisy.white - 512) == pytest.approx(np.mean(known.read_noise), rel=0.02)

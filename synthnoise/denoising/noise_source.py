@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from synthnoise.errors import UsageError
+from synthnoise.profiles.full_scale import full_scale_ratio
 from synthnoise.profiles.interpolation import noise_at
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.raw.frame import Frame
@@ -68,8 +69,8 @@ def _from_profile(frame: Frame, profile: CameraProfile, iso: float | None) -> Fr
     warnings = []
     if frame.camera and profile.name and frame.camera.lower() != profile.name.lower():
         warnings.append(f"the profile is of a {profile.name}, the file of a {frame.camera}")
-    # A profile speaks in DN of its own white level; the frame's may differ by bit depth.
-    pairs = tuple(zip(noise.shot, noise.read, strict=True))
+    unit = full_scale_ratio(profile, float((frame.white - frame.black).mean()))
+    pairs = tuple((s / unit, o / unit**2) for s, o in zip(noise.shot, noise.read, strict=True))
     if not all(math.isfinite(value) for pair in pairs for value in pair):
         raise UsageError(
             f"the profile of {profile.name} knows no gain at ISO {speed:g}",
