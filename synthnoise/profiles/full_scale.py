@@ -1,8 +1,8 @@
 """What a file's white is worth in the unit of a camera profile.
 
 A profile states noise relative to its own white level, and files of one camera state different ones for the
-same DN: a converter to DNG knows another saturation level than the decoder of the camera's own format, and some
-cameras saturate earlier at some ISOs. Where only the number of bits differs, white is white.
+same DN: a converter to DNG knows another saturation level than a decoder of the camera's own format, and
+some cameras saturate earlier at some ISOs. Where only the number of bits differs, white is white.
 """
 
 from __future__ import annotations
