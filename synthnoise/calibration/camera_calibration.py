@@ -82,9 +82,10 @@ def calibrate(
     iso
         ISO speed of all of them, needed where they do not say; a warning tells where they say another.
     output
-        Folder for the profile; None keeps it in memory.
+        Folder for the profile; None keeps it in memory, with the way to the file of its dark frame.
     keep_dark
-        Keep the first dark of each ISO in the folder, for models that resample it.
+        Keep the first dark of each ISO in the folder, for models that resample it, and for its fixed pattern
+        to be subtracted from photographs.
     overwrite, merge
         As :func:`synthnoise.profiles.store.save_profile`.
 
@@ -114,6 +115,7 @@ def calibrate(
         isos[speed] = dataclasses.replace(
             iso_noise(one, profile),
             dark_file=f"{iso_stem(speed)}-dark.dng" if folder and keep_dark and group.darks else "",
+            dark_path=None if folder else _dark_path(group),
             sources=sources,
         )
         report += report_lines(one, isos[speed])
@@ -235,6 +237,12 @@ def _outlier_warnings(law: IsoLaw) -> list[str]:
         " the same; is the ISO right, and is a frame multiplied or textured?"
         for outlier in law.outliers
     ]
+
+
+def _dark_path(group: IsoSources) -> Path | None:
+    """Return the file of the dark that a folder would keep; None where there is none, or only its frame."""
+    first = group.dark_exposures()[0][0].given if group.darks else None
+    return first.absolute() if isinstance(first, Path) else None
 
 
 def _keep_darks(groups: dict[float, IsoSources], folder: Path, *, overwrite: bool) -> None:

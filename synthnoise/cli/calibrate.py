@@ -33,7 +33,7 @@ def calibrate(
         float | None, typer.Option("--iso", help="ISO speed of all files, if they do not say it, or wrongly.")
     ] = None,
     keep_dark: Annotated[
-        bool, typer.Option(help="Keep the dark frame in the profile, for models that resample it.")
+        bool, typer.Option(help="Keep the dark frame in the profile: denoise subtracts its fixed pattern.")
     ] = True,
     geometry: GeometryText = None,
     merge: Annotated[bool, typer.Option("--merge", help="Add the ISOs to a profile that exists.")] = False,

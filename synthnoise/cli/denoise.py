@@ -62,6 +62,9 @@ def denoise(
             help="A dark frame of the same exposure and ISO: subtract the fixed pattern. Repeatable.",
         ),
     ] = None,
+    profile_dark: Annotated[
+        bool, typer.Option(help="Subtract the fixed pattern of the profile's dark frame, where it fits.")
+    ] = True,
     bits: Annotated[
         int | None,
         typer.Option("--bits", help="16: finer levels than the camera's; default: up to 12 bits, if needed."),
@@ -92,6 +95,7 @@ def denoise(
         options=options,
         profile=profile,
         iso=iso,
+        profile_dark=profile_dark,
         strength=strength,
         luma=luma,
         chroma=chroma,

@@ -6,6 +6,10 @@ not in it and the pattern is, so that the regression of the photograph on the da
 happens, has the fixed share of the dark's variance as its slope (the best linear estimate, Wiener). What
 varies slowly cannot be told from the scene like that; there the dark's own noise is known from its fine
 detail. Hot pixels are replaced from their neighbours: they are brighter, but also noisier.
+
+A dark that was exposed for another time than the photograph holds another dark current. Of lines and pixels
+the photograph says what is shared; of offset and shading it does not, so they are only taken off where the
+exposure times are near each other, or so short that there is little dark current (:func:`level_is_shared`).
 """
 
 from __future__ import annotations
@@ -14,21 +18,31 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from synthnoise.denoising.dark_shading import Plane, slow_part
+from synthnoise.denoising.dark_shading import HOT, Plane, slow_part
 from synthnoise.errors import InputError
 from synthnoise.raw.frame import Frame
 
 AMPLITUDES = (0.0, 1.5, 2.5, 3.5, 5.0)
 """Robust standard deviations of a dark between which pixels have their own slope: the few that stand out
 are mostly fixed, the many that do not mostly noise."""
+LEAKS = (0.0, 2 * HOT, 4 * HOT, 8 * HOT)
+"""The same for hot pixels that are not replaced: the tails of noise are among the least of them."""
 SURE = 3.0
 """Standard errors that a slope must have to be believed."""
 EXPOSURES_APART = 0.1
 """Relative difference of two exposure times that still count as equal."""
+SHORT = 1 / 60
+"""Seconds up to which dark current and glow are less than the offset that a sensor has without any."""
+NEAR = (0.5, 1.5)
+"""Exposures of a dark, relative to that of a photograph, whose dark current is off by no more than half."""
+SMOOTH = 33
+"""Lines over whose mean a line is judged where what varies slowly is not shared."""
 LIT = 0.2
 """Share of the range below which a dark's middle level must lie."""
 
@@ -47,6 +61,10 @@ class DarkSubtraction:
         Standard deviation of what varies slowly, of rows and columns, and of single pixels.
     hot
         Pixels that were replaced.
+    origin
+        Where the darks are from, in words.
+    left
+        Why offset and shading were left as they are; empty where they were not.
     """
 
     frames: int
@@ -55,21 +73,38 @@ class DarkSubtraction:
     lines: float
     pixels: float
     hot: int
+    origin: str = "a dark frame"
+    left: str = ""
 
     def __str__(self) -> str:
-        darks = "a dark frame" if self.frames == 1 else f"{self.frames} dark frames"
+        level = "" if self.left else f"offset {self.offset:+.2f} DN, shading {self.shading:.2f} DN, "
+        rest = f"; not offset and shading, {self.left}" if self.left else ""
         return (
-            f"from {darks}: offset {self.offset:+.2f} DN, shading {self.shading:.2f} DN, "
-            f"lines {self.lines:.2f} DN, pixels {self.pixels:.2f} DN, {self.hot} hot pixels replaced"
+            f"from {self.origin}: {level}lines {self.lines:.2f} DN, pixels {self.pixels:.2f} DN,"
+            f" {self.hot} hot pixels replaced{rest}"
         )
 
 
 @dataclass(frozen=True)
 class MeanDark:
-    """The mean of some darks of one camera and setting: a float32 frame, and how many they were."""
+    """The mean of some darks of one camera and setting.
+
+    Attributes
+    ----------
+    frame
+        The mean, float32; of a single dark its own mosaic.
+    count
+        How many there were.
+    origin
+        Where they are from, in words; empty if they were given.
+    """
 
     frame: Frame
     count: int
+    origin: str = ""
+
+    def __str__(self) -> str:
+        return self.origin or ("a dark frame" if self.count == 1 else f"{self.count} dark frames")
 
 
 def average_darks(darks: Iterable[Frame]) -> MeanDark:
@@ -81,7 +116,7 @@ def average_darks(darks: Iterable[Frame]) -> MeanDark:
         There is none, they differ in camera, size, ISO or exposure, or one is not dark.
     """
     first: Frame | None = None
-    total: NDArray[np.float32] | None = None
+    total: NDArray[Any] | None = None
     black, lines, count = np.zeros(1), [np.zeros(1), np.zeros(1)], 0
     for dark in darks:
         middle = float(np.median(dark.mosaic[::7, ::7])) - float(dark.black.mean())
@@ -90,17 +125,18 @@ def average_darks(darks: Iterable[Frame]) -> MeanDark:
                 f"{dark.path or 'the dark'}: is not dark", hint="cap the lens, cover the viewfinder"
             )
         if first is None or total is None:
-            first, total = dark, dark.mosaic.astype(np.float32)
+            first, total = dark, dark.mosaic
         else:
-            _check_alike(dark, first)
-            total += dark.mosaic
+            check_alike(dark, first)
+            total = np.add(total, dark.mosaic, out=total if count > 1 else None, dtype=np.float32)
         black = black + dark.black
         for axis, line in enumerate((dark.black_rows, dark.black_columns)):
             lines[axis] = lines[axis] + (0.0 if line is None else line)
         count += 1
     if first is None or total is None:
         raise InputError("there is no dark frame to subtract")
-    total /= count
+    if count > 1:
+        total /= count
     rows, columns = (line / count if line.size > 1 else None for line in lines)
     mean = dataclasses.replace(
         first, mosaic=total, black=black / count, black_rows=rows, black_columns=columns
@@ -108,18 +144,38 @@ def average_darks(darks: Iterable[Frame]) -> MeanDark:
     return MeanDark(mean, count)
 
 
-def subtract_dark(frame: Frame, dark: MeanDark) -> tuple[Frame, DarkSubtraction]:
+def level_is_shared(dark: float | None, photograph: float | None) -> bool:
+    """Return whether a dark and a photograph of some seconds (None: unknown) share offset and shading."""
+    if not dark or not photograph:
+        return False
+    return max(dark, photograph) <= SHORT or NEAR[0] <= dark / photograph <= NEAR[1]
+
+
+def subtract_dark(
+    frame: Frame, dark: MeanDark, *, any_exposure: bool = False
+) -> tuple[Frame, DarkSubtraction]:
     """Return a frame, now float32, without the pattern that it shares with darks, and what that was.
 
     Clipped pixels, unless they are hot, and masked borders stay as they are. Beyond input and output,
     memory is that of a few planes of the colour filter array.
+
+    Parameters
+    ----------
+    any_exposure
+        Take darks of any exposure time, and of those that :func:`level_is_shared` says nothing good of, only
+        what the photograph confirms: lines and pixels.
 
     Raises
     ------
     InputError
         The darks are of another camera, size, ISO or exposure.
     """
-    _check_alike(dark.frame, frame)
+    check_alike(dark.frame, frame, any_exposure=any_exposure)
+    untold, warmth = "", 1.0
+    if any_exposure:
+        seconds = dark.frame.exposure_time, frame.exposure_time
+        untold = "" if level_is_shared(*seconds) else _other_exposure(*seconds)
+        warmth = min((seconds[1] or 0.0) / seconds[0], 1.0) if seconds[0] else 0.0
     active, without_light = frame.active(), dark.frame.active()
     h, w = active.cfa.shape
     output = frame.mosaic.astype(np.float32)
@@ -128,7 +184,7 @@ def subtract_dark(frame: Frame, dark: MeanDark) -> tuple[Frame, DarkSubtraction]
     parts = []
     for position in range(h * w):
         i, j = divmod(position, w)
-        pattern, hot, sums = _plane_pattern(active, without_light, i, j)
+        pattern, hot, sums = _plane_pattern(active, without_light, i, j, level=not untold, warmth=warmth)
         plane = inside[i::h, j::w]
         shown = active.mosaic[i::h, j::w] < active.white
         plane[shown] -= pattern[shown]
@@ -142,11 +198,13 @@ def subtract_dark(frame: Frame, dark: MeanDark) -> tuple[Frame, DarkSubtraction]
         lines=math.sqrt(lines),
         pixels=math.sqrt(pixels),
         hot=round(hot_pixels * h * w),
+        origin=str(dark),
+        left=untold,
     )
     return dataclasses.replace(frame, mosaic=output), summary
 
 
-def _check_alike(dark: Frame, other: Frame) -> None:
+def check_alike(dark: Frame, other: Frame, *, any_exposure: bool = False) -> None:
     """Raise InputError where a dark does not belong to another frame."""
     name, of = dark.path or "the dark", other.path or "the frame"
     hint = "shoot darks with the settings of the photograph"
@@ -160,35 +218,54 @@ def _check_alike(dark: Frame, other: Frame) -> None:
     if dark.iso and other.iso and dark.iso != other.iso:
         raise InputError(f"{name}: has ISO {dark.iso:g}, {of} ISO {other.iso:g}", hint=hint)
     seconds = dark.exposure_time or 0.0, other.exposure_time or 0.0
-    if all(seconds) and abs(seconds[0] / seconds[1] - 1) > EXPOSURES_APART:
+    if not any_exposure and all(seconds) and abs(seconds[0] / seconds[1] - 1) > EXPOSURES_APART:
         raise InputError(f"{name}: was exposed {seconds[0]:g} s, {of} {seconds[1]:g} s", hint=hint)
 
 
+def _other_exposure(dark: float | None, photograph: float | None) -> str:
+    """Return what is said of two exposure times that are apart, or not known."""
+    if dark and photograph:
+        return f"as it was exposed {dark:g} s and the photograph {photograph:g} s"
+    return f"as the exposure time of the {'photograph' if dark else 'dark'} is not known"
+
+
 def _plane_pattern(
-    active: Frame, without_light: Frame, i: int, j: int
+    active: Frame, without_light: Frame, i: int, j: int, *, level: bool, warmth: float
 ) -> tuple[Plane, NDArray[np.bool_], tuple[float, float, float, float]]:
     """Return the pattern in DN of one position of the CFA, its hot pixels, and what it is made of.
 
-    That is the mean, and the variances of shading, lines and pixels.
+    That is the mean, and the variances of shading, lines and pixels. Without ``level`` mean and shading are
+    left; ``warmth`` is how hot pixels are in the photograph, relative to the dark: only those that stand out
+    there too are to be replaced.
     """
     light = _above_black(active, i, j)
     dark = _above_black(without_light, i, j)
     shading, hot, deviation = slow_part(dark)
     detail = dark - shading
+    replaced = np.abs(detail) * np.float32(warmth) >= HOT * deviation
+    replaced &= hot
+    leaking = hot & ~replaced
+    leak, size = detail[leaking], np.abs(detail[leaking]) / deviation[leaking]
     detail[hot] = 0
     h, w = active.cfa.shape
-    flat = _flat(light) & ~hot & (active.mosaic[i::h, j::w] < active.white)
+    even = _flat(light) & (active.mosaic[i::h, j::w] < active.white)
+    flat = even & ~hot
     lines = np.zeros_like(dark)
     for axis in (0, 1):
         means = detail.mean(1 - axis, keepdims=True)
         detail -= means
-        lines += _line_slope(light, means, flat, axis) * means
+        shared = means if level else means - ndimage.uniform_filter1d(means, SMOOTH, axis, mode="nearest")
+        lines += _line_slope(light, means, flat, axis) * shared
     detail[hot] = 0
-    pixels = _pixel_part(light, detail, flat, deviation)
+    ours = _laplacian(light)
+    pixels = _pixel_part(ours, detail, flat, deviation)
+    pixels[leaking] = _by_size(ours[leaking], leak, leak, size, LEAKS, even[leaking])
+    if not level:
+        shading[:] = 0
     sums = float(shading.mean()), float(shading.var()), float(lines.var()), float(pixels.var())
     shading += lines
     shading += pixels
-    return shading, hot, sums
+    return shading, replaced, sums
 
 
 def _above_black(frame: Frame, i: int, j: int) -> Plane:
@@ -221,26 +298,32 @@ def _line_slope(light: Plane, means: Plane, flat: NDArray[np.bool_], axis: int) 
     return _slope(ours, theirs, counts.astype(np.float64))
 
 
-def _pixel_part(light: Plane, detail: Plane, flat: NDArray[np.bool_], deviation: Plane) -> Plane:
-    """Return a dark's detail as far as the photograph has it too, by how much a pixel stands out."""
-    ours, theirs = (_laplacian(values) for values in (light, detail))
-    size = np.abs(detail) / deviation
-    kept = np.zeros_like(detail)
-    for low, high in zip(AMPLITUDES, (*AMPLITUDES[1:], np.inf), strict=True):
+def _pixel_part(ours: Plane, detail: Plane, flat: NDArray[np.bool_], deviation: Plane) -> Plane:
+    """Return a dark's detail as far as the photograph has it too, by how much a pixel stands out.
+
+    ``ours`` is the Laplacian of the photograph.
+    """
+    return _by_size(ours, _laplacian(detail), detail, np.abs(detail) / deviation, AMPLITUDES, flat)
+
+
+def _by_size(
+    ours: Plane, theirs: Plane, values: Plane, size: Plane, edges: tuple[float, ...], used: NDArray[np.bool_]
+) -> Plane:
+    """Return values times the slope of ``ours`` on ``theirs``, for each class of sizes its own."""
+    kept = np.zeros_like(values)
+    for low, high in zip(edges, (*edges[1:], np.inf), strict=True):
         here = (size >= low) & (size < high)
-        used = here & flat
-        slope = _slope(ours[used].astype(np.float64), theirs[used].astype(np.float64))
-        kept[here] = np.float32(slope) * detail[here]
+        told = here & used
+        kept[here] = np.float32(_slope(ours[told], theirs[told])) * values[here]
     return kept
 
 
-def _slope(
-    ours: NDArray[np.float64], theirs: NDArray[np.float64], weight: NDArray[np.float64] | float = 1.0
-) -> float:
+def _slope(ours: NDArray[Any], theirs: NDArray[Any], weight: NDArray[Any] | float = 1.0) -> float:
     """Return the regression of the photograph on the dark, between 0 and 1; 0 where it is not sure.
 
     Its standard error is that of White (1980), as the photograph's noise is not the same everywhere.
     """
+    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
     total = float((weight * theirs**2).sum())
     if total <= 0:
         return 0.0

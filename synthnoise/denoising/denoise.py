@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from synthnoise.denoising.dark_pattern import DarkSubtraction
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.mosaic_planes import MosaicPlanes
 from synthnoise.denoising.noise_source import FrameNoise, NoisePairs, find_noise
+from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.denoising.residual import squares, transmitted
 from synthnoise.denoising.tile_pipeline import denoise_tiles
+from synthnoise.denoising.whole_numbers import whole_numbers
+from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import Frame
@@ -49,6 +53,8 @@ class DenoiseResult:
         What took it out.
     remarks
         What the user should know of where the denoiser ran.
+    dark
+        What the profile's dark frame took off, or None.
     """
 
     frame: Frame
@@ -56,6 +62,7 @@ class DenoiseResult:
     residual: float
     denoiser: str
     remarks: tuple[str, ...] = ()
+    dark: DarkSubtraction | None = None
 
     @property
     def residual_profile(self) -> NoisePairs:
@@ -74,7 +81,9 @@ def denoise_frame(
 
     Masked borders and clipped pixels stay exactly as they were, and local means as near as they are
     known. Memory beyond input and output is that of a few tiles. How much is known of the noise decides:
-    a profile before the file's own NoiseProfile before an estimate from the frame.
+    a profile before the file's own NoiseProfile before an estimate from the frame. What a frame
+    shares with the profile's dark frame, where it keeps one that fits, is subtracted first
+    (:mod:`synthnoise.denoising.profile_darks`).
 
     Parameters
     ----------
@@ -91,6 +100,11 @@ def denoise_frame(
         An option, the profile or the ISO does not fit.
     """
     settings = dataclasses.replace(settings or Settings(), **changes)
+    if isinstance(settings.profile, str | Path):
+        settings = dataclasses.replace(settings, profile=load_profile(settings.profile))
+    profile = settings.profile if isinstance(settings.profile, CameraProfile) else None
+    if profile is not None and settings.profile_dark:
+        return _behind_dark(frame, settings, profile, progress)
     source = MosaicPlanes(frame)
     ordinary = frame.is_linear or source.period in ((1, 1), (2, 2))
     denoiser = Denoiser(
@@ -100,9 +114,6 @@ def denoise_frame(
         neutral=frame.as_shot_neutral,
         domain=_domain(frame),
     )
-    profile = settings.profile
-    if isinstance(profile, str | Path):
-        profile = load_profile(profile)
     noise = find_noise(frame, profile, settings.iso)
     shot, read = noise.per_plane(source.colours)
     edge = settings.tile or (DEFAULT_TILE if ordinary else LARGE_TILE)
@@ -129,6 +140,18 @@ def denoise_frame(
     return dataclasses.replace(
         result, frame=dataclasses.replace(result.frame, noise_profile=result.residual_profile)
     )
+
+
+def _behind_dark(
+    frame: Frame, settings: Settings, profile: CameraProfile, progress: Progress
+) -> DenoiseResult:
+    """Return a frame denoised, less what it shares with a dark of the profile; whole numbers stay such."""
+    clean = ProfileDarks(profile, settings.iso).subtract(frame)
+    result = denoise_frame(clean.frame, settings, profile_dark=False, progress=progress)
+    if clean.dark is not None and np.issubdtype(frame.mosaic.dtype, np.integer):
+        result = dataclasses.replace(result, frame=whole_numbers(result.frame))
+    remarks = (*result.remarks, *([clean.unused] if clean.unused else []))
+    return dataclasses.replace(result, dark=clean.dark, remarks=remarks)
 
 
 def _domain(frame: Frame) -> Domain:

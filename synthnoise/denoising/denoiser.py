@@ -56,6 +56,8 @@ class Settings:
         Of a classical denoiser.
     profile, iso
         Camera profile (or its name or folder) and ISO, instead of what the file says of its noise.
+    profile_dark
+        Subtract the fixed pattern that the profile's dark frame shares with the frame, where they fit.
     strength
         0 leaves the noise, 1 removes what the denoiser removes; the result is blended in between.
     luma, chroma
@@ -70,6 +72,7 @@ class Settings:
     options: Mapping[str, Any] = field(default_factory=dict)
     profile: CameraProfile | str | Path | None = None
     iso: float | None = None
+    profile_dark: bool = True
     strength: float = 1.0
     luma: float = 1.0
     chroma: float = 1.0

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthnoise.denoising.dark_pattern import DarkSubtraction, MeanDark, subtract_dark
+from synthnoise.denoising.dark_pattern import MeanDark, subtract_dark
 from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.pictures import denoise_picture
 from synthnoise.denoising.preview import preview, preview_picture
+from synthnoise.denoising.profile_darks import ProfileDarks, Subtracted
 from synthnoise.denoising.raw_outputs import RawOutput
 from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome, printable
@@ -63,6 +64,8 @@ class FileWork:
         Returns where its result goes, or raises UsageError.
     settings, batch, dark
         What is asked for.
+    profile_darks
+        The profile's dark frames, if they are to be subtracted where they fit.
     outcome
         What became of it, None while that is open.
     """
@@ -72,6 +75,7 @@ class FileWork:
     settings: Settings
     batch: Batch
     dark: MeanDark | None = None
+    profile_darks: ProfileDarks | None = None
     outcome: FileOutcome | None = None
     target: Path | None = None
     _source: Frame | Picture | None = None
@@ -176,20 +180,26 @@ class FileWork:
         output = RawOutput(
             format=batch.format or "dng", bits=batch.bits, strength=strength, overwrite=overwrite
         )
-        whole, subtracted = np.issubdtype(frame.mosaic.dtype, np.integer), None
+        whole = np.issubdtype(frame.mosaic.dtype, np.integer)
         # Of what is made of the frame, only the last is needed.
         self._source = None
-        if self.dark is not None:
-            frame, subtracted = subtract_dark(frame, self.dark)
+        clean = self._behind_dark(frame)
+        frame = clean.frame
         advice = () if frame.cfa.shape in RENDERED_REPEATS or output.format != "dng" else (UNRENDERED,)
         if batch.preview:
             picture, result = preview(frame, self.settings)
             store = functools.partial(write_png, target, picture, overwrite)
         else:
             frame = output.prepared(frame)
-            result = denoise_frame(frame, self.settings, progress=progress)
+            result = denoise_frame(frame, self.settings, profile_dark=False, progress=progress)
             store = functools.partial(_write_frame, output, path, target, result, whole=whole)
-        return store, _outcome(path, target, result, subtracted, advice)
+        return store, _outcome(path, target, result, clean, advice)
+
+    def _behind_dark(self, frame: Frame) -> Subtracted:
+        """Return a frame less the dark that was asked for, or else that of the profile."""
+        if self.dark is not None:
+            return Subtracted(*subtract_dark(frame, self.dark))
+        return Subtracted(frame) if self.profile_darks is None else self.profile_darks.subtract(frame)
 
     def _denoise_picture(self, picture: Picture, progress: Progress) -> Finished:
         path, batch, target = self.path, self.batch, self._place()
@@ -289,12 +299,13 @@ def _outcome(
     path: Path,
     target: Path,
     result: DenoiseResult,
-    subtracted: DarkSubtraction | None,
+    clean: Subtracted,
     advice: tuple[str, ...],
 ) -> FileOutcome:
     percent = 100 * result.residual
     remarks = (
-        *([] if subtracted is None else [f"subtracted {subtracted}"]),
+        *([] if clean.dark is None else [f"subtracted, {clean.dark}"]),
+        *([clean.unused] if clean.unused else []),
         f"denoised by {result.denoiser}, noise level from {result.noise.source}",
         f"noise left: {percent:.0f} %",
         *result.noise.warnings,
@@ -308,6 +319,8 @@ def _outcome(
         "residual_noise": result.residual,
         "warnings": [*result.noise.warnings, *result.remarks],
     }
-    if subtracted is not None:
-        details["dark"] = dataclasses.asdict(subtracted)
+    if clean.dark is not None:
+        details["dark"] = dataclasses.asdict(clean.dark)
+    if clean.unused:
+        details["dark_unused"] = clean.unused
     return FileOutcome(path, target, details=details, remarks=remarks)

@@ -14,9 +14,11 @@ from typing import Any
 from synthnoise.denoising.dark_pattern import MeanDark, average_darks
 from synthnoise.denoising.denoiser import Settings
 from synthnoise.denoising.file_pipeline import FileWork, resolved, work_in_turn
+from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
 from synthnoise.plugins import default_plugins
+from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.plain import Geometry
@@ -51,7 +53,8 @@ class Batch:
     preview
         Write, in place of the result, a PNG of the middle of the picture before and after, at 100 %.
     darks
-        Dark frames of the camera and setting of all the files, whose fixed pattern is subtracted.
+        Dark frames of the camera and setting of all the files, whose fixed pattern is subtracted, instead of
+        that of the profile's own.
     bits
         16 multiplies the levels of DNGs up to 16 bits; by default only cameras of up to 12 bits get finer
         levels, where whole DN would be coarser than the noise that is left.
@@ -153,6 +156,9 @@ def denoise_files(
             hint="give -o a folder",
         )
     dark = request.mean_dark()
+    profile_darks = None
+    if dark is None and settings.profile_dark and isinstance(settings.profile, CameraProfile):
+        profile_darks = ProfileDarks(settings.profile, settings.iso, sandbox=request.sandbox)
     taken: dict[Path, Path] = {}
     claim = threading.Lock()
 
@@ -173,6 +179,7 @@ def denoise_files(
             settings=settings,
             batch=request,
             dark=dark,
+            profile_darks=profile_darks,
         )
         for path in paths
     ]

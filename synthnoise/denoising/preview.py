@@ -35,7 +35,7 @@ def preview(frame: Frame, settings: Settings) -> tuple[NDArray[np.uint8], Denois
         profile = load_profile(profile)
     noise = find_noise(frame, profile, settings.iso)
     part = dataclasses.replace(_middle(frame), noise_profile=noise.pairs)
-    result = denoise_frame(part, settings, profile=None)
+    result = denoise_frame(part, settings, profile=None, iso=None)
     tone = metered_tone(frame)
     before, after = (oriented(render(f, tone=tone), frame.orientation) for f in (part, result.frame))
     gap = np.full((len(before), GAP, 3), WHITE, np.uint8)

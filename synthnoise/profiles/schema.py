@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -101,7 +102,10 @@ class IsoNoise:
     exposure_time
         Seconds of the dark frame, where known.
     dark_file
-        Name of the dark frame kept beside the profile (models that resample it need it), or "".
+        Name of the dark frame kept beside the profile (models that resample it need it, and photographs get
+        its fixed pattern subtracted), or "".
+    dark_path
+        File of the dark frame that this was measured from, where the profile is only in memory; not stored.
     arrays
         Compact, size-independent parts, stored as ``iso-NNNNN.safetensors``: ``shading`` float32
         [C, gh, gw] DN on a coarse grid over the active area, ``hot_pixels`` int32 [n, 3] (row, column in the
@@ -148,6 +152,7 @@ class IsoNoise:
     quantities: dict[str, Quantity] = field(default_factory=dict)
     exposure_time: float | None = None
     dark_file: str = ""
+    dark_path: Path | None = None
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     diagnostics: dict[str, Any] = field(default_factory=dict)
     sources: tuple[SourceFile, ...] = ()

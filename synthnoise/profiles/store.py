@@ -30,6 +30,7 @@ __all__ = [
     "describe_profile",
     "find_profiles",
     "iso_stem",
+    "kept_dark",
     "load_profile",
     "noise_at",
     "profile_folders",
@@ -126,6 +127,26 @@ def _bring_dark(noise: IsoNoise, source: str, folder: Path, *, overwrite: bool) 
     original = existing_file(Path(source) / noise.dark_file)
     with original.open("rb") as data, atomic_write(target, overwrite=overwrite) as copy:
         shutil.copyfileobj(data, copy)
+
+
+def kept_dark(profile: CameraProfile, iso: float) -> Path:
+    """Return where the dark frame of a calibrated ISO lies: in the profile's folder, or where it was shot.
+
+    Raises
+    ------
+    InputError
+        There is none, it has vanished, or is a link out of the folder, which may be a stranger's.
+    """
+    noise = profile.isos.get(iso)
+    if noise is not None and noise.dark_file and profile.folder:
+        folder = Path(profile.folder)
+        path = existing_file(folder / noise.dark_file)
+        if path.resolve().parent != folder.resolve():
+            raise InputError(f"{path}: is a link out of the profile's folder", hint="put the file there")
+        return path
+    if noise is not None and noise.dark_path:
+        return existing_file(noise.dark_path)
+    raise InputError(f"{profile.name}: no dark frame is kept at ISO {iso:g}")
 
 
 def load_profile(folder_or_name: Path | str, plugins: Plugins | None = None) -> CameraProfile:

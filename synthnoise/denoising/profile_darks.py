@@ -1,0 +1,96 @@
+"""The dark frames that a camera profile keeps, subtracted from photographs that they belong to."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from dataclasses import dataclass
+
+from synthnoise.denoising.dark_pattern import DarkSubtraction, MeanDark, average_darks, subtract_dark
+from synthnoise.errors import InputError, SynthnoiseError
+from synthnoise.files import printable
+from synthnoise.profiles.schema import CameraProfile
+from synthnoise.profiles.store import kept_dark
+from synthnoise.raw.frame import Frame
+from synthnoise.raw.reading import read_frame
+
+
+@dataclass(frozen=True)
+class Subtracted:
+    """A frame and what a dark took off it.
+
+    Attributes
+    ----------
+    frame
+        Float32 where something was subtracted; else the frame itself.
+    dark
+        What was subtracted, or None.
+    unused
+        Why nothing was, in words; empty where there is no dark that could be.
+    """
+
+    frame: Frame
+    dark: DarkSubtraction | None = None
+    unused: str = ""
+
+
+class ProfileDarks:
+    """The dark frames of a profile. One is read when a frame needs it, and kept until another is needed.
+
+    Threads may share it.
+
+    Parameters
+    ----------
+    iso
+        ISO of all frames, whatever they say of themselves.
+    sandbox
+        Decode darks in a process of their own (:mod:`synthnoise.raw.sandbox`).
+    """
+
+    def __init__(self, profile: CameraProfile, iso: float | None = None, *, sandbox: bool = False) -> None:
+        self.profile = profile
+        self.iso = iso
+        self.sandbox = sandbox
+        self._lock = threading.Lock()
+        self._last: tuple[float, MeanDark | InputError] | None = None
+
+    def subtract(self, frame: Frame) -> Subtracted:
+        """Return a frame without the pattern that it shares with the profile's dark frame of its ISO.
+
+        A dark that does not fit, or cannot be read, is no error, as nobody asked for it by name: the result
+        says why it was not used.
+        """
+        iso = frame.iso if self.iso is None else self.iso
+        isos = [noise.iso for noise in self.profile.isos.values() if noise.dark_file or noise.dark_path]
+        if iso is None or not isos:
+            return Subtracted(frame)
+        if iso not in isos:
+            known = ", ".join(f"{known:g}" for known in sorted(isos))
+            return Subtracted(frame, unused=f"the profile's dark frames are not subtracted: of ISO {known}")
+        try:
+            return Subtracted(*subtract_dark(frame, self._dark(iso), any_exposure=True))
+        except InputError as error:
+            reason = f"the profile's dark frame is not subtracted: {error.message}"
+            return Subtracted(frame, unused=reason)
+
+    def _dark(self, iso: float) -> MeanDark:
+        """Return the dark of an ISO; raises InputError, the same one again for further frames."""
+        with self._lock:
+            if self._last is None or self._last[0] != iso:
+                self._last = None
+                self._last = iso, self._read(iso)
+            found = self._last[1]
+        if isinstance(found, InputError):
+            raise InputError(found.message, hint=found.hint)
+        return found
+
+    def _read(self, iso: float) -> MeanDark | InputError:
+        try:
+            path = kept_dark(self.profile, iso)
+            frame = read_frame(path, sandbox=self.sandbox)
+            dark = average_darks([dataclasses.replace(frame, iso=iso)])
+        except SynthnoiseError as error:
+            return InputError(error.message, hint=error.hint)
+        except OSError as error:
+            return InputError(f"{self.profile.folder}: {printable(error.strerror or error)}")
+        return dataclasses.replace(dark, origin="the profile's dark frame")
