@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from networks import stirred
 
+from synthnoise import DatasetRequest, synthesize
 from synthnoise.cli.main import app
 from synthnoise.denoisers.weights import WeightsRecord, save_weights
 from synthnoise.errors import InputError, PluginError, UsageError
-from synthnoise.evaluation.denoiser import evaluate_denoisers, headings
+from synthnoise.evaluation.denoiser import evaluate_denoisers, headings, image_files, read_clean
 from synthnoise.evaluation.metrics import Metric, load_metrics
 from synthnoise.hookspecs import hookimpl
 from synthnoise.plugins import Plugins
@@ -60,6 +61,17 @@ def test_pictures_get_the_noise_they_are_said_to_get(pictures: Path) -> None:
         for before, after in zip(table.column("SSIM")[::2], table.column("SSIM")[1::2], strict=True)
     )
     assert all(0 < float(cost) < 100 for cost in table.column("CPU-s/MPix")[1::2])
+
+
+def test_a_dataset_is_the_same_images_in_every_format(tmp_path: Path) -> None:
+    """PNG holds sRGB, TIFF linear light, and neither the contact sheet."""
+    request = DatasetRequest(n=2, size=(64, 80), options={"reduction": 2})
+    for name in ("png", "tiff"):
+        synthesize(request, tmp_path / name, format=name, contact_sheet=True)
+    pngs, tiffs = (image_files(tmp_path / name) for name in ("png", "tiff"))
+    assert [path.stem for path in pngs] == [path.stem for path in tiffs] == ["00000000", "00000001"]
+    for png, tiff in zip(pngs, tiffs, strict=True):
+        assert np.abs(read_clean(png) - read_clean(tiff)).max() < 0.51 / 255
 
 
 def test_weights_stand_in_the_table_under_their_file_name(pictures: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from synthnoise.denoising.denoise import DEFAULT_TILE
 from synthnoise.errors import InputError, UsageError
 from synthnoise.evaluation.metrics import Measures, load_metrics
 from synthnoise.evaluation.table import Cell, Table
+from synthnoise.files import CONTACT_SHEET
+from synthnoise.images.colours import encode_srgb
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.cfa import linear_planes
@@ -226,7 +228,7 @@ def denoise_tiled(denoiser: Denoiser, noisy: Tensor, sigma: float) -> Tensor:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the images of a folder, sorted by name.
+    """Return the images of a folder, sorted by name; the contact sheet of a dataset is not one.
 
     Raises
     ------
@@ -234,7 +236,9 @@ def image_files(folder: Path) -> list[Path]:
         There are none.
     """
     found = (
-        sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+        sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.name != CONTACT_SHEET)
+        if folder.is_dir()
+        else []
     )
     if not found:
         raise InputError(f"{folder}: no images there", hint=f"a folder of {', '.join(IMAGE_SUFFIXES)} files")
@@ -242,10 +246,12 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def read_clean(path: Path) -> NDArray[np.float64]:
-    """Return an image [H, W, 3] in [0, 1]."""
+    """Return an image float64 [H, W, 3] in sRGB of [0, 1]; floats in a file are linear light."""
     pixels = read_image(path)
-    largest = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
-    return pixels / np.float64(largest)
+    if pixels.dtype.kind == "f":
+        light = torch.from_numpy(pixels.astype(np.float64)).clamp(0, 1)
+        return np.asarray(encode_srgb(light).numpy())
+    return pixels / np.float64(np.iinfo(pixels.dtype).max)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
