@@ -14,6 +14,7 @@ from test_noise import camera, iso_noise
 from synthnoise.calibration import calibrate
 from synthnoise.denoising.noise_level import estimate_noise
 from synthnoise.denoising.noise_source import find_noise
+from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.raw.cfa import linear_planes, plane_colours
 from synthnoise.raw.frame import Frame
@@ -225,3 +226,17 @@ def test_every_iso_is_denoised_by_what_was_measured_there():
         for shot, read in find_noise(noisy, profile).pairs:
             assert shot * (noisy.white - 512) == pytest.approx(known.gain, rel=1e-6)
             assert math.sqrt(read) * (noisy.white - 512) == pytest.approx(np.mean(known.read_noise), rel=0.02)
+
+
+def test_a_profile_of_one_iso_serves_a_file_that_records_none():
+    frame = Frame(
+        mosaic=np.zeros((8, 8), np.uint16),
+        cfa=np.array([[1, 0], [2, 1]], np.uint8),
+        black=np.full((2, 2), 512.0),
+        white=16383.0,
+    )
+    found = find_noise(frame, camera(iso_noise(800)))
+    assert found.pairs == find_noise(dataclasses.replace(frame, iso=800), camera(iso_noise(800))).pairs
+    assert "does not record its ISO" in found.warnings[0]
+    with pytest.raises(UsageError, match="not recorded"):
+        find_noise(frame, camera(iso_noise(800), iso_noise(1600)))

@@ -59,14 +59,16 @@ def find_noise(frame: Frame, profile: CameraProfile | None = None, iso: float | 
 
 
 def _from_profile(frame: Frame, profile: CameraProfile, iso: float | None) -> FrameNoise:
-    speed = frame.iso if iso is None else iso
+    speed, warnings = frame.iso if iso is None else iso, []
+    if speed is None and len(profile.isos) == 1:
+        (speed,) = profile.isos
+        warnings.append("the file does not record its ISO: taken for that of the profile")
     if speed is None:
         raise UsageError(
             f"{frame.path or 'the frame'}: its ISO is not recorded",
             hint="say which of the profile to use: --iso",
         )
     noise = noise_at(profile, speed)
-    warnings = []
     if frame.camera and profile.name and frame.camera.lower() != profile.name.lower():
         warnings.append(f"the profile is of a {profile.name}, the file of a {frame.camera}")
     unit = full_scale_ratio(profile, float((frame.white - frame.black).mean()))
