@@ -314,11 +314,40 @@ def test_a_raw_frame_gets_noise_in_its_own_cfa_and_levels(tmp_path):
     x = 800 / 3995
     for plane, colour in zip(planes, (2, 1, 1, 0), strict=True):
         s, o = profile.isos[800].shot[colour] * 4, profile.isos[800].read[colour] * 16
-        # Rounding once, to the DN of this frame, in place of the profile's own.
-        variance = s * x + o - 16 / 12 / 15871**2 + 1 / 12 / 3995**2
+        # The rounding of the readout, multiplied with it, and that to the DN of this frame.
+        variance = s * x + o + 1 / 12 / 3995**2
         assert_mean(plane, x, variance, detects=0.015)
         assert_variance(plane, variance, detects=0.1)
         assert noisy.noise_profile[colour] == pytest.approx((s + 1e-4, o + 1e-7), rel=1e-6)
+
+
+@pytest.mark.parametrize(("own", "ratio"), [(0.0, 1.0), (7.0, 1.0), (7.0, 20.0), (0.0, 20.0)])
+def test_noise_on_noise_moves_no_level_and_is_as_strong_as_stated(tmp_path, own, ratio):
+    """In the dark, where half of the frame's ``own`` noise, in DN, is below black and rounding is a sixth.
+
+    Black and white of the frame are not those of the profile, its DN are.
+    """
+    save_profile(camera(iso_noise(shot=(1e-9,) * 3, read=(0.5 / 15871**2,) * 3)), tmp_path / "profile")
+    dark = np.rint(np.random.default_rng(1).normal(2048, own, (400, 400))).astype(np.uint16)
+    frame = clean_frame(RGGB, border=0, white=16383.0, black=np.full((2, 2), 2048.0), size=(400, 400))
+    write_dng(tmp_path / "dark.dng", replace(frame, mosaic=dark))
+    settings = Settings(profile=str(tmp_path / "profile"), iso=800, ratio=ratio)
+    (outcome,) = add_noise_files([tmp_path / "dark.dng"], settings=settings)
+    noisy = read_frame(outcome.output)
+    added = noisy.mosaic - dark.astype(float)
+    assert noisy.noise_profile[1][1] * 14335**2 == pytest.approx(0.5 * ratio**2, rel=1e-3)
+    assert_mean(added, 0.0, 0.5 * ratio**2, detects=0.05)
+    assert_variance(added, 0.5 * ratio**2, detects=0.06)
+    assert not outcome.remarks
+
+
+def test_noise_that_a_file_cannot_hold_is_told(tmp_path):
+    save_profile(camera(iso_noise(read=((7 / 15871) ** 2,) * 3)), tmp_path / "profile")
+    write_dng(tmp_path / "dark.dng", clean_frame(RGGB, value=110, border=0, white=16383.0))
+    settings = Settings(profile=str(tmp_path / "profile"), iso=800, ratio=100.0)
+    (outcome,) = add_noise_files([tmp_path / "dark.dng"], settings=settings)
+    assert "below 0 DN" in outcome.remarks[0]
+    assert read_frame(outcome.output).mosaic.min() == 0
 
 
 def test_xtrans_and_partial_repeats_keep_their_colours(tmp_path):

@@ -20,12 +20,12 @@ from synthnoise.images.colours import decode_srgb, encode_srgb
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.profiles.arrangement import rearranged
+from synthnoise.profiles.full_scale import full_scale_ratio
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.protocols import NoiseModel
 from synthnoise.raw.cfa import linear_planes, unpack
 from synthnoise.raw.dng import write_dng
-from synthnoise.raw.frame import Frame
 from synthnoise.raw.reading import read_frame
 from synthnoise.raw.rewrite import rewrite_dng
 from synthnoise.rng import Rng
@@ -39,6 +39,9 @@ RGB: Cfa = ((0, 1, 2),)
 
 BAND_SAMPLES = 1 << 22
 """Samples worked on at a time."""
+
+LOST = 0.01
+"""Share of a frame's pixels that noise takes below 0 DN, where files end, from which the user is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +165,8 @@ def add_noise_files(
             if skip := on_existing == "skip" and target.exists():
                 outcomes.append(FileOutcome(source, target, skipped=skip))
             else:
-                noise.add(source, target, overwrite=on_existing == "overwrite")
-                outcomes.append(FileOutcome(source, target))
+                remarks = noise.add(source, target, overwrite=on_existing == "overwrite")
+                outcomes.append(FileOutcome(source, target, remarks=remarks))
         except SynthnoiseError as error:
             outcomes.append(FileOutcome(source, None, error=error))
         progress.advance()
@@ -211,8 +214,8 @@ class _Noise:
             self._parameters[cfa] = self.model.parameters(profile, self.settings.iso)
         return self._parameters[cfa]
 
-    def add(self, source: Path, target: Path, *, overwrite: bool) -> None:
-        """Write a noisy version of one file."""
+    def add(self, source: Path, target: Path, *, overwrite: bool) -> tuple[str, ...]:
+        """Write a noisy version of one file; return what the user should know of it."""
         digest = hashlib.sha256(source.name.encode()).digest()
         rng = Rng(self.settings.seed, torch.tensor([int.from_bytes(digest[:5], "big")]))
         if source.suffix.lower() in PICTURE_SUFFIXES:
@@ -220,7 +223,8 @@ class _Noise:
         elif target.suffix.lower() != ".dng":
             raise UsageError(f"{target}: a RAW frame becomes a DNG", hint="choose a name that ends in .dng")
         else:
-            self._write_frame(source, target, rng, overwrite=overwrite)
+            return self._write_frame(source, target, rng, overwrite=overwrite)
+        return ()
 
     def _picture(self, picture: NDArray[Any], rng: Rng) -> NDArray[Any]:
         """Return a noisy picture of the same type; channels first."""
@@ -240,40 +244,57 @@ class _Noise:
             noisy[:, rows] = band[0].numpy().astype(picture.dtype)
         return noisy
 
-    def _write_frame(self, source: Path, target: Path, rng: Rng, *, overwrite: bool) -> None:
+    def _write_frame(self, source: Path, target: Path, rng: Rng, *, overwrite: bool) -> tuple[str, ...]:
         frame = read_frame(source)
         top, left, bottom, right = frame.area
         active = frame.active()
         cfa: Cfa = tuple(tuple(int(colour) for colour in row) for row in active.cfa)
         parameters = self.parameters(cfa)
-        if before_rounding := getattr(self.model, "before_rounding", None):
-            parameters = before_rounding(parameters)
+        # At a ratio the readout's own rounding is multiplied, and next to it that of the file is nothing.
+        if self.settings.ratio == 1 and (round_later := getattr(self.model, "before_rounding", None)):
+            parameters = round_later(parameters)
+        span = float((active.white - active.black).mean())
+        unit = full_scale_ratio(self.profile, span) if self.profile else 1.0
         h, w = active.cfa.shape
         rows, columns = (bottom - top) // h * h, (right - left) // w * w
-        mosaic = frame.mosaic.astype(np.uint16)
+        mosaic, lost = frame.mosaic.astype(np.uint16), 0
         for part in _bands(columns * h, rows // h):
             first, last = part.start * h, part.stop * h
             band = active.crop((first, 0, last, columns))
             planes = torch.from_numpy(linear_planes(band))[None]
-            noisy = self._expose(planes, parameters, rng.cropped(part.start, 0))
+            # What noise of the frame's own lies below black is no light, and stays as it is.
+            light = planes.clamp(min=0)
+            noisy = self._expose(light * unit, parameters, rng.cropped(part.start, 0)) / unit
+            noisy += planes - light
             codes: NDArray[Any] = unpack(noisy[0].double().numpy(), (h, w))
             codes *= np.tile(band.white - band.black, (part.stop - part.start, columns // w))
             codes += band.black_map()
+            lost += int(np.count_nonzero(codes <= -0.5))
             inside = mosaic[top + first : top + last, left : left + columns]
             inside[:] = np.rint(np.clip(codes, 0, band.white))
-        stated = self._noise_profile(frame, cfa)
+        stated = [(s / unit, o / unit**2) for s, o in self._noise_profile(cfa)]
+        if frame.noise_profile:
+            stated = [
+                (s + own[0], o + own[1]) for (s, o), own in zip(stated, frame.noise_profile, strict=True)
+            ]
         if source.suffix.lower() == ".dng":
             rewrite_dng(source, target, mosaic, noise_profile=stated, overwrite=overwrite)
         else:
             write_dng(
                 target, dataclasses.replace(frame, mosaic=mosaic), noise_profile=stated, overwrite=overwrite
             )
+        share = lost / max(rows * columns, 1)
+        if share < LOST:
+            return ()
+        return (
+            f"{share:.0%} of the pixels would be below 0 DN and are cut off: shadows come out too bright",
+        )
 
     def _expose(self, light: Tensor, parameters: Any, rng: Rng) -> Tensor:
         return self.model.sample(light / self.settings.ratio, parameters, rng) * self.settings.ratio
 
-    def _noise_profile(self, frame: Frame, cfa: Cfa) -> list[tuple[float, float]]:
-        """Return (S, O) of red, green and blue: what the frame stated, if anything, and what was added."""
+    def _noise_profile(self, cfa: Cfa) -> list[tuple[float, float]]:
+        """Return (S, O) of red, green and blue, in the unit of the profile, of the noise that is added."""
         colours = [colour for row in cfa for colour in row]
         ends = torch.tensor([[0.0], [1.0]]).expand(1, len(colours), 2, 1)
         black, white = self.model.variance(ends, self.parameters(cfa))[0, :, :, 0].double().T
@@ -287,8 +308,7 @@ class _Noise:
             )
             shot = float((white - black)[planes].mean()) * ratio
             read = float(dark[planes].mean()) * ratio**2
-            before = frame.noise_profile[colour] if frame.noise_profile else (0.0, 0.0)
-            stated.append((before[0] + shot, before[1] + read))
+            stated.append((shot, read))
         return stated
 
 
