@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Literal
 
 from synthnoise.errors import PluginError
 
-Domain = Literal["bayer", "mosaic", "linear-rgb", "srgb", "any"]
-"""What the planes of a network are: four packed ones, those of another colour filter array, linear RGB, sRGB,
-or no matter what."""
+Domain = Literal["bayer", "x-trans", "mosaic", "linear-rgb", "srgb", "any"]
+"""What the planes of a network are: one for each position of the repeat of a colour filter array, Bayer's,
+X-Trans or another; linear RGB; sRGB; or no matter what."""
 
 DOMAINS: dict[Domain, str] = {
     "bayer": "Bayer mosaics",
+    "x-trans": "X-Trans mosaics",
     "mosaic": "mosaics of another colour filter array",
     "linear-rgb": "linear RGB",
     "srgb": "pictures in sRGB",
@@ -147,8 +148,9 @@ class DenoiserSpec(Spec):
     Attributes
     ----------
     domain
-        ``"bayer"`` (four packed planes), ``"mosaic"`` (one plane for each position of another colour filter
-        array), ``"linear-rgb"``, ``"srgb"`` or ``"any"``. The core offers it nothing else.
+        ``"bayer"`` (four packed planes), ``"x-trans"`` (36), ``"mosaic"`` (one plane for each position of
+        another colour filter array), ``"linear-rgb"``, ``"srgb"`` or ``"any"``. The core offers it nothing
+        else.
     channels
         Planes that the network takes and gives; 0 where any number will do.
     conditioning

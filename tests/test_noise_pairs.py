@@ -14,6 +14,7 @@ from sampling import assert_distribution, assert_mean, assert_variance, poisson_
 from test_noise import camera, iso_noise
 
 from synthnoise.calibration import calibrate
+from synthnoise.colour_filter_arrays import RGGB
 from synthnoise.denoising.noise_source import find_noise
 from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.noise.poisson_gaussian import Options, PoissonGaussian
@@ -27,7 +28,7 @@ from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
 from synthnoise.stream.noising import Settings, add_noise_files, add_noise_stream
-from synthnoise.stream.pairs import RGGB, Converter, PairCamera, PairSource, mosaic_planes, pair_camera
+from synthnoise.stream.pairs import Converter, PairCamera, PairSource, mosaic_planes, pair_camera
 
 XTRANS = ((1, 2, 1, 1, 0, 1), (0, 1, 0, 2, 1, 2)) * 3
 

@@ -22,7 +22,8 @@ from synthnoise.denoisers.weights import load_weights
 from synthnoise.errors import InputError, OutputExistsError, PluginError, SynthnoiseError, UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.plugins import default_plugins
-from synthnoise.profiles.store import load_profile, profile_folders
+from synthnoise.profiles.arrangement import rearranged
+from synthnoise.profiles.store import load_profile, profile_folders, save_profile
 from synthnoise.training import TrainingInterrupted, train
 from synthnoise.training.budget import Budget, learning_rate
 from synthnoise.training.checkpoint import RunState, checkpoint_path
@@ -513,13 +514,20 @@ def test_a_network_that_denoise_does_not_run_yet_is_remarked_on(tmp_path: Path) 
     listener.note = notes.append  # type: ignore[method-assign]
     settings = {key: value for key, value in RAW.items() if not key.startswith("noise")}
     output = tmp_path / "net.safetensors"
-    train(output=output, steps=1, profile="virtual-x-trans", progress=listener, **settings)
-    assert notes[0] == "note: denoise runs no network on a 6x6 colour filter array yet, patch-dct on any"
-    assert (load_weights(output)[1].domain, load_weights(output)[1].channels) == ("mosaic", 36)
+    quad = ((0, 0, 1, 1), (0, 0, 1, 1), (1, 1, 2, 2), (1, 1, 2, 2))
+    save_profile(rearranged(load_profile("virtual-mild"), quad), tmp_path / "quad")
+    train(output=output, steps=1, profile=str(tmp_path / "quad"), progress=listener, **settings)
+    assert notes[0] == "note: denoise runs no network on a 4x4 colour filter array yet, patch-dct on any"
+    assert (load_weights(output)[1].domain, load_weights(output)[1].channels) == ("mosaic", 16)
 
 
 @pytest.mark.parametrize(
-    ("settings", "name", "parameters"), [(RAW, "raw-dru", 1.064e6), (RGB, "u-dru", 1.048e6)]
+    ("settings", "name", "parameters"),
+    [
+        (RAW, "raw-dru", 1.064e6),
+        (RAW | {"cfa": "x-trans", "crop": None, "batch": 1}, "x-trans-dru", 6.263e5),
+        (RGB, "u-dru", 1.048e6),
+    ],
 )
 def test_the_denoiser_that_nobody_names_suits_the_noise(
     tmp_path: Path, settings: dict[str, Any], name: str, parameters: float

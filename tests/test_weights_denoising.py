@@ -52,7 +52,7 @@ def test_weights_for_pictures_are_refused_on_raw(tmp_path: Path, noisy: Frame) -
 
 def test_a_network_of_four_planes_is_refused_for_x_trans(tmp_path: Path) -> None:
     frame = VirtualCamera(SENSORS["x-trans"]).shoot(dead_leaves(SENSORS["x-trans"].size))
-    with pytest.raises(UsageError, match="mosaics of another colour filter array"):
+    with pytest.raises(UsageError, match="is for Bayer mosaics, not for X-Trans mosaics"):
         denoise_frame(frame, denoiser=weights(tmp_path, channels=4))
 
 

@@ -42,6 +42,16 @@ RECORDS = (
         multiple_of=8,
     ),
     DenoiserSpec(
+        name="x-trans-dru",
+        summary="Small DRUNet on the 3x3 blocks of X-Trans mosaics (0.6 M parameters).",
+        factory="synthnoise.denoisers.x_trans_dru:build",
+        options="synthnoise.denoisers.x_trans_dru:Options",
+        domain="x-trans",
+        channels=36,
+        stabilised=True,
+        multiple_of=2,
+    ),
+    DenoiserSpec(
         name="drunet",
         summary="DRUNet: a bias-free U-Net of residual blocks (Zhang et al. 2022).",
         factory="synthnoise.denoisers.drunet:DRUNet",

@@ -49,7 +49,7 @@ def train(
         typer.Option(
             "--denoiser",
             "-d",
-            help="Denoiser to train: that of --start, or raw-dru for RAW, u-dru for pictures.",
+            help="Denoiser to train: that of --start, or raw-dru for RAW, x-trans-dru, u-dru for pictures.",
             autocompletion=complete_denoisers,
         ),
     ] = None,
@@ -84,13 +84,20 @@ def train(
         ),
     ] = None,
     iso: Iso = None,
+    cfa: Annotated[
+        str | None,
+        typer.Option("--cfa", help="Without a profile: bayer or x-trans; none: that of --start, or bayer."),
+    ] = None,
     ratio: Annotated[
         str, typer.Option("--ratio", help="Underexposure, or LEAST,MOST to draw it from.")
     ] = "1,100",
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="How many steps.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="Or for how long.")] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Pairs per step.")] = 8,
-    crop: Annotated[int, typer.Option("--crop", min=16, help="Edge of a pair in (packed) pixels.")] = 64,
+    crop: Annotated[
+        int | None,
+        typer.Option("--crop", min=16, help="Edge of a pair in (packed) pixels: 64, on X-Trans 32."),
+    ] = None,
     scene: Annotated[
         int | None, typer.Option("--scene", min=16, help="Edge of the images that pairs are cut from.")
     ] = None,
@@ -138,6 +145,7 @@ def train(
         "denoiser": ("denoiser", denoiser),
         "profile": ("profile", profile),
         "iso": ("iso", iso),
+        "cfa": ("cfa", cfa),
         "ratio": ("ratio", parse_range(ratio)),
         "steps": ("steps", steps),
         "minutes": ("minutes", minutes),

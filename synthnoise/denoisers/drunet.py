@@ -69,9 +69,14 @@ class DRUNet(nn.Module):
         Height and width must be a multiple of it.
     halo
         Receptive radius in pixels.
+
+    Parameters
+    ----------
+    maps
+        Planes beside those of the image that :meth:`found` is told.
     """
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: Options | None = None, *, maps: int = 1) -> None:
         super().__init__()
         self.options = options = options or Options()
         self.channels = options.channels
@@ -79,7 +84,7 @@ class DRUNet(nn.Module):
         planes = options.channels * options.unshuffle**2
         self.multiple_of = options.unshuffle * 2 ** (len(widths) - 1)
         self.halo = options.unshuffle * _radius(len(widths), blocks)
-        head = convolution(planes + 1, widths[0])
+        head = convolution(planes + maps, widths[0])
         self.head = Centred(head, planes) if options.centred else head
         steps = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(
@@ -108,15 +113,20 @@ class DRUNet(nn.Module):
         step = self.options.unshuffle
         planes = functional.pixel_unshuffle(noisy, step)
         level = functional.avg_pool2d(one_level(sigma), step)
-        features = [self.head(torch.cat((planes, level), 1))]
+        found = functional.pixel_shuffle(self.found(planes, level), step)
+        return noisy - found if self.options.residual else found
+
+    def found(self, planes: Tensor, maps: Tensor) -> Tensor:
+        """Return what the network makes of unshuffled planes [B, C, H, W] and maps of the noise on them."""
+        features = [self.head(torch.cat((planes, maps), 1))]
         for down in self.down:
             features.append(down(features[-1]))
         x = self.body(features[-1])
         # The coarsest features are summed like the others: the body, too, is bridged by a skip connection.
         for up in self.up:
             x = up(x + features.pop())
-        found = functional.pixel_shuffle(self.tail(x + features.pop()), step)
-        return noisy - found if self.options.residual else found
+        made: Tensor = self.tail(x + features.pop())
+        return made
 
 
 class _Block(nn.Module):

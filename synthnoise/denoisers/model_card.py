@@ -52,7 +52,9 @@ def describe_network(record: WeightsRecord) -> dict[str, Any]:
         "options": record.options,
         "domain": record.domain,
         "channels": record.channels,
-        "planes": "CFA positions in row-major order" if record.domain in ("bayer", "mosaic") else "R, G, B",
+        "planes": "CFA positions in row-major order"
+        if record.domain in ("bayer", "x-trans", "mosaic")
+        else "R, G, B",
         "normalisation": (
             "black subtracted, divided by white - black, generalised Anscombe transform to unit variance"
             if record.stabilised

@@ -120,6 +120,7 @@ def denoise_frame(
     area = None
     if denoiser.record.trainable and settings.tile is None:
         area = NETWORK_AREA if frame.mosaic.size <= LARGE_FRAME else LARGE_FRAME_AREA
+        area = area * 4 // max(len(source.colours), 4)
     grid = denoiser.tiles(source.size, edge // max(source.period), area=area, levelled=False)
     progress.start(frame.path.name if frame.path else "denoising", len(grid))
     mosaic = frame.mosaic.copy()
@@ -158,4 +159,4 @@ def _domain(frame: Frame) -> Domain:
     """Return what the planes of a frame are."""
     if frame.is_linear:
         return "linear-rgb"
-    return "bayer" if frame.is_bayer else "mosaic"
+    return frame.cfa_name or "mosaic"

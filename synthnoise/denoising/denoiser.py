@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.denoisers.defects import REACH, replace_defects
+from synthnoise.colour_filter_arrays import NAMED
+from synthnoise.denoisers.defects import REACH, replace_defects, replace_mosaic_defects
 from synthnoise.denoising import level
 from synthnoise.denoising.level import LevelDrift
 from synthnoise.denoising.networks import load_denoiser
@@ -32,8 +33,9 @@ Prepared = tuple[Array, Array]
 """Planes [B, C, H, W] and the standard deviation of their noise, [B, 1 or C, H, W]."""
 
 AUTO = "auto"
-"""Stands for the best of ours for what there is to denoise: of the two that follow."""
-NETWORK, CLASSICAL = "raw", "patch-dct"
+"""Stands for the best of ours for what there is to denoise: one of those that follow."""
+NETWORKS: dict[Domain, str] = {"bayer": "raw"}
+CLASSICAL = "patch-dct"
 
 BEYOND = 1.1
 """How much stronger noise may be than that of the training without a word: estimates have errors, too."""
@@ -51,7 +53,8 @@ class Settings:
     ----------
     denoiser
         Name of a classical denoiser or of bundled weights, or a file of weights (.safetensors or .onnx);
-        ``auto`` is the bundled network on Bayer mosaics, unless options are given, and on all else patch-dct.
+        ``auto`` is the bundled network on Bayer and X-Trans mosaics, unless options are given, and on all
+        else patch-dct.
     options
         Of a classical denoiser.
     profile, iso
@@ -89,11 +92,11 @@ class Settings:
                 hint="--profile NAME, or leave out --iso",
             )
 
-    def chosen(self, *, bayer: bool) -> str:
-        """Return the denoiser for what is, or is not, a Bayer mosaic."""
+    def chosen(self, domain: Domain) -> str:
+        """Return the denoiser for planes of a domain."""
         if self.denoiser != AUTO:
             return self.denoiser
-        return NETWORK if bayer and not self.options else CLASSICAL
+        return CLASSICAL if self.options else NETWORKS.get(domain, CLASSICAL)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types."""
@@ -149,7 +152,7 @@ class Denoiser:
             colours=colours,
             neutral=neutral or (1.0, 1.0, 1.0),
         )
-        self.name = settings.chosen(bayer=domain == "bayer")
+        self.name = settings.chosen(domain)
         loaded = load_denoiser(self.name, settings.options, settings.device)
         self.record, self.network, self.device = loaded.record, loaded.network, loaded.device
         if "any" not in (self.record.domain, domain) and self.record.domain != domain:
@@ -163,15 +166,16 @@ class Denoiser:
         spare = self.record.multiple_of if self.record.trainable else 0
         self.context = self.record.halo + (max(REACH - spare, 0) if self._repairs else 0)
         self._colours, self._period = colours, period
-        self._block = level.BLOCK
-        if colours is not None:
+        own = domain in NAMED and self.record.domain == domain
+        self._split = colours is not None and not own
+        self._block = level.BLOCK if colours is None else LEVEL_BLOCK
+        if self._split:
             if self.record.channels or not self.record.stabilised:
                 raise UsageError(
                     f"{self.name} is not made for a {period[1]}x{period[0]} colour filter array",
                     hint="patch-dct denoises any",
                 )
             self.context += -(-self.record.halo // min(period)) + INTERPOLATION
-            self._block = LEVEL_BLOCK
         # Levels are kept where a root has moved them: two blocks and the one that it is in.
         self.halo = self.context + (3 * self._block if self.record.stabilised else 0)
 
@@ -262,8 +266,8 @@ class Denoiser:
             return noisy, _sigma_map(noisy, shot, read)
         stabiliser = Stabiliser(shot, read)
         flat = [stabiliser.forward_array(planes) for planes in np.ascontiguousarray(noisy, np.float32)]
-        if self._repairs and self._colours is None:
-            flat = [replace_defects(planes) for planes in flat]
+        if self._repairs and not self._split:
+            flat = [self._repaired(planes) for planes in flat]
         stack = np.stack(flat) if len(flat) > 1 else flat[0][None]
         return stack, np.ones_like(stack[:, :1])
 
@@ -272,7 +276,7 @@ class Denoiser:
         planes, sigma = prepared
         if self._idle:
             return planes
-        if self._colours is None:
+        if self._colours is None or not self._split:
             return self._run(planes, sigma)
         import torch
 
@@ -306,6 +310,12 @@ class Denoiser:
     def _repairs(self) -> bool:
         """Whether defects are replaced before it."""
         return self.record.stabilised and not self.record.defects
+
+    def _repaired(self, planes: Array) -> Array:
+        """Return white planes [C, H, W] without defects."""
+        if self._colours is None:
+            return replace_defects(planes)
+        return replace_mosaic_defects(planes, self._colours, self._period)
 
     @property
     def _idle(self) -> bool:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.colour_filter_arrays import NAMED, Cfa, as_cfa, name_of, shape, shifted
 from synthnoise.errors import InputError
 from synthnoise.kernels import compiled
 from synthnoise.philox import uniforms
 from synthnoise.random_streams import Stream
 from synthnoise.raw.cfa import pack, unpack
 from synthnoise.raw.develop import nearest_in_phase
-from synthnoise.raw.frame import RED, Frame, Rectangle
+from synthnoise.raw.frame import Frame, Rectangle
 
 BAND = 64
 """Rows of a plane that are stored at a time."""
@@ -23,8 +24,9 @@ class MosaicPlanes:
     """The active area of a frame as normalised planes, one per position of the colour filter array.
 
     Bayer planes are always R, G, G, B, whatever the phase: where the area does not begin with red, a
-    row or a column is put before it. That, and what is missing to a whole number of repeats, is filled
-    with the nearest pixels of the same colour.
+    row or a column is put before it; X-Trans planes those of
+    :data:`synthnoise.colour_filter_arrays.X_TRANS`. That, and what is missing to a whole number of repeats,
+    is filled with the nearest pixels of the same colour.
 
     Attributes
     ----------
@@ -49,7 +51,7 @@ class MosaicPlanes:
             )
         self._active = active = frame.active()
         self.period = h, w = active.cfa.shape
-        self._before = tuple(np.argwhere(active.cfa == RED)[0]) if frame.is_bayer else (0, 0)
+        self._before = _before(as_cfa(active.cfa))
         height, width = active.mosaic.shape
         self.size = (-(-(height + self._before[0]) // h), -(-(width + self._before[1]) // w))
         corner = np.roll(active.cfa, self._before, (0, 1))
@@ -118,6 +120,16 @@ class MosaicPlanes:
         (h, w), (row, column) = self.period, self._before
         top, left, bottom, right = rectangle
         return top * h - row, left * w - column, bottom * h - row, right * w - column
+
+
+def _before(cfa: Cfa) -> tuple[int, int]:
+    """Return the rows and columns before an area with which the repeat begins as the named one does."""
+    name = name_of(cfa)
+    if name is None:
+        return 0, 0
+    h, w = shape(cfa)
+    places = sorted(((i, j) for i in range(h) for j in range(w)), key=sum)
+    return next(place for place in places if shifted(cfa, -place[0], -place[1]) == NAMED[name])
 
 
 _LEAST, _SPAN, _ZERO = np.float32(0.01), np.float32(0.98), np.float32(0)

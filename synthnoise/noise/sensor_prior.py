@@ -129,9 +129,10 @@ class Sensors:
 class SensorPrior:
     """y = S·Poisson(response · x / S) + read noise + a value per row and per column + hot pixels.
 
-    The planes are those of a 2x2 repeat, row-major, whose first two share the sensor's even rows; of other
-    numbers of planes all share a row, and a column. A crop of the whole equals the crop. The variance leaves
-    hot pixels out, which are defects, and the photo response, of which no noise profile S x + O tells.
+    A square number of planes are those of a square repeat, row-major: four are of 2x2, whose first two share
+    the sensor's even rows. Of other numbers of planes all share a row, and a column. A crop of the whole
+    equals the crop. The variance leaves hot pixels out, which are defects, and the photo response, of which
+    no noise profile S x + O tells.
     """
 
     def __init__(self, options: Options | None = None) -> None:
@@ -198,15 +199,23 @@ class SensorPrior:
     def _rows(self, planes: int, height: int, rng: Rng) -> Tensor:
         """Return a standard normal value per row of the sensor, [B, C, H, 1]."""
         # The column that a crop begins at does not matter to its rows.
-        values = dataclasses.replace(rng, origin=(rng.origin[0], 0)).normal(Stream.ROW_NOISE, (2, height, 1))
-        return values[:, [0, 0, 1, 1]] if planes == 4 else values[:, :1].expand(-1, planes, -1, -1)
+        repeat = _repeat(planes)
+        lines = dataclasses.replace(rng, origin=(rng.origin[0], 0))
+        values = lines.normal(Stream.ROW_NOISE, (repeat, height, 1))
+        return values[:, [plane // repeat % repeat for plane in range(planes)]]
 
     def _columns(self, planes: int, width: int, rng: Rng) -> Tensor:
         """Return a standard normal value per column of the sensor, [B, C, 1, W]."""
-        values = dataclasses.replace(rng, origin=(0, rng.origin[1])).normal(
-            Stream.COLUMN_NOISE, (2, 1, width)
-        )
-        return values[:, [0, 1, 0, 1]] if planes == 4 else values[:, :1].expand(-1, planes, -1, -1)
+        repeat = _repeat(planes)
+        lines = dataclasses.replace(rng, origin=(0, rng.origin[1]))
+        values = lines.normal(Stream.COLUMN_NOISE, (repeat, 1, width))
+        return values[:, [plane % repeat for plane in range(planes)]]
+
+
+def _repeat(planes: int) -> int:
+    """Return the edge of the square repeat that a number of planes are of; 1 where it is none."""
+    edge = math.isqrt(planes)
+    return edge if edge**2 == planes else 1
 
 
 def _among(bounds: Range, share: Tensor) -> Tensor:

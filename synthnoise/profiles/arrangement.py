@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.colour_filter_arrays import Cfa, place_in
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
-
-Cfa = tuple[tuple[int, ...], ...]
 
 PER_PLANE = ("shading", "shading_detail", "marginal", "pixel_quantiles", "hot_rate")
 """Arrays [C, ...] of a profile."""
@@ -36,7 +35,7 @@ def rearranged(profile: CameraProfile, cfa: Cfa) -> CameraProfile:
     if cfa == profile.cfa:
         return profile
     colours = tuple(colour for row in cfa for colour in row)
-    shift = _shift(profile.cfa, cfa)
+    shift = place_in(profile.cfa, cfa)
     chosen = _moved(profile.cfa, shift) if shift is not None else _first_of_colour(profile, colours)
     isos = {iso: _rearranged_noise(noise, profile, chosen, shift) for iso, noise in profile.isos.items()}
     if shift is not None:
@@ -44,18 +43,6 @@ def rearranged(profile: CameraProfile, cfa: Cfa) -> CameraProfile:
     else:
         black = tuple(_mean_black(profile, colour) for colour in colours)
     return dataclasses.replace(profile, cfa=cfa, black=black, isos=isos)
-
-
-def _shift(old: Cfa, new: Cfa) -> tuple[int, int] | None:
-    """Return the rows and columns by which the new repeat begins later in the old one, if it does."""
-    grid, wanted = np.array(old), np.array(new)
-    if grid.shape != wanted.shape:
-        return None
-    shifts = ((down, right) for down in range(grid.shape[0]) for right in range(grid.shape[1]))
-    for down, right in shifts:
-        if np.array_equal(np.roll(grid, (-down, -right), (0, 1)), wanted):
-            return down, right
-    return None
 
 
 def _moved(cfa: Cfa, shift: tuple[int, int]) -> NDArray[np.int64]:

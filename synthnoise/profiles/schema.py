@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.colour_filter_arrays import CfaName, name_of
 from synthnoise.naming import camera_name
 
 SCHEMA_VERSION = 1
@@ -198,6 +199,11 @@ class CameraProfile:
     def name(self) -> str:
         """Make and model, without the make said twice."""
         return camera_name(self.make, self.model)
+
+    @property
+    def cfa_name(self) -> CfaName | None:
+        """The name of the colour filter array, wherever its repeat begins; None for those that have none."""
+        return name_of(self.cfa)
 
     @property
     def colours(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.colour_filter_arrays import CfaName, as_cfa, name_of
 from synthnoise.errors import InputError
 from synthnoise.naming import camera_name
 
@@ -133,6 +134,11 @@ class Frame:
             greens == (GREEN, GREEN) and {int(c) for c in rest} == {RED, BLUE}
             for greens, rest in (diagonals, diagonals[::-1])
         )
+
+    @property
+    def cfa_name(self) -> CfaName | None:
+        """The name of the colour filter array, wherever its repeat begins; None for those that have none."""
+        return name_of(as_cfa(self.cfa))
 
     @property
     def is_monochrome(self) -> bool:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from synthnoise.colour_filter_arrays import RGGB, Cfa
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.files import FileOutcome, OnExistingPolicy, expand_inputs
 from synthnoise.images.colours import decode_srgb, encode_srgb
@@ -31,7 +32,7 @@ from synthnoise.raw.rewrite import rewrite_dng
 from synthnoise.rng import Rng
 from synthnoise.specs import NoiseModelSpec
 from synthnoise.stream.npy_stream import Batch
-from synthnoise.stream.pairs import RGGB, Cfa, check_of_camera, pair_camera, stated_read
+from synthnoise.stream.pairs import check_of_camera, pair_camera, stated_read
 from synthnoise.stream.pictures import PICTURE_SUFFIXES, read_picture, write_picture
 
 RGB: Cfa = ((0, 1, 2),)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from synthnoise.colour_filter_arrays import RGGB, Cfa
 from synthnoise.errors import UsageError
 from synthnoise.images.colours import encode_srgb
 from synthnoise.noise.calibrated import choose_iso
@@ -20,11 +21,6 @@ from synthnoise.rng import Rng, Stream
 if TYPE_CHECKING:
     from synthnoise.profiles.schema import CameraProfile
     from synthnoise.specs import NoiseModelSpec
-
-Cfa = tuple[tuple[int, ...], ...]
-"""Colours (0 red, 1 green, 2 blue) of the repeat of a colour filter array, row by row."""
-
-RGGB: Cfa = ((0, 1), (1, 2))
 
 
 def mosaic_planes(images: Tensor, cfa: Cfa) -> Tensor:
@@ -207,6 +203,7 @@ def pair_camera(
     isos: Sequence[float] = (),
     ratio: float | tuple[float, float] = 1.0,
     rounded: bool = False,
+    cfa: Cfa = RGGB,
     plugins: Plugins | None = None,
 ) -> PairCamera:
     """Return the camera that shoots pairs with a noise model by its name.
@@ -216,13 +213,15 @@ def pair_camera(
     noise, options
         Name and options of the noise model.
     profile
-        Camera; without one the options must say how strong the noise is, and the CFA is RGGB.
+        Camera; without one the options must say how strong the noise is.
     isos
         ISOs that samples are drawn from, equally likely; none takes the only one of the profile.
     ratio
         Digital gain, or the least and the greatest.
     rounded
         Round and clip readouts as the camera's converter does; needs a profile.
+    cfa
+        Colour filter array of a camera without a profile.
 
     Raises
     ------
@@ -245,7 +244,7 @@ def pair_camera(
     return PairCamera(
         noise=model,
         parameters=parameters,
-        cfa=None if rendered else profile.cfa if profile else RGGB,
+        cfa=None if rendered else profile.cfa if profile else cfa,
         neutral=profile.as_shot_neutral or (1.0, 1.0, 1.0) if profile else (1.0, 1.0, 1.0),
         ratio=bounds,
         converters=tuple(Converter.of(profile, _step(profile, iso)) for iso in isos or (None,))

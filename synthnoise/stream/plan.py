@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from synthnoise.colour_filter_arrays import RGGB, Cfa
 from synthnoise.raw.dng import NoisePairs
-from synthnoise.stream.pairs import RGGB, Cfa
 
 Content = Literal["scene", "srgb", "mosaic"]
 """``scene``: linear light [3, H, W] in [0, 1]. ``srgb``: sRGB [3, H, W], 1 is white, not clipped.

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from synthnoise.colour_filter_arrays import Cfa
 from synthnoise.errors import UsageError
 from synthnoise.rng import Rng, Stream
-from synthnoise.stream.pairs import Cfa, Pair, PairCamera
+from synthnoise.stream.pairs import Pair, PairCamera
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from synthnoise import options
+from synthnoise.colour_filter_arrays import NAMED, Cfa, name_of, shape
 from synthnoise.denoisers.weights import WeightsRecord
 from synthnoise.errors import UsageError
 from synthnoise.plugins import Plugins
@@ -22,16 +23,13 @@ from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.rng import Rng
 from synthnoise.specs import DenoiserSpec, Domain
-from synthnoise.stream.pairs import RGGB, Cfa, Pair, PairCamera, pair_camera
+from synthnoise.stream.pairs import Pair, PairCamera, pair_camera
 from synthnoise.stream.several_cameras import SeveralCameras
 from synthnoise.training.cuttings import Cuttings
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.stabilisation import BatchStabiliser
 from synthnoise.training.start import Start
 from synthnoise.training.unprocessing import unprocess
-
-BAYER = 2, 2
-"""Height and width of the repeat of Bayer mosaics."""
 
 LEAST_ERROR = 1e-12
 """Mean squared error below which a PSNR rises no more: 120 dB are written to a file, infinity is not."""
@@ -86,7 +84,7 @@ class Examples:
     spec
         Record of the denoiser.
     domain
-        What its planes are: ``"bayer"``, ``"mosaic"`` or ``"srgb"``.
+        What its planes are: ``"bayer"``, ``"x-trans"``, ``"mosaic"`` or ``"srgb"``.
     channels
         Planes of an example.
     stabilised
@@ -121,7 +119,7 @@ class Examples:
         cameras = [_camera(plan, profile, plugins) for profile in plan.profiles or (None,)]
         camera = SeveralCameras(cameras=tuple(cameras))
         self.cfa = camera.cfa
-        self.period = rows, columns = _shape(camera.cfa) if camera.cfa else (1, 1)
+        self.period = rows, columns = shape(camera.cfa) if camera.cfa else (1, 1)
         images = plugins.create("image_models", plan.images, plan.image_options)
         self._camera = camera
         self._cuttings = Cuttings(
@@ -135,16 +133,16 @@ class Examples:
         # One cut of each, and from images that no pair of the training is cut from.
         self._unseen = dataclasses.replace(self._cuttings, cuts=1)
         self.channels = rows * columns if camera.cfa else 3
-        self.domain: Domain = "srgb" if camera.cfa is None else "bayer" if self.period == BAYER else "mosaic"
+        self.domain: Domain = "srgb" if camera.cfa is None else name_of(camera.cfa) or "mosaic"
+        self.stabilised = self.spec.stabilised and camera.cfa is not None
+        if start is not None:
+            start.check_pairs(self.domain, self.channels, plan.noise)
+            self.stabilised = start.record.stabilised
         if self.spec.domain not in ("any", self.domain):
             raise UsageError(
                 f"{plan.denoiser} is for {self.spec.domain}, the noise {plan.noise} gives {self.domain}",
                 hint="choose other noise, or another denoiser",
             )
-        self.stabilised = self.spec.stabilised and camera.cfa is not None
-        if start is not None:
-            start.check_pairs(self.domain, self.channels, plan.noise)
-            self.stabilised = start.record.stabilised
         self.network_options = _network_options(self.spec, plan.denoiser_options, self.channels)
 
     def card(self) -> WeightsRecord:
@@ -255,9 +253,10 @@ def _camera(plan: TrainingPlan, name: str | None, plugins: Plugins) -> PairCamer
     """Return what shoots the pairs of a camera profile (name or folder), or of no known camera."""
     rendered = plugins.find("noise_models", plan.noise).domain == "srgb"
     profile = load_profile(name) if name is not None else None
-    if profile is not None and _shape(profile.cfa) == _shape(RGGB):
-        # As denoising packs them: red first, wherever the camera's own repeat begins.
-        profile = rearranged(profile, RGGB)
+    if profile is not None:
+        # As denoising packs them, wherever the camera's own repeat begins: red first on Bayer.
+        name = name_of(profile.cfa)
+        profile = rearranged(profile, profile.cfa if name is None else NAMED[name])
     camera = pair_camera(
         plan.noise,
         plan.noise_options,
@@ -265,6 +264,7 @@ def _camera(plan: TrainingPlan, name: str | None, plugins: Plugins) -> PairCamer
         isos=_isos(plan, profile),
         ratio=1.0 if rendered else plan.ratio,
         rounded=profile is not None and not rendered,
+        cfa=NAMED[plan.cfa or "bayer"],
         plugins=plugins,
     )
     # The light that a camera is used in is not that of its calibration: it is drawn, with colours and lens.
@@ -276,10 +276,6 @@ def _isos(plan: TrainingPlan, profile: CameraProfile | None) -> tuple[float, ...
     if plan.iso is not None:
         return (plan.iso,)
     return tuple(sorted(profile.isos)) if profile is not None else ()
-
-
-def _shape(cfa: Cfa) -> tuple[int, int]:
-    return len(cfa), len(cfa[0])
 
 
 def _stabiliser(pair: Pair) -> BatchStabiliser:

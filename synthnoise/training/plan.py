@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal, get_args
 
+from synthnoise.colour_filter_arrays import CfaName
 from synthnoise.errors import UsageError
 from synthnoise.training.budget import Budget
 
@@ -33,6 +34,8 @@ class TrainingPlan:
         or None; no ISO is all of the profile.
     profile_sha256
         Of the profile's document, or of each: a resumed run goes on with the same, whatever their names.
+    cfa
+        Colour filter array of RAW pairs, or None: the profile's, and without one Bayer's.
     budget
         Steps or minutes.
     ratio
@@ -75,6 +78,7 @@ class TrainingPlan:
     denoiser_options: dict[str, Any] = field(default_factory=dict)
     profile: str | tuple[str, ...] | None = None
     iso: float | None = None
+    cfa: CfaName | None = None
     ratio: tuple[float, float] = (1.0, 100.0)
     batch: int = 8
     crop: int = 64
@@ -91,6 +95,14 @@ class TrainingPlan:
     profile_sha256: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.cfa not in (None, *get_args(CfaName)):
+            known = ", ".join(get_args(CfaName))
+            raise UsageError(f"a colour filter array called {self.cfa!r}", hint=f"one of {known}")
+        if self.cfa is not None and self.profile is not None:
+            raise UsageError(
+                f"the colour filter array {self.cfa} beside a profile, which has its own",
+                hint="leave out --cfa",
+            )
         if self.batch < 1:
             raise UsageError(f"a batch of {self.batch} pairs", hint="use 1 or more")
         if self.crop < SMALLEST_CROP:

@@ -15,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from synthnoise import options
+from synthnoise.colour_filter_arrays import NAMED, CfaName
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.weights import WeightsRecord, content_hash, load_weights
 from synthnoise.errors import UsageError
@@ -97,6 +98,10 @@ class Start:
         least, most = (255 * level for level in self.record.noise_range)
         return "gaussian", {"sigma": least, "sigma_max": most}
 
+    def cfa(self) -> CfaName | None:
+        """Return the name of the colour filter array of the weights; None for Bayer's and for none."""
+        return next((name for name in NAMED if name == self.record.domain != "bayer"), None)
+
     def check_pairs(self, domain: str, channels: int, noise: str) -> None:
         """Refuse pairs of another kind than the weights are for.
 
@@ -111,7 +116,7 @@ class Start:
             if record.domain == "srgb":
                 fitting = "noise in sRGB, such as gaussian (--noise)"
             elif domain != "srgb":
-                fitting = "the profile of a camera with their colour filter array"
+                fitting = "the profile of a camera with their colour filter array, or --cfa"
             raise UsageError(
                 f"{self.name}: is for {record.channels} planes of {record.domain},"
                 f" the noise {noise} gives {channels} planes of {domain}",

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from synthnoise.colour_filter_arrays import CfaName
 from synthnoise.devices import enough_memory, full_precision, pick_device
 from synthnoise.errors import OutputExistsError, UsageError
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.options import converted
 from synthnoise.plugins import Kind, Plugins, default_plugins
-from synthnoise.profiles.store import profile_sha256
+from synthnoise.profiles.store import load_profile, profile_sha256
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import checkpoint_path
@@ -22,8 +23,15 @@ from synthnoise.training.run import Run, TrainingSummary
 from synthnoise.training.sheets import sheets_path
 from synthnoise.training.start import SUFFIX, Start, read_start
 
-DENOISERS = {"raw": "raw-dru", "srgb": "u-dru"}
-"""What is trained when nothing else is said, by the domain of the noise."""
+DENOISERS = {"srgb": "u-dru", "x-trans": "x-trans-dru"}
+"""What is trained on pictures and on X-Trans when nothing else is said ..."""
+RAW_DENOISER = "raw-dru"
+"""... and on other mosaics."""
+
+CROPS = {"x-trans": 32}
+"""Edge of pairs on X-Trans when nothing else is said: a repeat is six pixels wide, not two ..."""
+CROP = 64
+"""... and of all others."""
 
 IMAGES = "dead-leaves"
 """What pairs are cut from when nothing else is said."""
@@ -43,11 +51,12 @@ def train(
     denoiser_options: Mapping[str, Any] | None = None,
     profile: str | Sequence[str] | None = None,
     iso: float | None = None,
+    cfa: CfaName | None = None,
     ratio: tuple[float, float] = (1.0, 100.0),
     steps: int | None = None,
     minutes: float | None = None,
     batch: int = 8,
-    crop: int = 64,
+    crop: int | None = None,
     scene: int | None = None,
     cuts: int = 1,
     loss: LossName = "mse",
@@ -81,12 +90,15 @@ def train(
     images, noise, denoiser
         Names of the models; ``*_options`` are theirs. No images are those of ``start``, cut as they were, or
         else dead-leaves. No noise is that which suits the profile (:mod:`synthnoise.noise.default_model`), or
-        without one that of ``start``; no denoiser is that of ``start``, or else raw-dru for RAW and u-dru for
-        pictures.
+        without one that of ``start``; no denoiser is that of ``start``, or else raw-dru for RAW, x-trans-dru
+        for X-Trans and u-dru for pictures.
     profile, iso
         Camera profile (name or folder), or several, of which every pair draws one, and ISO for the noise
         model; without ISO every pair draws one of the profile's, without profile the options of the noise
         model say it.
+    cfa
+        Colour filter array of RAW pairs without a profile: ``bayer`` or ``x-trans``; None is that of
+        ``start``, or Bayer's.
     ratio
         Least and greatest underexposure of RAW pairs, drawn log-uniformly: the dynamic range it is for.
     steps, minutes
@@ -94,7 +106,8 @@ def train(
     batch
         Pairs per step, of all devices together.
     crop
-        Height and width of a pair in pixels of the network's input (packed pixels for RAW).
+        Height and width of a pair in pixels of the network's input (packed pixels for RAW); None is 64, or 32
+        on X-Trans.
     scene, cuts
         Edge in pixels of the images that pairs are cut from, and how many from each in the mean; None draws
         every pair as an image of its own.
@@ -152,6 +165,7 @@ def train(
         denoiser_options=denoiser_options,
         profile=profile,
         iso=iso,
+        cfa=cfa,
         ratio=ratio,
         steps=steps,
         minutes=minutes,
@@ -196,6 +210,8 @@ def plan_of(
     noise_options: Mapping[str, Any] | None,
     denoiser_options: Mapping[str, Any] | None,
     profile: str | Sequence[str] | None,
+    cfa: CfaName | None,
+    crop: int | None,
     steps: int | None,
     minutes: float | None,
     scene: int | None,
@@ -221,10 +237,15 @@ def plan_of(
         noise, own = begun.noise()
         noise_options = noise_options or own
     noise = noise or _noise_of_all(profiles)
+    if cfa is None and begun is not None and not profiles:
+        cfa = begun.cfa()
+    kind = plugins.find("noise_models", noise).domain
+    if kind == "raw":
+        kind = (load_profile(profiles[0]).cfa_name if profiles else cfa) or kind
     if begun is not None:
         denoiser = begun.record.denoiser
     elif denoiser is None:
-        denoiser = DENOISERS[plugins.find("noise_models", noise).domain]
+        denoiser = DENOISERS.get(kind, RAW_DENOISER)
 
     if images is None:
         known = begun.images(plugins) if begun and not image_options else None
@@ -244,6 +265,8 @@ def plan_of(
         noise_options=typed("noise_models", noise, noise_options),
         denoiser_options=typed("denoisers", denoiser, begun.record.options if begun else denoiser_options),
         profile=_one_or_all(profiles),
+        cfa=cfa,
+        crop=CROPS.get(kind, CROP) if crop is None else crop,
         budget=Budget(steps=steps, minutes=minutes),
         scene=scene,
         cuts=cuts,

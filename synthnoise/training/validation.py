@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from synthnoise.colour_filter_arrays import as_cfa, place_in
 from synthnoise.errors import InputError
 from synthnoise.files import expand_inputs
 from synthnoise.images.colours import decode_srgb
 from synthnoise.plugins import Plugins
 from synthnoise.raw.cfa import linear_planes
-from synthnoise.raw.frame import RED, Rectangle
+from synthnoise.raw.frame import Rectangle
 from synthnoise.raw.reading import read_frame
+from synthnoise.specs import DOMAINS
 from synthnoise.stream.pictures import PICTURE_SUFFIXES, read_picture
 from synthnoise.training.examples import VALIDATION_INDEX, Example, Examples
 
@@ -99,9 +101,7 @@ def _read(examples: Examples, path: Path, number: int, multiple: int) -> Example
     """Return the middle of a file as an example."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return examples.of_scene(_scene(path, examples.period, multiple), number)
-    if examples.period != (2, 2):
-        raise InputError(f"{path}: the run is not for Bayer files", hint="take it out of the folder")
-    return examples.of_planes(_planes(path, multiple), number)
+    return examples.of_planes(clean_planes(path, examples, multiple), number)
 
 
 def _scene(path: Path, period: tuple[int, int], multiple: int) -> Tensor:
@@ -116,15 +116,17 @@ def _scene(path: Path, period: tuple[int, int], multiple: int) -> Tensor:
     return decode_srgb(part / float(np.iinfo(picture.dtype).max))
 
 
-def _planes(path: Path, multiple: int) -> Tensor:
-    """Return the middle of a Bayer file as planes, red first, float32 [4, h, w] in [0, 1]."""
-    frame = read_frame(path)
-    if not frame.is_bayer:
-        raise InputError(f"{path}: is not a Bayer file", hint="take it out of the folder")
-    active = frame.active()
-    first_row, first_column = (int(place) for place in np.argwhere(active.cfa == RED)[0])
-    whole = active.crop((first_row, first_column, *active.mosaic.shape))
-    middle = whole.crop(_middle(path, whole.mosaic.shape, (2, 2), multiple))
+def clean_planes(path: Path, examples: Examples, multiple: int) -> Tensor:
+    """Return the middle of a RAW file as planes of the network's repeat, float32 [C, h, w] in [0, 1]."""
+    active = read_frame(path).active()
+    place = None if examples.cfa is None else place_in(as_cfa(active.cfa), examples.cfa)
+    if place is None:
+        raise InputError(
+            f"{path}: the run is for {DOMAINS[examples.domain]}, and it is of others",
+            hint="take it out of the folder",
+        )
+    whole = active.crop((*place, *active.mosaic.shape))
+    middle = whole.crop(_middle(path, whole.mosaic.shape, examples.period, multiple))
     return torch.from_numpy(linear_planes(middle)).clamp(0, 1)
 
 
