@@ -9,13 +9,14 @@ all its pixels, and of those that are neither hot nor of telegraph noise, as a d
 Gaussian of 16 pixels), the means of rows and of columns of what then remains, and the rest, which is detail
 and noise. A sensor's own offset, shading and glow no denoiser of a single frame can know; --dark takes them
 out first, with one dark frame, as `synthnoise denoise --dark` does.
+--cfa x-trans gives all cameras that colour filter array, and no offsets of single positions.
 --photos shows the cameras photographs, of which grain and compression count as detail; --known tells the
 noise level, as a calibrated profile would.
 Cost: one frame of random leaves, denoised whole, CPU seconds of all threads, the peak memory being that of
 the process.
 
     OMP_NUM_THREADS=1 python benchmarks/denoise.py [--denoiser patch-dct --denoiser raw] [--megapixels 24]
-        [--anatomy] [--dark] [--photos FOLDER [--every 6] [--known]]
+        [--anatomy] [--dark] [--cfa x-trans] [--photos FOLDER [--every 6] [--known]]
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from synthnoise.colour_filter_arrays import NAMED, CfaName
 from synthnoise.denoising import denoise_frame
 from synthnoise.denoising.dark_pattern import average_darks, subtract_dark
 from synthnoise.denoising.raw_outputs import RawOutput
@@ -62,9 +64,9 @@ def psnr(planes: Planes, clean: Planes, ratio: float) -> float:
 
 @dataclass(frozen=True)
 class Shot:
-    """A scene before one camera: what it recorded, and linear planes [4, H, W] of noise and of none.
+    """A scene before one camera: what it recorded, and linear planes [C, H, W] of noise and of none.
 
-    ``sound`` are the pixels [4, H, W] that are neither hot nor of telegraph noise.
+    ``sound`` are the pixels [C, H, W] that are neither hot nor of telegraph noise.
     """
 
     frame: Frame
@@ -85,6 +87,15 @@ class Shot:
         return 100 * float(np.abs(everywhere).max()), 100 * float(np.abs(sound).max())
 
 
+def sensor_of(name: str, cfa: CfaName) -> Sensor:
+    """Return a sensor by its name, with a colour filter array and whole repeats of it."""
+    sensor = SENSORS[name]
+    if cfa == "bayer":
+        return sensor
+    height, width = (edge // 6 * 6 for edge in sensor.size)
+    return dataclasses.replace(sensor, cfa="X-Trans", size=(height, width), black_bias=())
+
+
 def shoot(sensor: Sensor, scene: Planes, ratio: float, *, dark: bool = False, known: bool = False) -> Shot:
     """Return a shot of linear sRGB [3, H, W], less a dark frame if wanted, its noise level told or not."""
     camera = VirtualCamera(dataclasses.replace(sensor, size=scene.shape[1:]))
@@ -98,20 +109,20 @@ def shoot(sensor: Sensor, scene: Planes, ratio: float, *, dark: bool = False, kn
 
 
 def sound_pixels(camera: VirtualCamera, frame: Frame) -> NDArray[np.bool_]:
-    """Return which pixels [4, H, W] of a frame are neither hot nor of telegraph noise."""
+    """Return which pixels [C, H, W] of a frame are neither hot nor of telegraph noise."""
     sound = np.ones_like(frame.mosaic, dtype=np.bool_)
     for defects in (camera.unit.hot_pixels, camera.unit.telegraph_pixels):
         sound[defects.rows, defects.columns] = False
     top, left, bottom, right = frame.area
-    return pack(sound[top:bottom, left:right], (2, 2))
+    return pack(sound[top:bottom, left:right], frame.cfa.shape)
 
 
-def print_quality(denoisers: list[str], *, dark: bool) -> None:
+def print_quality(denoisers: list[str], *, dark: bool, cfa: CfaName) -> None:
     """Print PSNR per camera and ratio, and by how much each denoiser moves the mean of a plane."""
     titles = " ".join(f"{Path(name).stem:>10} {'shift':>7} {'sound':>7}" for name in denoisers)
     print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {'Gaussian':>9} {titles}   dB, %")
     for name, ratio in itertools.product(CAMERAS, RATIOS):
-        sensor = SENSORS[name]
+        sensor = sensor_of(name, cfa)
         shot = shoot(sensor, dead_leaves(sensor.size, seed=SCENE), ratio, dark=dark)
         smooth = max(psnr(gaussian_filter(shot.noisy, (0, w, w)), shot.clean, ratio) for w in WIDTHS)
         row = f"{name:10} {ratio:6g} {psnr(shot.noisy, shot.clean, ratio):8.2f} {smooth:9.2f}"
@@ -179,9 +190,9 @@ def print_anatomy(denoisers: list[str], *, dark: bool) -> None:
             print(f"{name:10} {ratio:6g} {Path(denoiser).stem:>12} {shares}", flush=True)
 
 
-def large_frame(megapixels: float) -> Frame:
+def large_frame(megapixels: float, cfa: CfaName = "bayer") -> Frame:
     """Return a noisy frame, a scene of leaves repeated to the size."""
-    camera = VirtualCamera(SENSORS["mild"])
+    camera = VirtualCamera(sensor_of("mild", cfa))
     frame = camera.shoot(camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed=SCENE)), ratio=30)
     height = round((megapixels * 1e6 / 1.5) ** 0.5 / 2) * 2
     width = round(height * 1.5 / 2) * 2
@@ -189,9 +200,9 @@ def large_frame(megapixels: float) -> Frame:
     return dataclasses.replace(frame, mosaic=np.tile(frame.mosaic, (rows, columns))[:height, :width].copy())
 
 
-def print_cost(megapixels: float, denoiser: str) -> None:
+def print_cost(megapixels: float, denoiser: str, cfa: CfaName) -> None:
     """Print CPU seconds and memory of a whole frame, compiling left out."""
-    frame = large_frame(megapixels)
+    frame = large_frame(megapixels, cfa)
     denoise_frame(frame.crop((0, 0, 64, 64)), denoiser=denoiser)
     start = time.process_time()
     denoise_frame(frame, denoiser=denoiser)
@@ -211,6 +222,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=24.0, help="of the frame that is timed; 0: none")
     parser.add_argument("--anatomy", action="store_true", help="what the error that is left is made of")
     parser.add_argument("--dark", action="store_true", help="subtract a dark frame first")
+    parser.add_argument("--cfa", choices=list(NAMED), default="bayer", help="colour filter array")
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="scenes instead of leaves")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of the photographs")
     parser.add_argument("--known", action="store_true", help="tell the noise level of photographs")
@@ -224,8 +236,8 @@ def main() -> None:
         print_anatomy(denoisers, dark=arguments.dark)
     else:
         if arguments.megapixels:
-            print_cost(arguments.megapixels, denoisers[-1])
-        print_quality(denoisers, dark=arguments.dark)
+            print_cost(arguments.megapixels, denoisers[-1], arguments.cfa)
+        print_quality(denoisers, dark=arguments.dark, cfa=arguments.cfa)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import torch
 from denoise import large_frame
 from PIL import Image
 
+from synthnoise.colour_filter_arrays import NAMED
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.weights import load_weights
 from synthnoise.denoising.networks import load_denoiser
@@ -80,10 +81,11 @@ def print_costs(names: list[str]) -> None:
         path = bundled_weights(name) or Path(name)
         network, record = load_weights(path)
         network.to(memory_format=torch.channels_last)
-        planes = torch.rand(1, record.channels, EDGE, EDGE)
+        edge = EDGE if record.channels <= 4 else EDGE // 3
+        planes = torch.rand(1, record.channels, edge, edge)
         sigma = torch.full_like(planes[:, :1], 0.1)
         fast = load_denoiser(name, {}, "cpu").network
-        pixels = EDGE**2 * (record.channels if record.domain == "bayer" else 1) / 1e6
+        pixels = edge**2 * (record.channels if record.domain in NAMED else 1) / 1e6
         wide = planes.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             costs = [
@@ -107,10 +109,10 @@ def write_picture(path: Path, megapixels: float) -> None:
 def print_whole(name: str, megapixels: float, folder: Path) -> None:
     """Print what a file takes from its name to its result."""
     _, record = load_weights(bundled_weights(name) or Path(name))
-    suffix = ".dng" if record.domain == "bayer" else ".png"
+    suffix = ".dng" if record.domain in NAMED else ".png"
     source, target = folder / f"noisy{suffix}", folder / f"denoised{suffix}"
-    if record.domain == "bayer":
-        write_dng(source, large_frame(megapixels), overwrite=True)
+    if record.domain in NAMED:
+        write_dng(source, large_frame(megapixels, record.domain), overwrite=True)
     else:
         write_picture(source, megapixels)
     runs = []
