@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from networks import stirred
+from networks import SMALL_RECORD, stirred
 from torch.nn import functional
 
 from synthnoise import specs
@@ -26,8 +27,8 @@ from synthnoise.denoisers.weights import (
     load_weights,
     save_weights,
 )
-from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, UsageError
-from synthnoise.export import describe_onnx, export_darktable, export_onnx
+from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.export import describe_onnx, export_darktable, export_onnx, halve_weights
 from synthnoise.export.half_precision import in_half_precision
 from synthnoise.hookspecs import hookimpl
 from synthnoise.plugins import Plugins
@@ -295,6 +296,37 @@ def mixed(last: onnx.NodeProto) -> onnx.ModelProto:
     nodes = [helper.make_node("Conv", ["x", "kernel"], ["a"]), helper.make_node("Exp", ["a"], ["b"]), last]
     graph = helper.make_graph(nodes, "mixed", [image], [result], [kernel])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def test_weights_are_stored_in_half_precision(tmp_path: Path) -> None:
+    """A file of half the size, read back in single precision, that denoises as before within its promise."""
+    options = {"channels": 4, "depth": 6, "width": 24}
+    network = stirred(options)
+    record = dataclasses.replace(SMALL_RECORD, options=options)
+    whole, small = tmp_path / "whole.safetensors", tmp_path / "small.safetensors"
+    save_weights(whole, network, record)
+    summary = halve_weights(whole, small)
+    assert summary.size < 0.6 * whole.stat().st_size
+    read, small_record = load_weights(small)
+    assert small_record == record
+    noisy = torch.randn(1, 4, 24, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        difference = read(noisy, torch.ones_like(noisy[:, :1])) - network(
+            noisy, torch.ones_like(noisy[:, :1])
+        )
+    assert all(value.dtype == torch.float32 for value in read.parameters())
+    assert 0 < float(difference.abs().max()) < 10 * summary.max_error < 0.1
+    with pytest.raises(OutputExistsError):
+        halve_weights(whole, small)
+    with pytest.raises(UsageError, match="does not end in"):
+        halve_weights(whole, tmp_path / "x.onnx")
+    with torch.no_grad():
+        for value in network.parameters():
+            value.mul_(1e3)
+    save_weights(tmp_path / "wild.safetensors", network, record)
+    with pytest.raises(SynthnoiseError, match="in half precision it would differ"):
+        halve_weights(tmp_path / "wild.safetensors", tmp_path / "x.safetensors")
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 def test_operations_that_half_precision_has_no_room_for_are_computed_in_single() -> None:

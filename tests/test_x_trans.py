@@ -173,7 +173,6 @@ def test_other_mosaics_are_refused(weights: Path) -> None:
         denoise_frame(frame_of(planes + 600, quad), denoiser=str(weights), device="cpu")
 
 
-@pytest.mark.slow
 def test_the_onnx_file_gives_what_the_weights_give(weights: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     exported = export_onnx(weights, tmp_path / "x.onnx")

@@ -34,13 +34,21 @@ def export(
 ) -> None:
     """Write a denoiser as ONNX, checked against torch, with all that is needed to run it inside.
 
-    A name that ends in .dtmodel becomes a package for darktable, for networks for pictures.
+    A name that ends in .dtmodel becomes a package for darktable, for networks for pictures; with --half one
+    that ends in .safetensors the weights in a file of half the size.
     """
-    from synthnoise.export import export_darktable, export_onnx
+    from synthnoise.export import HalfSummary, OnnxSummary, export_darktable, export_onnx, halve_weights
 
     target = output or weights.with_suffix(".onnx")
     size = None if static is None else parse_size(static, "--static")
-    if target.suffix == ".dtmodel":
+    summary: OnnxSummary | HalfSummary
+    if half and target.suffix == ".safetensors":
+        if static is not None or sigma is not None:
+            raise UsageError(
+                f"{target}: weights have no size and no noise level", hint="those are of other files"
+            )
+        summary = halve_weights(weights, target, overwrite=overwrite)
+    elif target.suffix == ".dtmodel":
         if half:
             raise UsageError("darktable's packages are not made in half precision", hint="leave out --half")
         level = 15.0 if sigma is None else sigma

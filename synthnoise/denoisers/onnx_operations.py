@@ -189,6 +189,7 @@ OPERATIONS: dict[str, Callable[..., list[str]]] = {
     "aten.relu.default": _pointwise("Relu"),
     "aten.sigmoid.default": _pointwise("Sigmoid"),
     "aten.sqrt.default": _pointwise("Sqrt"),
+    "aten.neg.default": _pointwise("Neg"),
     "aten.add.Tensor": _pointwise("Add"),
     "aten.sub.Tensor": _pointwise("Sub"),
     "aten.mul.Tensor": _pointwise("Mul"),

@@ -27,7 +27,7 @@ from synthnoise.denoisers.reach import measured
 from synthnoise.denoisers.weights import WeightsRecord, content_hash
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
 from synthnoise.export.half_precision import in_half_precision
-from synthnoise.export.source import ONNX, Source, open_source
+from synthnoise.export.source import ONNX, Source, example_of, open_source
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
 
@@ -350,7 +350,7 @@ def _verify(
     names = [item.name for item in session.get_inputs()]
     worst = 0.0
     for shape in shapes:
-        noisy, sigma = _example(record, shape)
+        noisy, sigma = example_of(record, shape)
         with torch.no_grad():
             expected = network(noisy, sigma).numpy()
         feed = {k: v.numpy() for k, v in ((NOISY, noisy), (SIGMA, sigma)) if k in names}
@@ -375,16 +375,6 @@ def session_of(data: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-
-
-def _example(record: WeightsRecord, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
-    """Return a smooth image with noise of a level that differs by pixel, and that level."""
-    batch, height, width = shape
-    generator = torch.Generator().manual_seed(height * width)
-    sigma = torch.rand(batch, max(record.sigma_planes, 1), height, width, generator=generator)
-    sigma = record.noise_range[0] + sigma * (record.noise_range[1] - record.noise_range[0])
-    image = torch.linspace(0, 1, width).expand(batch, record.channels, height, width)
-    return image + sigma * torch.randn(image.shape, generator=generator), sigma
 
 
 def _difference(outputs: Sequence[NDArray[np.float32]], expected: NDArray[np.float32]) -> float:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.model_card import is_bundled, model_card
@@ -14,7 +15,7 @@ from synthnoise.denoisers.weights import WeightsRecord, load_weights
 from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.plugins import Plugins
 
-ONNX, DARKTABLE = ".onnx", ".dtmodel"
+ONNX, DARKTABLE, SAFETENSORS = ".onnx", ".dtmodel", ".safetensors"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,3 +75,13 @@ def open_source(
     network, record = load_weights(path, plugins=plugins)
     card = model_card(record, bundled=is_bundled(path), plugins=plugins)
     return Source(name=name, network=network, record=record, card=card)
+
+
+def example_of(record: WeightsRecord, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    """Return a smooth image with noise of a level that differs by pixel, and that level."""
+    batch, height, width = shape
+    generator = torch.Generator().manual_seed(height * width)
+    sigma = torch.rand(batch, max(record.sigma_planes, 1), height, width, generator=generator)
+    sigma = record.noise_range[0] + sigma * (record.noise_range[1] - record.noise_range[0])
+    image = torch.linspace(0, 1, width).expand(batch, record.channels, height, width)
+    return image + sigma * torch.randn(image.shape, generator=generator), sigma
