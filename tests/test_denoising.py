@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -154,6 +155,16 @@ def test_the_residual_is_that_of_the_frame():
     assert 0.3 < result.residual / left < 3
     (shot_left, _), *_ = result.frame.noise_profile
     assert 0 < shot_left < SHOT
+
+
+@pytest.mark.parametrize("changes", [{"luma": 0.3}, {"chroma": 0.2}, {"strength": 0.6}])
+def test_the_file_states_the_noise_that_is_left_in_each_colour(changes):
+    """Red and blue are mostly colour, green mostly brightness."""
+    result = denoise_frame(flat(0.2, (512, 512)), denoiser="patch-dct", **changes).frame
+    left = linear_planes(result).std((1, 2))
+    for plane, colour in enumerate((0, 1, 1, 2)):
+        shot, read = result.noise_profile[colour]
+        assert math.sqrt(0.2 * shot + read) == pytest.approx(left[plane], rel=0.1)
 
 
 ANY_CFA = {

@@ -14,7 +14,7 @@ from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.mosaic_planes import MosaicPlanes
 from synthnoise.denoising.noise_source import FrameNoise, NoisePairs, find_noise
 from synthnoise.denoising.profile_darks import ProfileDarks
-from synthnoise.denoising.residual import squares, transmitted
+from synthnoise.denoising.residual import noise_left, squares, transmitted
 from synthnoise.denoising.tile_pipeline import denoise_tiles
 from synthnoise.denoising.whole_numbers import whole_numbers
 from synthnoise.profiles.schema import CameraProfile
@@ -49,6 +49,8 @@ class DenoiseResult:
         What was taken out, and how that was known.
     residual
         Standard deviation of what is left of the noise in the median place, relative to what it was.
+    by_colour
+        The same for R, G, B, which differ where brightness and colour are denoised by different strengths.
     denoiser
         What took it out.
     remarks
@@ -60,6 +62,7 @@ class DenoiseResult:
     frame: Frame
     noise: FrameNoise
     residual: float
+    by_colour: tuple[float, ...]
     denoiser: str
     remarks: tuple[str, ...] = ()
     dark: DarkSubtraction | None = None
@@ -67,11 +70,13 @@ class DenoiseResult:
     @property
     def residual_profile(self) -> NoisePairs:
         """(S, O) of what noise is left, for the file's NoiseProfile tag."""
-        frame, share = self.frame, self.residual**2
-        rounding = 0.0
+        frame, rounding = self.frame, 0.0
         if np.issubdtype(frame.mosaic.dtype, np.integer):
             rounding = ROUNDING_VARIANCE / float(np.min(frame.white - frame.black)) ** 2
-        return tuple((max(s * share, FAINTEST_SHOT), o * share + rounding) for s, o in self.noise.pairs)
+        return tuple(
+            (max(s * share**2, FAINTEST_SHOT), o * share**2 + rounding)
+            for (s, o), share in zip(self.noise.pairs, self.by_colour, strict=True)
+        )
 
 
 def denoise_frame(
@@ -127,14 +132,20 @@ def denoise_frame(
     top, left, bottom, right = frame.area
     output = mosaic[top:bottom, left:right]
     denoise_tiles(source, output, denoiser, grid, (shot, read), progress)
-    left_over: list[float] = []
-    for square in squares(source.size):
-        planes = source.read(square)[None]
-        left_over += transmitted(lambda noisy: denoiser.denoised(noisy, shot, read), planes, shot, read)
+    residual, by_colour = noise_left(
+        [
+            transmitted(
+                lambda noisy: denoiser.denoised(noisy, shot, read), source.read(square)[None], shot, read
+            )
+            for square in squares(source.size)
+        ],
+        source.colours,
+    )
     result = DenoiseResult(
         dataclasses.replace(frame, mosaic=mosaic),
         noise,
-        min(float(np.median(left_over)), 1.0),
+        residual,
+        by_colour,
         denoiser.name,
         denoiser.remarks,
     )

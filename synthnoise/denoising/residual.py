@@ -9,7 +9,7 @@ Unser, "Monte-Carlo SURE", IEEE TIP 17(9), 2008, with the response in place of i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +39,8 @@ def squares(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     return [(top, left, top + height, left + width) for top in sorted(tops) for left in sorted(lefts)]
 
 
-def transmitted(
-    restore: Restore, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]
-) -> list[float]:
-    """Return the ratio of noise out to noise in, standard deviations, per flat block of planes [1, C, H, W].
+def transmitted(restore: Restore, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
+    """Return the ratio of noise out to noise in, variances, per flat block and plane [n, C] of [1, C, H, W].
 
     A block is flat where the restored planes vary less than the noise did; where there are few, the
     flattest count.
@@ -58,8 +56,28 @@ def transmitted(
     roughness = np.maximum(square - mean**2, 0) * PROBE**2 / np.maximum(noise, 1e-20)
     roughness = roughness.mean(1).ravel()
     limit = max(FLAT, float(np.quantile(roughness, FEWEST)))
-    share = np.sqrt(_block_means(response**2, edge).mean(1)).ravel()
-    return [float(value) for value in share[roughness <= limit]]
+    share = _block_means(response**2, edge)[0].reshape(shape[0], -1).T
+    return np.asarray(share[roughness <= limit])
+
+
+def noise_left(parts: Sequence[Array], colours: tuple[int, ...]) -> tuple[float, tuple[float, ...]]:
+    """Return the ratio of standard deviations in the median block, over all planes and for R, G, B.
+
+    Parameters
+    ----------
+    parts
+        Of :func:`transmitted`, at several places.
+    colours
+        Colour of each plane. What none has gets the ratio of all.
+    """
+    variances = np.concatenate(parts)
+
+    def median(planes: list[int]) -> float:
+        return min(float(np.median(np.sqrt(variances[:, planes].mean(1)))), 1.0)
+
+    every = list(range(len(colours)))
+    own = ([plane for plane in every if colours[plane] == colour] for colour in range(3))
+    return median(every), tuple(median(planes or every) for planes in own)
 
 
 def _block_means(values: Array, edge: int) -> NDArray[np.float32]:
