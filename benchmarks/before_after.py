@@ -58,9 +58,9 @@ def row(name: str, scene: NDArray[np.float32], ratio: float, window: tuple[slice
             note = f"{note}, {psnr(linear_planes(frame), clean, ratio):.1f} dB"
         return Panel(render(exposed(frame, ratio), tone=tone)[window], label, note)
 
-    prepared = RawOutput().prepared(noisy)
+    dtype = RawOutput().dtype(noisy)
     denoised = [
-        panel(denoise_frame(prepared, denoiser=denoiser).frame, denoiser, note)
+        panel(denoise_frame(noisy, denoiser=denoiser, dtype=dtype).frame, denoiser, note)
         for denoiser, note in DENOISERS.items()
     ]
     panels = [panel(noisy, "before", "as shot"), *denoised, panel(truth, "the truth", "no noise")]

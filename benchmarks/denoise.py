@@ -77,7 +77,9 @@ class Shot:
 
     def restored(self, denoiser: str) -> Planes:
         """Return the linear planes that a denoiser makes of it."""
-        return linear_planes(denoise_frame(RawOutput().prepared(self.frame), denoiser=denoiser).frame)
+        return linear_planes(
+            denoise_frame(self.frame, denoiser=denoiser, dtype=RawOutput().dtype(self.frame)).frame
+        )
 
     def shifts(self, restored: Planes) -> tuple[float, float]:
         """Return the largest change in percent of a plane's mean: of all pixels, and of the sound ones."""

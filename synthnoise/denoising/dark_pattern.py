@@ -24,17 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from synthnoise.denoising.dark_regression import (
+    AMPLITUDES,
+    add_detail,
+    flat_places,
+    leaking_part,
+    line_slopes,
+    pixel_slopes,
+)
 from synthnoise.denoising.dark_shading import HOT, Plane, slow_part
 from synthnoise.errors import InputError
 from synthnoise.raw.frame import Frame
 
-AMPLITUDES = (0.0, 1.5, 2.5, 3.5, 5.0)
-"""Robust standard deviations of a dark between which pixels have their own slope: the few that stand out
-are mostly fixed, the many that do not mostly noise."""
-LEAKS = (0.0, 2 * HOT, 4 * HOT, 8 * HOT)
-"""The same for hot pixels that are not replaced: the tails of noise are among the least of them."""
-SURE = 3.0
-"""Standard errors that a slope must have to be believed."""
 EXPOSURES_APART = 0.1
 """Relative difference of two exposure times that still count as equal."""
 SHORT = 1 / 60
@@ -77,11 +78,11 @@ class DarkSubtraction:
     left: str = ""
 
     def __str__(self) -> str:
-        level = "" if self.left else f"offset {self.offset:+.2f} DN, shading {self.shading:.2f} DN, "
+        level = "" if self.left else f"offset {self.offset:+.2f}, shading {self.shading:.2f}, "
         rest = f"; not offset and shading, {self.left}" if self.left else ""
         return (
-            f"from {self.origin}: {level}lines {self.lines:.2f} DN, pixels {self.pixels:.2f} DN,"
-            f" {self.hot} hot pixels replaced{rest}"
+            f"from {self.origin}: {level}lines {self.lines:.2f}, pixels {self.pixels:.2f} DN,"
+            f" {self.hot} hot pixels{rest}"
         )
 
 
@@ -187,7 +188,7 @@ def subtract_dark(
         pattern, hot, sums = _plane_pattern(active, without_light, i, j, level=not untold, warmth=warmth)
         plane = inside[i::h, j::w]
         shown = active.mosaic[i::h, j::w] < active.white
-        plane[shown] -= pattern[shown]
+        np.subtract(plane, pattern, out=plane, where=shown)
         _replace(plane, hot)
         parts.append((*sums, float(hot.sum())))
     offset, shading, lines, pixels, hot_pixels = np.mean(parts, 0).tolist()
@@ -238,34 +239,44 @@ def _plane_pattern(
     left; ``warmth`` is how hot pixels are in the photograph, relative to the dark: only those that stand out
     there too are to be replaced.
     """
-    light = _above_black(active, i, j)
-    dark = _above_black(without_light, i, j)
-    shading, hot, deviation = slow_part(dark)
-    detail = dark - shading
-    replaced = np.abs(detail) * np.float32(warmth) >= HOT * deviation
-    replaced &= hot
-    leaking = hot & ~replaced
-    leak, size = detail[leaking], np.abs(detail[leaking]) / deviation[leaking]
-    detail[hot] = 0
     h, w = active.cfa.shape
-    even = _flat(light) & (active.mosaic[i::h, j::w] < active.white)
-    flat = even & ~hot
-    lines = np.zeros_like(dark)
-    for axis in (0, 1):
-        means = detail.mean(1 - axis, keepdims=True)
-        detail -= means
-        shared = means if level else means - ndimage.uniform_filter1d(means, SMOOTH, axis, mode="nearest")
-        lines += _line_slope(light, means, flat, axis) * shared
+    even = flat_places(_above_black(active, i, j))
+    even &= active.mosaic[i::h, j::w] < active.white
+    dark = _above_black(without_light, i, j)
+    pattern, hot, deviation = slow_part(dark)
+    detail = np.subtract(dark, pattern, out=dark)
+    replaced, leaking = hot.copy(), hot.copy()
+    replaced[hot] = np.abs(detail[hot]) * warmth >= HOT * deviation[hot]
+    leaking &= ~replaced
+    leak = detail[leaking]
     detail[hot] = 0
-    ours = _laplacian(light)
-    pixels = _pixel_part(ours, detail, flat, deviation)
-    pixels[leaking] = _by_size(ours[leaking], leak, leak, size, LEAKS, even[leaking])
+    rows, columns = _take_lines(detail)
+    detail[hot] = 0
+    light = _above_black(active, i, j)
+    flat = even & ~hot
+    shares = line_slopes(light, flat, rows, columns)
     if not level:
-        shading[:] = 0
-    sums = float(shading.mean()), float(shading.var()), float(lines.var()), float(pixels.var())
-    shading += lines
-    shading += pixels
-    return shading, replaced, sums
+        pattern[:] = 0
+        rows, columns = (
+            means - ndimage.uniform_filter1d(means, SMOOTH, mode="nearest") for means in (rows, columns)
+        )
+    mean, shading = float(pattern.mean()), float(pattern.var())
+    rows, columns = shares[0] * rows, shares[1] * columns
+    pattern += rows[:, None]
+    pattern += columns
+    slopes = pixel_slopes(light, detail, flat, deviation)
+    pixels = add_detail(pattern, detail, deviation, slopes, AMPLITUDES)
+    pattern[leaking] += leaking_part(light, even, leaking, leak, deviation[leaking])
+    return pattern, replaced, (mean, shading, float(rows.var() + columns.var()), pixels)
+
+
+def _take_lines(detail: Plane) -> tuple[Plane, Plane]:
+    """Return the means of rows and then of columns of a plane, float32 [H] and [W], taken off it in place."""
+    rows = detail.mean(1)
+    detail -= rows[:, None]
+    columns = detail.mean(0)
+    detail -= columns
+    return rows, columns
 
 
 def _above_black(frame: Frame, i: int, j: int) -> Plane:
@@ -278,73 +289,6 @@ def _above_black(frame: Frame, i: int, j: int) -> Plane:
     if frame.black_columns is not None:
         plane -= frame.black_columns[j::w].astype(np.float32)
     return plane
-
-
-def _flat(light: Plane) -> NDArray[np.bool_]:
-    """Return where a photograph changes least, half of all pixels; judged without the pixel itself."""
-    rough = np.abs(np.roll(light, 1, 0) - np.roll(light, -1, 0))
-    rough += np.abs(np.roll(light, 1, 1) - np.roll(light, -1, 1))
-    found: NDArray[np.bool_] = rough <= np.median(rough[::3, ::3])
-    found[[0, -1]] = found[:, [0, -1]] = False
-    return found
-
-
-def _line_slope(light: Plane, means: Plane, flat: NDArray[np.bool_], axis: int) -> float:
-    """Return which share of a dark's line means is in the photograph too; 0 where that is not sure."""
-    apart = _second_difference(light, axis)
-    counts = flat.sum(1 - axis)
-    ours = np.where(flat, apart, 0).sum(1 - axis, dtype=np.float64) / np.maximum(counts, 1)
-    theirs = _second_difference(means, axis).reshape(-1).astype(np.float64)
-    return _slope(ours, theirs, counts.astype(np.float64))
-
-
-def _pixel_part(ours: Plane, detail: Plane, flat: NDArray[np.bool_], deviation: Plane) -> Plane:
-    """Return a dark's detail as far as the photograph has it too, by how much a pixel stands out.
-
-    ``ours`` is the Laplacian of the photograph.
-    """
-    return _by_size(ours, _laplacian(detail), detail, np.abs(detail) / deviation, AMPLITUDES, flat)
-
-
-def _by_size(
-    ours: Plane, theirs: Plane, values: Plane, size: Plane, edges: tuple[float, ...], used: NDArray[np.bool_]
-) -> Plane:
-    """Return values times the slope of ``ours`` on ``theirs``, for each class of sizes its own."""
-    kept = np.zeros_like(values)
-    for low, high in zip(edges, (*edges[1:], np.inf), strict=True):
-        here = (size >= low) & (size < high)
-        told = here & used
-        kept[here] = np.float32(_slope(ours[told], theirs[told])) * values[here]
-    return kept
-
-
-def _slope(ours: NDArray[Any], theirs: NDArray[Any], weight: NDArray[Any] | float = 1.0) -> float:
-    """Return the regression of the photograph on the dark, between 0 and 1; 0 where it is not sure.
-
-    Its standard error is that of White (1980), as the photograph's noise is not the same everywhere.
-    """
-    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
-    total = float((weight * theirs**2).sum())
-    if total <= 0:
-        return 0.0
-    slope = float((weight * ours * theirs).sum()) / total
-    error = float(np.sqrt(((weight * (ours - slope * theirs) * theirs) ** 2).sum())) / total
-    return min(slope, 1.0) if slope > SURE * error else 0.0
-
-
-def _second_difference(values: Plane, axis: int) -> Plane:
-    """Return each value less the mean of its two neighbours; 0 at the ends."""
-    around = (np.roll(values, 1, axis) + np.roll(values, -1, axis)) / 2
-    apart = np.asarray(values - around, np.float32)
-    ends = (slice(None),) * axis + ([0, -1],)
-    apart[ends] = 0
-    return apart
-
-
-def _laplacian(values: Plane) -> Plane:
-    """Return each value less the mean of its four neighbours, which wrap around at the ends."""
-    total = sum(np.roll(values, shift, axis) for axis in (0, 1) for shift in (1, -1))
-    return np.asarray(values - total / 4, np.float32)
 
 
 def _replace(plane: Plane, defects: NDArray[np.bool_]) -> None:

@@ -16,7 +16,7 @@ from synthnoise.denoising.noise_source import FrameNoise, NoisePairs, find_noise
 from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.denoising.residual import noise_left, squares, transmitted
 from synthnoise.denoising.tile_pipeline import denoise_tiles
-from synthnoise.denoising.whole_numbers import whole_numbers
+from synthnoise.denoising.whole_numbers import LARGEST
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
@@ -80,7 +80,12 @@ class DenoiseResult:
 
 
 def denoise_frame(
-    frame: Frame, settings: Settings | None = None, *, progress: Progress = SILENT, **changes: Any
+    frame: Frame,
+    settings: Settings | None = None,
+    *,
+    dtype: type[np.uint16 | np.float32] | None = None,
+    progress: Progress = SILENT,
+    **changes: Any,
 ) -> DenoiseResult:
     """Return a frame with its noise taken out of the active area.
 
@@ -96,6 +101,9 @@ def denoise_frame(
         A frame of any colour filter array of red, green and blue, or of none.
     settings, changes
         How to denoise: ``denoise_frame(frame, strength=0.5)`` is ``Settings(strength=0.5)``.
+    dtype
+        Of the result's mosaic; None for that of the frame. To uint16 it is rounded up as often as
+        the fraction says.
 
     Raises
     ------
@@ -109,7 +117,7 @@ def denoise_frame(
         settings = dataclasses.replace(settings, profile=load_profile(settings.profile))
     profile = settings.profile if isinstance(settings.profile, CameraProfile) else None
     if profile is not None and settings.profile_dark:
-        return _behind_dark(frame, settings, profile, progress)
+        return _behind_dark(frame, settings, profile, dtype, progress)
     source = MosaicPlanes(frame)
     ordinary = frame.is_linear or source.period in ((1, 1), (2, 2))
     denoiser = Denoiser(
@@ -128,7 +136,10 @@ def denoise_frame(
         area = area * 4 // max(len(source.colours), 4)
     grid = denoiser.tiles(source.size, edge // max(source.period), area=area, levelled=False)
     progress.start(frame.path.name if frame.path else "denoising", len(grid))
-    mosaic = frame.mosaic.copy()
+    mosaic = np.empty(frame.mosaic.shape, dtype or frame.mosaic.dtype)
+    np.clip(
+        frame.mosaic, *((0, LARGEST) if dtype is np.uint16 else (None, None)), out=mosaic, casting="unsafe"
+    )
     top, left, bottom, right = frame.area
     output = mosaic[top:bottom, left:right]
     denoise_tiles(source, output, denoiser, grid, (shot, read), progress)
@@ -155,13 +166,17 @@ def denoise_frame(
 
 
 def _behind_dark(
-    frame: Frame, settings: Settings, profile: CameraProfile, progress: Progress
+    frame: Frame,
+    settings: Settings,
+    profile: CameraProfile,
+    dtype: type[np.uint16 | np.float32] | None,
+    progress: Progress,
 ) -> DenoiseResult:
     """Return a frame denoised, less what it shares with a dark of the profile; whole numbers stay such."""
     clean = ProfileDarks(profile, settings.iso).subtract(frame)
-    result = denoise_frame(clean.frame, settings, profile_dark=False, progress=progress)
-    if clean.dark is not None and np.issubdtype(frame.mosaic.dtype, np.integer):
-        result = dataclasses.replace(result, frame=whole_numbers(result.frame))
+    whole = np.issubdtype(frame.mosaic.dtype, np.integer)
+    dtype = dtype or (np.uint16 if whole else np.float32)
+    result = denoise_frame(clean.frame, settings, dtype=dtype, profile_dark=False, progress=progress)
     remarks = (*result.remarks, *([clean.unused] if clean.unused else []))
     return dataclasses.replace(result, dark=clean.dark, remarks=remarks)
 

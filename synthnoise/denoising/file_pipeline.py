@@ -180,7 +180,7 @@ class FileWork:
         output = RawOutput(
             format=batch.format or "dng", bits=batch.bits, strength=strength, overwrite=overwrite
         )
-        whole = np.issubdtype(frame.mosaic.dtype, np.integer)
+        whole, dtype = np.issubdtype(frame.mosaic.dtype, np.integer), output.dtype(frame)
         # Of what is made of the frame, only the last is needed.
         self._source = None
         clean = self._behind_dark(frame)
@@ -190,8 +190,7 @@ class FileWork:
             picture, result = preview(frame, self.settings)
             store = functools.partial(write_png, target, picture, overwrite)
         else:
-            frame = output.prepared(frame)
-            result = denoise_frame(frame, self.settings, profile_dark=False, progress=progress)
+            result = denoise_frame(frame, self.settings, dtype=dtype, profile_dark=False, progress=progress)
             store = functools.partial(_write_frame, output, path, target, result, whole=whole)
         return store, _outcome(path, target, result, clean, advice)
 

@@ -14,6 +14,9 @@ from synthnoise.profiles.store import kept_dark
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.reading import read_frame
 
+LARGE = 32_000_000
+"""Pixels from which a dark is not kept for the next frame, which needs the memory."""
+
 
 @dataclass(frozen=True)
 class Subtracted:
@@ -37,7 +40,7 @@ class Subtracted:
 class ProfileDarks:
     """The dark frames of a profile. One is read when a frame needs it, and kept until another is needed.
 
-    Threads may share it.
+    Threads may share it. Dark frames larger than ``LARGE`` are read again for each frame.
 
     Parameters
     ----------
@@ -80,6 +83,8 @@ class ProfileDarks:
                 self._last = None
                 self._last = iso, self._read(iso)
             found = self._last[1]
+            if isinstance(found, MeanDark) and found.frame.mosaic.size > LARGE:
+                self._last = None
         if isinstance(found, InputError):
             raise InputError(found.message, hint=found.hint)
         return found

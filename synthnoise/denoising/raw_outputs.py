@@ -47,13 +47,11 @@ class RawOutput:
     strength: float = 1.0
     overwrite: bool = False
 
-    def prepared(self, frame: Frame) -> Frame:
-        """Return a frame to be denoised, float32 where its result should not be rounded to whole DN."""
-        if not np.issubdtype(frame.mosaic.dtype, np.integer):
-            return frame
-        if self.format == "dng" and self.bits is None and frame.white > SHALLOW:
-            return frame
-        return dataclasses.replace(frame, mosaic=frame.mosaic.astype(np.float32))
+    def dtype(self, frame: Frame) -> type[np.uint16 | np.float32]:
+        """Return the type of a frame's result: float32 where it should not be rounded to whole DN yet."""
+        whole = np.issubdtype(frame.mosaic.dtype, np.integer)
+        deep = self.format == "dng" and self.bits is None and frame.white > SHALLOW
+        return np.uint16 if whole and deep else np.float32
 
     def finished(self, result: DenoiseResult, source: Path) -> DenoiseResult:
         """Return the result of a file of whole numbers as its DNG will hold it."""
