@@ -37,9 +37,11 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("channels", "stabilised"), [(4, True), (3, False)])
+@pytest.mark.parametrize(
+    ("channels", "stabilised", "shot"), [(4, True, SHOT), (4, True, 0.0), (3, False, 0.0)]
+)
 def test_the_script_computes_what_denoise_does(
-    script: Path, tmp_path: Path, channels: int, stabilised: bool
+    script: Path, tmp_path: Path, channels: int, stabilised: bool, shot: float
 ) -> None:
     values: dict[str, Any] = {"channels": channels, "widths": [4, 8], "blocks": 1, "residual": True}
     record = WeightsRecord(
@@ -57,7 +59,6 @@ def test_the_script_computes_what_denoise_does(
     noisy = torch.rand(1, channels, 75, 90, generator=torch.Generator().manual_seed(3))
     noisy[..., :20] *= 0.01  # deep shadows, some of them below black
     noisy[..., :10] -= 0.01
-    shot = SHOT if stabilised else 0.0
     np.save(tmp_path / "noisy.npy", noisy[0].numpy())
     arguments = ["net.onnx", "noisy.npy", "denoised.npy", str(shot), str(READ)]
     subprocess.run([sys.executable, str(script), *arguments], cwd=tmp_path, check=True)
