@@ -115,6 +115,22 @@ def test_an_existing_profile_is_kept_unless_told_otherwise(files, calibrated, tm
     assert list(again.profile.isos) == [3200.0]
 
 
+def test_isos_of_other_levels_are_merged_as_if_calibrated_at_once(tmp_path):
+    """Cameras state black levels a DN apart at different ISOs, and some another white."""
+    one = list(shots(3200))
+    two = [
+        replace(frame, mosaic=frame.mosaic + np.uint16(1), black=frame.black + 1, white=15000.0)
+        for frame in shots(6400)
+    ]
+    at_once = calibrate([one[0], two[0]], [one[1], two[1]]).profile
+    calibrate(one[:1], one[1:], output=tmp_path / "p")
+    merged = calibrate(two[:1], two[1:], output=tmp_path / "p", merge=True).profile
+    assert (merged.black, merged.white) == (at_once.black, at_once.white) == ((512.0,) * 4, 16383.0)
+    for iso, noise in at_once.isos.items():
+        for name in ("gain", "offset", "read_noise", "shot", "shot_se", "read", "read_se"):
+            assert getattr(merged.isos[iso], name) == pytest.approx(getattr(noise, name), rel=1e-9), name
+
+
 def test_several_darks_are_split_into_fixed_and_temporal():
     device = VirtualCamera(SENSOR)
     result = calibrate([device.dark(i) for i in range(3)], [shots(6400)[1]])

@@ -160,6 +160,8 @@ def test_merging_adds_isos_of_the_same_camera(tmp_path):
     assert load_profile(tmp_path).isos[1600.0].row_noise == 9.0
     with pytest.raises(UsageError, match="ILCE-7SM2"):
         save_profile(camera(200.0, model="ILCE-7M4"), tmp_path, merge=True)
+    with pytest.raises(UsageError, match="bit depth"):
+        save_profile(camera(200.0, black=(128.0,) * 4, white=4095.0), tmp_path, merge=True)
 
 
 def test_a_profile_that_cannot_be_written_leaves_no_profile(tmp_path):

@@ -18,6 +18,7 @@ from synthnoise.files import atomic_write, existing_file, sha256, write_bytes
 from synthnoise.profiles.arrays import encode_arrays, read_arrays
 from synthnoise.profiles.description import describe_profile
 from synthnoise.profiles.document import ArrayFile, from_document, to_document
+from synthnoise.profiles.full_scale import same_depth, with_levels_of
 from synthnoise.profiles.interpolation import noise_at
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 from synthnoise.profiles.toml_table import TomlTable
@@ -93,11 +94,12 @@ def save_profile(
 
 
 def _merged(there: CameraProfile, new: CameraProfile, *, overwrite: bool) -> CameraProfile:
-    if (there.name, there.cfa, there.black, there.white) != (new.name, new.cfa, new.black, new.white):
+    if (there.name, there.cfa) != (new.name, new.cfa) or not same_depth(there, new):
         raise UsageError(
-            f"{there.folder} holds {there.name}, which differs from {new.name} in name, CFA, black or white",
+            f"{there.folder} holds {there.name}, which differs from {new.name} in name, CFA or bit depth",
             hint="choose another folder",
         )
+    new = with_levels_of(new, there)
     shared = sorted(there.isos.keys() & new.isos.keys())
     if shared and not overwrite:
         isos = ", ".join(f"{iso:g}" for iso in shared)
