@@ -342,6 +342,18 @@ def test_noise_on_noise_moves_no_level_and_is_as_strong_as_stated(tmp_path, own,
     assert not outcome.remarks
 
 
+def test_a_file_states_the_camera_that_was_drawn_for_it(tmp_path):
+    """The bodies of eld are up to 4 times as noisy as others of them."""
+    paths = [tmp_path / f"{number}.dng" for number in range(4)]
+    for path in paths:
+        write_dng(path, clean_frame(RGGB, border=0, value=8000, white=16383.0))
+    for outcome in add_noise_files(paths, settings=Settings(model="eld", options={"body": "any"})):
+        noisy = read_frame(outcome.output)
+        shot, read = noisy.noise_profile[1]
+        x = 7900 / 16283
+        assert_variance(linear_planes(noisy), shot * x + read, detects=0.05)
+
+
 def test_noise_that_a_file_cannot_hold_is_told(tmp_path):
     save_profile(camera(iso_noise(read=((7 / 15871) ** 2,) * 3)), tmp_path / "profile")
     write_dng(tmp_path / "dark.dng", clean_frame(RGGB, value=110, border=0, white=16383.0))

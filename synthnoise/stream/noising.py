@@ -215,6 +215,11 @@ class _Noise:
             self._parameters[cfa] = self.model.parameters(profile, self.settings.iso)
         return self._parameters[cfa]
 
+    def _drawn(self, cfa: Cfa, rng: Rng) -> Any:
+        """Return the parameters of one file: some models draw a camera for each."""
+        per_image = getattr(self.model, "per_image", None)
+        return per_image(self.parameters(cfa), rng) if per_image else self.parameters(cfa)
+
     def add(self, source: Path, target: Path, *, overwrite: bool) -> tuple[str, ...]:
         """Write a noisy version of one file; return what the user should know of it."""
         digest = hashlib.sha256(source.name.encode()).digest()
@@ -234,11 +239,11 @@ class _Noise:
         if len(picture) != sum(map(len, cfa)):
             raise InputError(f"an array of {len(picture)} planes is neither RGB nor a mosaic of the camera")
         whole = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else None
-        encoded = whole is not None and not self.rendered
+        encoded, parameters = whole is not None and not self.rendered, self._drawn(cfa, rng)
         for rows in _bands(picture.shape[0] * picture.shape[2], picture.shape[1]):
             band = torch.from_numpy(picture[None, :, rows].astype(np.float32)) / (whole or 1)
             light = decode_srgb(band) if encoded else band
-            light = self._expose(light, self.parameters(cfa), rng.cropped(rows.start, 0))
+            light = self._expose(light, parameters, rng.cropped(rows.start, 0))
             band = encode_srgb(light.clamp(0, 1)) if encoded else light
             if whole is not None:
                 band = (band.clamp(0, 1) * whole).round()
@@ -250,7 +255,7 @@ class _Noise:
         top, left, bottom, right = frame.area
         active = frame.active()
         cfa: Cfa = tuple(tuple(int(colour) for colour in row) for row in active.cfa)
-        parameters = self.parameters(cfa)
+        drawn = parameters = self._drawn(cfa, rng)
         # At a ratio the readout's own rounding is multiplied, and next to it that of the file is nothing.
         if self.settings.ratio == 1 and (round_later := getattr(self.model, "before_rounding", None)):
             parameters = round_later(parameters)
@@ -273,7 +278,7 @@ class _Noise:
             lost += int(np.count_nonzero(codes <= -0.5))
             inside = mosaic[top + first : top + last, left : left + columns]
             inside[:] = np.rint(np.clip(codes, 0, band.white))
-        stated = [(s / unit, o / unit**2) for s, o in self._noise_profile(cfa)]
+        stated = [(s / unit, o / unit**2) for s, o in self._noise_profile(cfa, drawn)]
         if frame.noise_profile:
             stated = [
                 (s + own[0], o + own[1]) for (s, o), own in zip(stated, frame.noise_profile, strict=True)
@@ -294,11 +299,11 @@ class _Noise:
     def _expose(self, light: Tensor, parameters: Any, rng: Rng) -> Tensor:
         return self.model.sample(light / self.settings.ratio, parameters, rng) * self.settings.ratio
 
-    def _noise_profile(self, cfa: Cfa) -> list[tuple[float, float]]:
+    def _noise_profile(self, cfa: Cfa, parameters: Any) -> list[tuple[float, float]]:
         """Return (S, O) of red, green and blue, in the unit of the profile, of the noise that is added."""
         colours = [colour for row in cfa for colour in row]
         ends = torch.tensor([[0.0], [1.0]]).expand(1, len(colours), 2, 1)
-        black, white = self.model.variance(ends, self.parameters(cfa))[0, :, :, 0].double().T
+        black, white = self.model.variance(ends, parameters)[0, :, :, 0].double().T
         profile = self.profile and rearranged(self.profile, cfa)
         own = stated_read(self.record, profile, (self.settings.iso,))
         dark = torch.tensor(own[0]).double() if own else black
