@@ -181,16 +181,11 @@ def subtract_dark(
     h, w = active.cfa.shape
     output = frame.mosaic.astype(np.float32)
     top, left, bottom, right = frame.area
-    inside = output[top:bottom, left:right]
-    parts = []
-    for position in range(h * w):
-        i, j = divmod(position, w)
-        pattern, hot, sums = _plane_pattern(active, without_light, i, j, level=not untold, warmth=warmth)
-        plane = inside[i::h, j::w]
-        shown = active.mosaic[i::h, j::w] < active.white
-        np.subtract(plane, pattern, out=plane, where=shown)
-        _replace(plane, hot)
-        parts.append((*sums, float(hot.sum())))
+    parts = [
+        _clean_plane(output[top:bottom, left:right], active, without_light, *divmod(position, w),
+                     level=not untold, warmth=warmth)
+        for position in range(h * w)
+    ]  # fmt: skip
     offset, shading, lines, pixels, hot_pixels = np.mean(parts, 0).tolist()
     summary = DarkSubtraction(
         frames=dark.count,
@@ -230,6 +225,25 @@ def _other_exposure(dark: float | None, photograph: float | None) -> str:
     return f"as the exposure time of the {'photograph' if dark else 'dark'} is not known"
 
 
+def _clean_plane(
+    inside: NDArray[np.float32],
+    active: Frame,
+    without_light: Frame,
+    i: int,
+    j: int,
+    *,
+    level: bool,
+    warmth: float,
+) -> tuple[float, ...]:
+    """Take the pattern off one position of the CFA, in place; return what of it, and hot pixels."""
+    pattern, hot, sums = _plane_pattern(active, without_light, i, j, level=level, warmth=warmth)
+    h, w = active.cfa.shape
+    plane = inside[i::h, j::w]
+    np.subtract(plane, pattern, out=plane, where=active.mosaic[i::h, j::w] < active.white)
+    _replace(plane, hot)
+    return (*sums, float(hot.sum()))
+
+
 def _plane_pattern(
     active: Frame, without_light: Frame, i: int, j: int, *, level: bool, warmth: float
 ) -> tuple[Plane, NDArray[np.bool_], tuple[float, float, float, float]]:
@@ -246,14 +260,14 @@ def _plane_pattern(
     pattern, hot, deviation = slow_part(dark)
     detail = np.subtract(dark, pattern, out=dark)
     replaced, leaking = hot.copy(), hot.copy()
-    replaced[hot] = np.abs(detail[hot]) * warmth >= HOT * deviation[hot]
+    replaced[hot] = np.abs(detail[hot]) * warmth >= HOT * deviation.of(hot)
     leaking &= ~replaced
     leak = detail[leaking]
     detail[hot] = 0
     rows, columns = _take_lines(detail)
     detail[hot] = 0
     light = _above_black(active, i, j)
-    flat = even & ~hot
+    flat = np.greater(even, hot)
     shares = line_slopes(light, flat, rows, columns)
     if not level:
         pattern[:] = 0
@@ -266,7 +280,7 @@ def _plane_pattern(
     pattern += columns
     slopes = pixel_slopes(light, detail, flat, deviation)
     pixels = add_detail(pattern, detail, deviation, slopes, AMPLITUDES)
-    pattern[leaking] += leaking_part(light, even, leaking, leak, deviation[leaking])
+    pattern[leaking] += leaking_part(light, even, leaking, leak, deviation.of(leaking))
     return pattern, replaced, (mean, shading, float(rows.var() + columns.var()), pixels)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.denoising.dark_shading import HOT, Mask, Plane
+from synthnoise.denoising.dark_shading import HOT, LocalDeviation, Mask, Plane
 from synthnoise.kernels import compiled
 
 Real = NDArray[np.float64]
@@ -47,7 +47,7 @@ def line_slopes(light: Plane, flat: Mask, rows: Plane, columns: Plane) -> tuple[
     return slopes[0], slopes[1]
 
 
-def pixel_slopes(light: Plane, detail: Plane, flat: Mask, deviation: Plane) -> Plane:
+def pixel_slopes(light: Plane, detail: Plane, flat: Mask, deviation: LocalDeviation) -> Plane:
     """Return the same of pixels, float32 [classes], by how much a pixel stands out: ``AMPLITUDES``."""
     sums = _class_sums(light, detail, flat, deviation, AMPLITUDES)
     return np.array([_slope(row) for row in sums.tolist()], np.float32)
@@ -76,13 +76,15 @@ def leaking_part(light: Plane, flat: Mask, leaking: Mask, excess: Plane, deviati
 
 
 @compiled
-def add_detail(pattern: Plane, detail: Plane, deviation: Plane, slopes: Plane, edges: Plane) -> float:
+def add_detail(
+    pattern: Plane, detail: Plane, deviation: LocalDeviation, slopes: Plane, edges: Plane
+) -> float:
     """Add detail times the slope of its class to a pattern, in place; return its variance."""
     height, width = pattern.shape
     total, squares = 0.0, 0.0
     for r in range(height):
         for c in range(width):
-            size = abs(detail[r, c]) / deviation[r, c]
+            size = abs(detail[r, c]) / deviation.blocks[deviation.rows[r], deviation.columns[c]]
             k = 0
             while k + 1 < len(edges) and size >= edges[k + 1]:
                 k += 1
@@ -141,7 +143,7 @@ def _line_sums(light: Plane, flat: Mask) -> tuple[tuple[Real, Real], tuple[Real,
 
 
 @compiled
-def _class_sums(light: Plane, detail: Plane, flat: Mask, deviation: Plane, edges: Plane) -> Real:
+def _class_sums(light: Plane, detail: Plane, flat: Mask, deviation: LocalDeviation, edges: Plane) -> Real:
     """Return what :func:`_slope` takes, [classes, 5], of the Laplacians in flat places."""
     height, width = light.shape
     sums = np.zeros((len(edges), 5))
@@ -149,7 +151,7 @@ def _class_sums(light: Plane, detail: Plane, flat: Mask, deviation: Plane, edges
         for c in range(1, width - 1):
             if not flat[r, c]:
                 continue
-            size = abs(detail[r, c]) / deviation[r, c]
+            size = abs(detail[r, c]) / deviation.blocks[deviation.rows[r], deviation.columns[c]]
             k = 0
             while k + 1 < len(edges) and size >= edges[k + 1]:
                 k += 1

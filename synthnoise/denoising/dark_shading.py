@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -29,17 +31,34 @@ SCALES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Standard deviations in blocks of the Gaussians between which slow variation is cut into bands."""
 
 
-def slow_part(dark: Plane) -> tuple[Plane, Mask, Plane]:
-    """Return what varies slowly in a dark [H, W] as far as it is above noise, hot pixels, and the deviation.
+class LocalDeviation(NamedTuple):
+    """The robust standard deviation around each pixel: glow is noisier.
 
-    The deviation is the robust standard deviation around each pixel, float32 [H, W] like the first.
+    Attributes
+    ----------
+    blocks
+        Float32 [n, m] in DN.
+    rows, columns
+        In which block each row [H] and each column [W] of a plane is.
     """
+
+    blocks: Plane
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+    def of(self, pixels: Mask) -> Plane:
+        """Return the deviation of some pixels, float32 [count]."""
+        rows, columns = np.nonzero(pixels)
+        return self.blocks[self.rows[rows], self.columns[columns]]
+
+
+def slow_part(dark: Plane) -> tuple[Plane, Mask, LocalDeviation]:
+    """Return what varies slowly in a dark [H, W] where it is above noise, hot pixels, and the deviation."""
     kept, apart = np.ones(dark.shape, np.bool_), np.empty_like(dark)
     for _ in range(3):
         _distances(dark, _grid(dark, kept), *_places(dark.shape), apart)
         deviation = _local_deviation(apart)
-        apart /= HOT
-        np.less(apart, deviation, out=kept)
+        _within(apart, deviation, np.float32(HOT), kept)
     slow = _enlarged(_above_noise(_grid(dark, kept).astype(np.float64)), apart)
     return slow, np.logical_not(kept, out=kept), deviation
 
@@ -77,8 +96,8 @@ def _places(shape: tuple[int, ...]) -> tuple[Places, Places]:
     return found[0], found[1]
 
 
-def _local_deviation(apart: Plane) -> Plane:
-    """Return the robust standard deviation around each pixel, from distances, [H, W]: glow is noisier."""
+def _local_deviation(apart: Plane) -> LocalDeviation:
+    """Return the robust standard deviation of distances [H, W]."""
     rows, columns = (max(size // DEVIATION_BLOCK, 1) for size in apart.shape)
     tall, wide = apart.shape[0] // rows, apart.shape[1] // columns
     blocks = apart[: rows * tall, : columns * wide].reshape(rows, tall, columns, wide).swapaxes(1, 2)
@@ -87,8 +106,17 @@ def _local_deviation(apart: Plane) -> Plane:
     places = [np.minimum(np.arange(n) // size, count - 1)
               for n, size, count in zip(apart.shape, (tall, wide), (rows, columns), strict=True)]  # fmt: skip
     # Darks whose noise is below a step of the converter are mostly of one value.
-    deviation: Plane = np.maximum(grid, LEAST_DEVIATION).astype(np.float32)[places[0]][:, places[1]]
-    return deviation
+    return LocalDeviation(np.maximum(grid, LEAST_DEVIATION).astype(np.float32), places[0], places[1])
+
+
+@compiled
+def _within(apart: Plane, deviation: LocalDeviation, limit: np.float32, kept: Mask) -> None:
+    """Store which distances are less than some deviations."""
+    height, width = apart.shape
+    for r in range(height):
+        row = deviation.rows[r]
+        for c in range(width):
+            kept[r, c] = apart[r, c] < limit * deviation.blocks[row, deviation.columns[c]]
 
 
 def _enlarged(grid: NDArray[np.float64], out: Plane) -> Plane:

@@ -16,7 +16,6 @@ from synthnoise.denoising.noise_source import FrameNoise, NoisePairs, find_noise
 from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.denoising.residual import noise_left, squares, transmitted
 from synthnoise.denoising.tile_pipeline import denoise_tiles
-from synthnoise.denoising.whole_numbers import LARGEST
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
@@ -28,7 +27,9 @@ DEFAULT_TILE = 2048
 NETWORK_AREA = 1_250_000
 """Pixels of a plane with their context, for networks, whose features take 300 bytes for each ..."""
 LARGE_FRAME, LARGE_FRAME_AREA = 32_000_000, 900_000
-"""... and where the frame itself takes more of the memory."""
+"""... and where the frame itself takes more of the memory, ..."""
+LARGE_FLOAT_AREA = 800_000
+"""... or, in single precision, even more."""
 LARGE_TILE = 3072
 """The same where a repeat is large, and the context with it."""
 ROUNDING_VARIANCE = 1 / 6
@@ -132,14 +133,15 @@ def denoise_frame(
     edge = settings.tile or (DEFAULT_TILE if ordinary else LARGE_TILE)
     area = None
     if denoiser.record.trainable and settings.tile is None:
-        area = NETWORK_AREA if frame.mosaic.size <= LARGE_FRAME else LARGE_FRAME_AREA
+        area = NETWORK_AREA
+        if frame.mosaic.size > LARGE_FRAME:
+            area = LARGE_FRAME_AREA if frame.mosaic.dtype == np.uint16 else LARGE_FLOAT_AREA
         area = area * 4 // max(len(source.colours), 4)
     grid = denoiser.tiles(source.size, edge // max(source.period), area=area, levelled=False)
     progress.start(frame.path.name if frame.path else "denoising", len(grid))
     mosaic = np.empty(frame.mosaic.shape, dtype or frame.mosaic.dtype)
-    np.clip(
-        frame.mosaic, *((0, LARGEST) if dtype is np.uint16 else (None, None)), out=mosaic, casting="unsafe"
-    )
+    # Of this only masked borders stay, which are whole numbers.
+    np.maximum(frame.mosaic, 0 if dtype is np.uint16 else -np.inf, out=mosaic, casting="unsafe")
     top, left, bottom, right = frame.area
     output = mosaic[top:bottom, left:right]
     denoise_tiles(source, output, denoiser, grid, (shot, read), progress)
