@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from synthnoise.colour_filter_arrays import RGGB, Cfa
-from synthnoise.raw.dng import NoisePairs
 
 Content = Literal["scene", "srgb", "mosaic"]
 """``scene``: linear light [3, H, W] in [0, 1]. ``srgb``: sRGB [3, H, W], 1 is white, not clipped.
@@ -28,8 +27,6 @@ class Camera:
         DN per CFA position, row-major, or one for all.
     white
         DN.
-    noise_profile
-        (S, O) per colour R, G, B of the readout at this ISO, or None.
     """
 
     cfa: Cfa = RGGB
@@ -40,7 +37,6 @@ class Camera:
     iso: float | None = None
     as_shot_neutral: tuple[float, float, float] | None = None
     colour_matrix: tuple[tuple[float, float, float], ...] | None = None
-    noise_profile: NoisePairs | None = None
 
     @property
     def period(self) -> tuple[int, int]:

@@ -163,7 +163,6 @@ class Source:
             iso=noise.iso,
             as_shot_neutral=profile.as_shot_neutral,
             colour_matrix=profile.colour_matrix,
-            noise_profile=tuple(zip(noise.shot, noise.read, strict=True)),
         )
 
     def draw(self, indices: Sequence[int], device: torch.device) -> dict[str, Tensor]:
