@@ -19,6 +19,24 @@ RGGB = _parsed("RG", "GB")
 X_TRANS = _parsed("GBGGRG", "RGRBGB", "GBGGRG", "GRGGBG", "BGBRGR", "GRGGBG")
 """Fujifilm's. Cameras begin anywhere in it; all of its mirror images and rotations are among that."""
 
+def _blocks_of_x_trans() -> tuple[int, ...]:
+    order = []
+    for i in range(3):
+        for j in range(3):
+            for down in range(2):
+                for right in range(2):
+                    # Green is at the corners and in the middle, red and blue are between the corners.
+                    mirrored = (down + right) % 2 and (i + j) % 2
+                    row, column = (j, i) if mirrored else (i, j)
+                    order.append((3 * down + row) * 6 + 3 * right + column)
+    return tuple(order)
+
+
+X_TRANS_BLOCKS = _blocks_of_x_trans()
+"""For each pixel of a block of 3x3 in turn: which of the 36 positions are its in the four blocks of a repeat.
+Red and blue of the second and the third block are mirrored at the diagonal, which makes all blocks alike:
+nine planes of one colour each, whose pixels are three apart."""
+
 NAMED: dict[CfaName, Cfa] = {"bayer": RGGB, "x-trans": X_TRANS}
 """As networks want their planes, wherever a camera's own repeat begins."""
 

@@ -18,13 +18,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from synthnoise.colour_filter_arrays import X_TRANS_BLOCKS
 from synthnoise.denoisers import drunet
 from synthnoise.denoisers.convolutions import one_level
 
 PLANES = 36
 """Of the 6x6 repeat, row by row."""
-_EDGE, _BLOCKS = 3, 2
-"""Pixels along the edge of a block; blocks along the edge of the repeat."""
+_BLOCKS = 2
+"""Along the edge of the repeat."""
+_BACK = tuple(X_TRANS_BLOCKS.index(plane) for plane in range(PLANES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,27 +47,6 @@ class Options(drunet.Options):
     centred: bool = field(
         default=True, metadata={"help": "first kernels sum to zero: output shifts with input"}
     )
-
-
-def block_order() -> tuple[int, ...]:
-    """Return which of the 36 planes are, for each pixel of a block in turn, those of the four blocks.
-
-    Red and blue of the second and the third block are mirrored at the diagonal.
-    """
-    order = []
-    for i in range(_EDGE):
-        for j in range(_EDGE):
-            for down in range(_BLOCKS):
-                for right in range(_BLOCKS):
-                    # Green is at the corners and in the middle, red and blue are between the corners.
-                    mirrored = (down + right) % 2 and (i + j) % 2
-                    row, column = (j, i) if mirrored else (i, j)
-                    order.append((_EDGE * down + row) * _EDGE * _BLOCKS + _EDGE * right + column)
-    return tuple(order)
-
-
-_ORDER = block_order()
-_BACK = tuple(_ORDER.index(plane) for plane in range(PLANES))
 
 
 class XTransDRU(drunet.DRUNet):
@@ -95,7 +76,7 @@ class XTransDRU(drunet.DRUNet):
         level = one_level(sigma)
         maps = (torch.cat((level, level, level, level), 1), torch.cat((level, -level, -level, level), 1))
         found = self.found(
-            functional.pixel_shuffle(_picked(noisy, _ORDER), _BLOCKS),
+            functional.pixel_shuffle(_picked(noisy, X_TRANS_BLOCKS), _BLOCKS),
             functional.pixel_shuffle(torch.cat(maps, 1), _BLOCKS),
         )
         found = _picked(functional.pixel_unshuffle(found, _BLOCKS), _BACK)

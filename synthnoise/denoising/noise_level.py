@@ -18,14 +18,16 @@ it is noise that all of them show.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.raw.cfa import pack
+from synthnoise.colour_filter_arrays import X_TRANS, X_TRANS_BLOCKS, as_cfa, place_in
+from synthnoise.raw.cfa import pack, x_trans_blocks
 from synthnoise.raw.frame import BLUE, GREEN, RED, Frame
 
 Real = NDArray[np.float64]
@@ -137,8 +139,13 @@ def estimate_noise(frame: Frame) -> NoiseLevel:
     CPU-second for any frame.
     """
     active = frame.active()
+    place = place_in(as_cfa(active.cfa), X_TRANS)
+    if place is not None:
+        active = active.crop((*place, *active.mosaic.shape))
     colours = np.array([int(c) for c in active.cfa.reshape(-1)])
-    blocks = _blocks(active)
+    if place is not None:
+        colours = colours[list(X_TRANS_BLOCKS[:: len(colours) // 9])]
+    blocks = _blocks(active, len(colours))
     floor = float(1 / 12 / np.max(active.white - active.black) ** 2)
     shared, shared_error, scatter = (0.0, 1.0), (np.inf, np.inf), 0.0
     for _ in range(PASSES):
@@ -163,14 +170,14 @@ def estimate_noise(frame: Frame) -> NoiseLevel:
     return NoiseLevel(tuple(pairs), tuple(errors), texture, scatter, table)
 
 
-def _blocks(active: Frame) -> _Blocks:
-    """Return the statistics of blocks all over the frame."""
+def _blocks(active: Frame, planes: int) -> _Blocks:
+    """Return the statistics of blocks all over the frame, which is of so many planes."""
     cosines = np.cos((2 * np.arange(EDGE) + 1) * np.arange(EDGE)[:, None] * np.pi / (2 * EDGE)) / 2
     cosines[0] /= np.sqrt(2)
-    nothing = np.zeros((active.cfa.size, 0))
+    nothing = np.zeros((planes, 0))
     parts: list[tuple[NDArray[Any], ...]] = [(nothing, nothing, nothing, nothing.astype(bool), nothing)]
     for values, usable in _bands(active):
-        planes, rows, columns = values.shape
+        rows, columns = values.shape[1:]
         cut = values.reshape(planes, rows // EDGE, EDGE, columns // EDGE, EDGE).swapaxes(2, 3)
         cut = cut.reshape(planes, -1, EDGE, EDGE)
         coefficients = cosines @ cut @ cosines.T
@@ -216,7 +223,12 @@ def _texture(blocks: _Blocks, noise: Real) -> tuple[float, float]:
 
 def _bands(active: Frame) -> Iterator[tuple[Real, NDArray[np.bool_]]]:
     """Yield bands of whole blocks, normalised [planes, 8, columns], and where they are not clipped."""
-    h, w = active.cfa.shape
+    h, w = period = active.cfa.shape
+    separate: Callable[[NDArray[Any]], NDArray[Any]] = functools.partial(pack, period=period)
+    if active.cfa_name == "x-trans":
+        # The pixels of its blocks are half as far from each other as those of its repeat.
+        h, w = h // 2, w // 2
+        separate = _blocks_of_x_trans
     rows, columns = (active.mosaic.shape[0] // h // EDGE, active.mosaic.shape[1] // w // EDGE * EDGE)
     step = max(1, -(-rows * (columns // EDGE) // MOST_BLOCKS))
     for row in range(0, rows if columns else 0, step):
@@ -224,7 +236,12 @@ def _bands(active: Frame) -> Iterator[tuple[Real, NDArray[np.bool_]]]:
         source = active.mosaic[area[0] : area[2], : area[3]]
         black = active.black_map(area)
         usable = (source < active.white) & (source > 0)
-        yield pack((source - black) / (active.white - black), (h, w)), pack(usable, (h, w))
+        yield separate((source - black) / (active.white - black)), separate(usable)
+
+
+def _blocks_of_x_trans(mosaic: NDArray[Any]) -> NDArray[Any]:
+    """Return the planes of one colour each of a mosaic of whole repeats."""
+    return x_trans_blocks(pack(mosaic, (6, 6)))
 
 
 def _points(blocks: _Blocks, noise: Real, plane: int) -> list[tuple[float, ...]]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from synthnoise.colour_filter_arrays import X_TRANS_BLOCKS
 from synthnoise.raw.frame import Frame
 
 Sample = TypeVar("Sample", bound=np.generic)
@@ -28,6 +29,16 @@ def unpack(planes: NDArray[Sample], period: tuple[int, int] = (2, 2)) -> NDArray
     h, w = period
     _, rows, columns = planes.shape
     return planes.reshape(h, w, rows, columns).transpose(2, 0, 3, 1).reshape(rows * h, columns * w)
+
+
+def x_trans_blocks(planes: NDArray[Sample]) -> NDArray[Sample]:
+    """Return the 36 planes [36, H, W] of X-Trans mosaics as the nine of its blocks, [9, 2H, 2W].
+
+    They are of one colour each (:data:`synthnoise.colour_filter_arrays.X_TRANS_BLOCKS`).
+    """
+    _, rows, columns = planes.shape
+    blocks = planes[list(X_TRANS_BLOCKS)].reshape(9, 2, 2, rows, columns)
+    return blocks.transpose(0, 3, 1, 4, 2).reshape(9, 2 * rows, 2 * columns)
 
 
 def linear_planes(frame: Frame) -> NDArray[np.float32]:
