@@ -333,3 +333,10 @@ def test_a_dng_that_nobody_renders_comes_with_advice(tmp_path, pattern, says):
     write_dng(tmp_path / "a.dng", noise_frame(pattern, (64, 64)), noise_profile=((1e-3, 1e-6),))
     (outcome,) = denoise_files([tmp_path / "a.dng"])
     assert any("--format linear-dng" in remark for remark in outcome.remarks) == says
+
+
+def test_a_rendering_is_offered_to_who_names_one(tmp_path):
+    (tmp_path / "a.dng").write_bytes(b"never read")
+    (outcome,) = denoise_files([tmp_path / "a.dng"], tmp_path / "a.jpeg")
+    assert outcome.error is not None
+    assert outcome.error.hint == "name it a.dng or add --format jpeg"

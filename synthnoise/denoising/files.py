@@ -251,10 +251,13 @@ def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, en
     place = Path(output)
     if place.is_dir() or not place.suffix:
         return place / folder / name
-    if SAME_SUFFIX.get(place.suffix.lower(), place.suffix.lower()) != SAME_SUFFIX.get(
-        suffix.lower(), suffix.lower()
-    ):
+    asked = SAME_SUFFIX.get(place.suffix.lower(), place.suffix.lower())
+    if asked != SAME_SUFFIX.get(suffix.lower(), suffix.lower()):
+        formats = [name for name, known in PICTURE_FORMATS.items() if known == asked and ending == SUFFIX]
         raise UsageError(
-            f"{place}: the result is a {suffix} file", hint=f"name it {place.with_suffix(suffix).name}"
+            f"{place}: the result is a {suffix} file",
+            hint=" or ".join(
+                [f"name it {place.with_suffix(suffix).name}", *(f"add --format {n}" for n in formats)]
+            ),
         )
     return place
