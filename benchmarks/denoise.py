@@ -3,8 +3,9 @@
 Quality: scenes shot by virtual cameras, PSNR of the CFA planes in linear light at the digital gain, against
 the perfect sensor; the noise level is estimated blind, as for a file without profile or tag. Beside it a
 Gaussian filter whose width is the best of a few for each row, told the truth. Cameras of up to 12 bits are
-not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean, of
-all its pixels, and of those that are neither hot nor of telegraph noise, as a denoiser should replace those.
+not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean (of a
+colour's, on X-Trans), of all its pixels, and of those that are neither hot nor of telegraph noise, as a
+denoiser should replace those.
 --anatomy says what the squared error that is left is made of: the mean of each plane, its shading (a
 Gaussian of 16 pixels), the means of rows and of columns of what then remains, and the rest, which is detail
 and noise. A sensor's own offset, shading and glow no denoiser of a single frame can know; --dark takes them
@@ -82,11 +83,19 @@ class Shot:
         )
 
     def shifts(self, restored: Planes) -> tuple[float, float]:
-        """Return the largest change in percent of a plane's mean: of all pixels, and of the sound ones."""
-        before, after = self.noisy.astype(np.float64), restored.astype(np.float64)
-        everywhere = after.mean((1, 2)) / before.mean((1, 2)) - 1
-        sound = after.mean((1, 2), where=self.sound) / before.mean((1, 2), where=self.sound) - 1
-        return 100 * float(np.abs(everywhere).max()), 100 * float(np.abs(sound).max())
+        """Return the largest change in percent of a mean, of all pixels and of the sound ones.
+
+        Of every plane of Bayer mosaics; of every colour where a repeat has more planes, which are small.
+        """
+        colours = self.frame.active().cfa.ravel()
+        groups = [[plane] for plane in range(4)] if len(colours) == 4 else [colours == c for c in range(3)]
+        shifts = []
+        for planes in groups:
+            before, after = self.noisy[planes].astype(np.float64), restored[planes].astype(np.float64)
+            sound = self.sound[planes]
+            shifts.append((after.mean() / before.mean() - 1, after[sound].mean() / before[sound].mean() - 1))
+        everywhere, of_sound = 100 * np.abs(shifts).max(0)
+        return float(everywhere), float(of_sound)
 
 
 def sensor_of(name: str, cfa: CfaName) -> Sensor:
