@@ -5,7 +5,8 @@ only as much is taken off as is fixed. How much that is, the photograph says its
 not in it and the pattern is, so that the regression of the photograph on the dark, over places where little
 happens, has the fixed share of the dark's variance as its slope (the best linear estimate, Wiener). What
 varies slowly cannot be told from the scene like that; there the dark's own noise is known from its fine
-detail. Hot pixels are replaced from their neighbours: they are brighter, but also noisier.
+detail. Hot pixels are brighter, but also noisier and unsteady: what they say and what their neighbours say is
+weighed by how sure each is, so that neighbours replace them where a photograph is smooth.
 
 A dark that was exposed for another time than the photograph holds another dark current. Of lines and pixels
 the photograph says what is shared; of offset and shading it does not, so they are only taken off where the
@@ -32,12 +33,14 @@ from synthnoise.denoising.dark_regression import (
     line_slopes,
     pixel_slopes,
 )
-from synthnoise.denoising.dark_shading import HOT, Plane, slow_part
+from synthnoise.denoising.dark_shading import HOT, Mask, Plane, slow_part
 from synthnoise.errors import InputError
 from synthnoise.raw.frame import Frame
 
 EXPOSURES_APART = 0.1
 """Relative difference of two exposure times that still count as equal."""
+UNSTEADY = 0.25
+"""Share of its excess by which a hot pixel may differ between frames: temperature, exposure, shot noise."""
 SHORT = 1 / 60
 """Seconds up to which dark current and glow are less than the offset that a sensor has without any."""
 NEAR = (0.5, 1.5)
@@ -61,7 +64,7 @@ class DarkSubtraction:
     shading, lines, pixels
         Standard deviation of what varies slowly, of rows and columns, and of single pixels.
     hot
-        Pixels that were replaced.
+        Hot pixels that were mended.
     origin
         Where the darks are from, in words.
     left
@@ -236,22 +239,22 @@ def _clean_plane(
     warmth: float,
 ) -> tuple[float, ...]:
     """Take the pattern off one position of the CFA, in place; return what of it, and hot pixels."""
-    pattern, hot, sums = _plane_pattern(active, without_light, i, j, level=level, warmth=warmth)
+    pattern, hot, unsure, sums = _plane_pattern(active, without_light, i, j, level=level, warmth=warmth)
     h, w = active.cfa.shape
-    plane = inside[i::h, j::w]
-    np.subtract(plane, pattern, out=plane, where=active.mosaic[i::h, j::w] < active.white)
-    _replace(plane, hot)
+    plane, shown = inside[i::h, j::w], active.mosaic[i::h, j::w] < active.white
+    np.subtract(plane, pattern, out=plane, where=shown)
+    _mend(plane, hot, np.where(shown[hot], unsure, np.inf))
     return (*sums, float(hot.sum()))
 
 
 def _plane_pattern(
     active: Frame, without_light: Frame, i: int, j: int, *, level: bool, warmth: float
-) -> tuple[Plane, NDArray[np.bool_], tuple[float, float, float, float]]:
+) -> tuple[Plane, NDArray[np.bool_], Plane, tuple[float, float, float, float]]:
     """Return the pattern in DN of one position of the CFA, its hot pixels, and what it is made of.
 
-    That is the mean, and the variances of shading, lines and pixels. Without ``level`` mean and shading are
-    left; ``warmth`` is how hot pixels are in the photograph, relative to the dark: only those that stand out
-    there too are to be replaced.
+    Of hot pixels [n], those that stand out in the photograph too, it also says how wrong the pattern may be.
+    What it is made of are the mean, and the variances of shading, lines and pixels. Without ``level`` mean
+    and shading are left; ``warmth`` is how hot pixels are in the photograph, relative to the dark.
     """
     h, w = active.cfa.shape
     even = flat_places(_above_black(active, i, j))
@@ -259,10 +262,7 @@ def _plane_pattern(
     dark = _above_black(without_light, i, j)
     pattern, hot, deviation = slow_part(dark)
     detail = np.subtract(dark, pattern, out=dark)
-    replaced, leaking = hot.copy(), hot.copy()
-    replaced[hot] = np.abs(detail[hot]) * warmth >= HOT * deviation.of(hot)
-    leaking &= ~replaced
-    leak = detail[leaking]
+    leak, noise = detail[hot], deviation.of(hot)
     detail[hot] = 0
     rows, columns = _take_lines(detail)
     detail[hot] = 0
@@ -280,8 +280,12 @@ def _plane_pattern(
     pattern += columns
     slopes = pixel_slopes(light, detail, flat, deviation)
     pixels = add_detail(pattern, detail, deviation, slopes, AMPLITUDES)
-    pattern[leaking] += leaking_part(light, even, leaking, leak, deviation.of(leaking))
-    return pattern, replaced, (mean, shading, float(rows.var() + columns.var()), pixels)
+    shared = leaking_part(light, even, hot, leak, noise)
+    pattern[hot] += shared
+    warm = np.abs(leak) * np.float32(warmth)
+    unsure = np.hypot(noise, np.where(shared == 0, warm, UNSTEADY * np.abs(shared)))[warm >= HOT * noise]
+    hot[hot] = warm >= HOT * noise
+    return pattern, hot, unsure, (mean, shading, float(rows.var() + columns.var()), pixels)
 
 
 def _take_lines(detail: Plane) -> tuple[Plane, Plane]:
@@ -305,17 +309,28 @@ def _above_black(frame: Frame, i: int, j: int) -> Plane:
     return plane
 
 
-def _replace(plane: Plane, defects: NDArray[np.bool_]) -> None:
-    """Replace pixels, in place, by the mean of those of their eight neighbours that are none themselves."""
-    rows, columns = np.nonzero(defects)
-    total, count = np.zeros(len(rows)), np.zeros(len(rows))
+def _mend(plane: Plane, hot: Mask, unsure: Plane) -> None:
+    """Set hot pixels, in place, to the mean of what they say themselves and what the pixels around them say.
+
+    Each is weighed by how sure it is: themselves by a standard deviation ``unsure`` [n], which is infinite
+    for clipped ones, those of their eight neighbours that are not hot by how much they differ.
+    """
+    rows, columns = np.nonzero(hot)
+    total, squares, count = (np.zeros(len(rows)) for _ in range(3))
+    own = plane[rows, columns].astype(np.float64)
     for down in (-1, 0, 1):
         for across in (-1, 0, 1):
             r, c = rows + down, columns + across
             inside = (r >= 0) & (r < plane.shape[0]) & (c >= 0) & (c < plane.shape[1])
             r, c = np.clip(r, 0, plane.shape[0] - 1), np.clip(c, 0, plane.shape[1] - 1)
-            sound = inside & ~defects[r, c]
-            total += np.where(sound, plane[r, c], 0)
+            sound = inside & ~hot[r, c]
+            apart = np.where(sound, plane[r, c] - own, 0)
+            total += apart
+            squares += apart**2
             count += sound
-    known = count > 0
-    plane[rows[known], columns[known]] = total[known] / count[known]
+    mean = total / np.maximum(count, 1)
+    spread = (
+        np.maximum(squares - count * mean**2, 0) / np.maximum(count - 1, 1) * (1 + 1 / np.maximum(count, 1))
+    )
+    share = np.where(np.isinf(unsure), 1.0, 1 - spread / (spread + np.square(unsure, dtype=np.float64)))
+    plane[rows, columns] = own + np.where(count > 0, share * mean, 0)

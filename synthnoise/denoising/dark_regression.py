@@ -20,7 +20,7 @@ AMPLITUDES = np.array([0.0, 1.5, 2.5, 3.5, 5.0], np.float32)
 """Robust standard deviations of a dark between which pixels have their own slope: the few that stand out
 are mostly fixed, the many that do not mostly noise."""
 LEAKS = np.array([0.0, 2 * HOT, 4 * HOT, 8 * HOT], np.float32)
-"""The same for hot pixels that are not replaced: the tails of noise are among the least of them."""
+"""The same for hot pixels: the tails of noise are among the least of them."""
 SURE = 3.0
 """Standard errors that a slope must have to be believed."""
 
@@ -54,7 +54,7 @@ def pixel_slopes(light: Plane, detail: Plane, flat: Mask, deviation: LocalDeviat
 
 
 def leaking_part(light: Plane, flat: Mask, leaking: Mask, excess: Plane, deviation: Plane) -> Plane:
-    """Return how much of the excess of some hot pixels, float32 [n], the photograph has.
+    """Return how much of the excess of hot pixels, float32 [n], the photograph has.
 
     ``leaking`` [H, W] says where they are, ``deviation`` [n] how strong the dark's noise is there.
     """
