@@ -188,6 +188,18 @@ def test_what_does_not_fit_is_no_error(shots, tmp_path):
     assert "differs in size" in denoise_frame(frame, untouched(shots / "p")).remarks[-1]
 
 
+def test_a_file_without_iso_and_exposure_is_taken_for_the_only_one(shots):
+    profile, frame = load_profile(shots / "p"), night()[0]
+    bare = dataclasses.replace(frame, iso=None, exposure_time=None)
+    for darks in (ProfileDarks(profile), ProfileDarks(profile, 3200.0)):
+        found = darks.subtract(bare)
+        assert found.dark is not None
+        assert "exposure time of the photograph is not known" in found.dark.left
+    assert "of ISO 3200, not 400" in ProfileDarks(profile, 400.0).subtract(frame).unused
+    two = dataclasses.replace(profile, isos=profile.isos | {400.0: profile.isos[3200.0]})
+    assert ProfileDarks(two).subtract(bare).dark is None
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut", "not a file", "link"])
 def test_a_dark_that_cannot_be_read_is_left_with_a_remark(copied, shots, damage):
     dark = copied / "iso-03200-dark.dng"

@@ -166,8 +166,8 @@ def subtract_dark(
     Parameters
     ----------
     any_exposure
-        Take darks of any exposure time, and of those that :func:`level_is_shared` says nothing good of, only
-        what the photograph confirms: lines and pixels.
+        Take darks of any exposure time; of those whose level is not shared (:func:`level_is_shared`) only
+        what the photograph confirms, lines and pixels.
 
     Raises
     ------

@@ -64,12 +64,15 @@ class ProfileDarks:
         says why it was not used.
         """
         iso = frame.iso if self.iso is None else self.iso
+        if iso is None and len(self.profile.isos) == 1:
+            (iso,) = self.profile.isos  # as for the noise level
         isos = [noise.iso for noise in self.profile.isos.values() if noise.dark_file or noise.dark_path]
         if iso is None or not isos:
             return Subtracted(frame)
         if iso not in isos:
             known = ", ".join(f"{known:g}" for known in sorted(isos))
-            return Subtracted(frame, unused=f"the profile's dark frames are not subtracted: of ISO {known}")
+            reason = f"the profile's dark frames are not subtracted: of ISO {known}, not {iso:g}"
+            return Subtracted(frame, unused=reason)
         try:
             return Subtracted(*subtract_dark(frame, self._dark(iso), any_exposure=True))
         except InputError as error:
