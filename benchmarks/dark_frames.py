@@ -53,7 +53,7 @@ BAYER = ("mild", "hard", "low-noise", "phone", "banked")
 RATIOS = (1.0, 10.0, 100.0, 300.0)
 DARKEST = 300.0
 EXPOSURES = (0.001, 1 / 60, 0.1, 1.0, 8.0)
-NEAR = (0.5, 1.5)
+NEAR = (0.5, 1.25, 1.5)
 """Exposures of a dark, relative to the photograph's, of rows of their own."""
 SCENE, DAY = 5, 2
 CALIBRATION_SEED = 1000
