@@ -37,7 +37,7 @@ def test_a_bundled_recipe_makes_sense_as_a_whole(name: str) -> None:
     plan = TrainingPlan(budget=budget, **values)
     examples = Examples(plan, torch.device("cpu"), default_plugins())
     is_raw = name.startswith("raw")
-    assert examples.channels == (4 if is_raw else 3)
+    assert examples.channels == (36 if "x-trans" in name else 4 if is_raw else 3)
     assert examples.stabilised == is_raw
 
 

@@ -24,7 +24,7 @@ from synthnoise.export import export_onnx
 from synthnoise.plugins import default_plugins
 from synthnoise.profiles.arrangement import rearranged
 from synthnoise.profiles.store import load_profile, save_profile
-from synthnoise.raw.cfa import pack, unpack
+from synthnoise.raw.cfa import linear_planes, pack, unpack
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import GREEN, Frame
 from synthnoise.sensors.presets import SENSORS
@@ -160,6 +160,22 @@ def test_the_noise_level_of_a_frame_is_found_without_a_profile(name: str, ratio:
     level = 0.18 / ratio
     for (shot, read), (true_shot, true_read) in zip(found, design.noise_profile, strict=True):
         assert ((shot * level + read) / (true_shot * level + true_read)) ** 0.5 == pytest.approx(1, abs=0.1)
+
+
+def test_of_itself_denoising_takes_the_bundled_network() -> None:
+    """It is ahead of the classical denoiser on a scene that it was not trained on, and tells no other."""
+    design = dataclasses.replace(SENSORS["x-trans"], size=(222, 264))
+    camera = VirtualCamera(design)
+    light = design.camera_rgb(dead_leaves((222, 264), seed=3))
+    frame = dataclasses.replace(camera.shoot(light, ratio=20), noise_profile=None)
+    clean = linear_planes(camera.shoot(light, ratio=20, clean=True))
+    results = {name: denoise_frame(frame, denoiser=name, device="cpu") for name in ("auto", "patch-dct")}
+    assert results["auto"].denoiser == "raw-x-trans"
+    errors = {
+        name: np.mean((linear_planes(result.frame) - clean) ** 2, dtype=np.float64)
+        for name, result in results.items()
+    }
+    assert 10 * np.log10(errors["patch-dct"] / errors["auto"]) > 0.5
 
 
 def test_tiles_equal_the_whole_and_crops_the_frame(weights: Path) -> None:

@@ -62,8 +62,8 @@ DenoiserName = Annotated[
     typer.Option(
         "--denoiser",
         "-d",
-        help="Denoiser or bundled weights (raw, raw-x-trans, rgb) by name, or a .safetensors or .onnx file; auto"
-        " is raw on Bayer mosaics, raw-x-trans on X-Trans, patch-dct on all else.",
+        help="Denoiser or bundled weights (raw, raw-x-trans, rgb) by name, or a .safetensors or .onnx file;"
+        " auto is raw on Bayer mosaics, raw-x-trans on X-Trans, patch-dct on all else.",
         autocompletion=complete_runnable,
     ),
 ]

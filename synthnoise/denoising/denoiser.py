@@ -34,7 +34,7 @@ Prepared = tuple[Array, Array]
 
 AUTO = "auto"
 """Stands for the best of ours for what there is to denoise: one of those that follow."""
-NETWORKS: dict[Domain, str] = {"bayer": "raw"}
+NETWORKS: dict[Domain, str] = {"bayer": "raw", "x-trans": "raw-x-trans"}
 CLASSICAL = "patch-dct"
 
 BEYOND = 1.1
