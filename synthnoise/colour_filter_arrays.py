@@ -19,6 +19,7 @@ RGGB = _parsed("RG", "GB")
 X_TRANS = _parsed("GBGGRG", "RGRBGB", "GBGGRG", "GRGGBG", "BGBRGR", "GRGGBG")
 """Fujifilm's. Cameras begin anywhere in it; all of its mirror images and rotations are among that."""
 
+
 def _blocks_of_x_trans() -> tuple[int, ...]:
     order = []
     for i in range(3):
