@@ -18,6 +18,7 @@ from synthnoise.denoising.dark_pattern import MeanDark, level_is_shared, subtrac
 from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.errors import InputError
 from synthnoise.files import FileOutcome
+from synthnoise.plugins import default_plugins
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import kept_dark, load_profile, save_profile
 from synthnoise.progress import Progress
@@ -214,6 +215,14 @@ def test_a_dark_that_cannot_be_read_is_left_with_a_remark(copied, shots, damage)
     said = unused(load_profile(copied), night()[0])
     assert "iso-03200-dark.dng" in said
     assert ("link out of the profile's folder" in said) == (damage == "link")
+
+
+@pytest.mark.parametrize("model", ["sfrn", "two-shots"])
+def test_noise_models_do_not_follow_links_out_of_a_profile_either(copied, shots, model):
+    (copied / "iso-03200-dark.dng").unlink()
+    (copied / "iso-03200-dark.dng").symlink_to(shots / "dark.dng")
+    with pytest.raises(InputError, match="link out of the profile's folder"):
+        default_plugins().create("noise_models", model).parameters(load_profile(copied), 3200.0)
 
 
 def test_links_within_the_folder_will_do(copied):

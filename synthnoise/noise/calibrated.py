@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthnoise.errors import UsageError
-from synthnoise.profiles.store import noise_at
+from synthnoise.profiles import store
 
 if TYPE_CHECKING:
     from synthnoise.profiles.schema import CameraProfile, IsoNoise
@@ -21,7 +21,7 @@ def choose_iso(profile: CameraProfile, iso: float | None) -> IsoNoise:
         Several ISOs and none chosen, or one outside those of the profile.
     """
     if iso is not None:
-        return noise_at(profile, iso)
+        return store.noise_at(profile, iso)
     if len(profile.isos) == 1:
         return next(iter(profile.isos.values()))
     known = ", ".join(f"{value:g}" for value in profile.isos)
@@ -29,18 +29,20 @@ def choose_iso(profile: CameraProfile, iso: float | None) -> IsoNoise:
 
 
 def kept_dark(model: str, profile: CameraProfile | None, noise: IsoNoise | None) -> Path:
-    """Return the path of the dark frame that a profile keeps for one of its ISOs.
+    """Return the path of the dark frame that a profile keeps, or knows, for one of its ISOs.
 
     Raises
     ------
     UsageError
         There is no profile, or it kept no dark at this ISO. ``model`` names who needs it.
+    InputError
+        The dark has vanished, or is a link out of the profile's folder.
     """
     if profile is None or noise is None:
         raise UsageError(
             f"{model} needs a dark frame", hint="--profile NAME, or its options dark=FILE and gain=K"
         )
-    if not noise.dark_file:
+    if not (noise.dark_file or noise.dark_path):
         kept = ", ".join(f"{at.iso:g}" for at in profile.isos.values() if at.dark_file)
         raise UsageError(
             f"{profile.name}: no dark frame is kept at ISO {noise.iso:g}",
@@ -48,4 +50,4 @@ def kept_dark(model: str, profile: CameraProfile | None, noise: IsoNoise | None)
             if kept
             else "calibrate with the dark frame kept, or the option dark=FILE",
         )
-    return Path(profile.folder) / noise.dark_file
+    return store.kept_dark(profile, noise.iso)
