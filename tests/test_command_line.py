@@ -156,7 +156,7 @@ def test_closed_pipe_is_quiet():
     ("words", "found"),
     [
         ("synthnoise synth --model vib", ["vibrant-leaves"]),
-        ("synthnoise denoise -d r", ["raw", "rgb"]),
+        ("synthnoise denoise -d r", ["raw", "raw-x-trans", "rgb"]),
         ("synthnoise train -d r", ["raw-dru", "ridnet"]),
     ],
 )

@@ -147,7 +147,7 @@ def test_a_network_that_sees_the_whole_image_is_not_tiled(files: tuple[Path, Pat
     [
         ("net.pth", UsageError, "import-weights"),
         ("net.dtmodel", UsageError, "take the weights"),
-        ("rbg", PluginError, "or weights: raw, rgb"),
+        ("rbg", PluginError, "or weights: raw, raw-x-trans, rgb"),
     ],
 )
 def test_what_is_no_denoiser_is_told_what_would_be(name: str, error: type[Exception], hint: str) -> None:
