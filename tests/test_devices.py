@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from pretended_gpu import There, pretended_gpu
 
 from synthnoise import SyntheticDataset, testing
+from synthnoise.colour_filter_arrays import X_TRANS
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.weights import load_weights
 from synthnoise.denoisers.wiener import Wiener
@@ -20,7 +22,6 @@ from synthnoise.devices import full_precision, pick_device
 from synthnoise.errors import SynthnoiseError
 from synthnoise.plugins import default_plugins
 from synthnoise.rng import Rng
-from synthnoise.specs import Domain
 from synthnoise.training.ahead import Ahead
 from synthnoise.training.budget import Budget
 from synthnoise.training.checkpoint import RunState
@@ -95,14 +96,19 @@ def test_noise_is_drawn_on_the_device(name: str, profile) -> None:  # type: igno
 
 @pytest.mark.parametrize("name", models(bundled_names()))
 def test_bundled_networks_denoise_on_a_gpu_as_on_the_processor(name: str) -> None:
-    planes = 4 if name == "raw" else 3
+    of: dict[str, Any] = {"domain": "srgb"}
+    planes = 3
+    if name == "raw":
+        of, planes = {"domain": "bayer"}, 4
+    if name == "raw-x-trans":
+        colours = tuple(itertools.chain(*X_TRANS))
+        of, planes = {"domain": "x-trans", "colours": colours, "period": (6, 6)}, len(colours)
     noisy = np.random.default_rng(0).normal(0.5, 0.01, (1, planes, 48, 64)).astype(np.float32)
     # Stabilised, white is a level of 550.
     noise = (1e-5,) * planes, (1e-6,) * planes
-    domain: Domain = "bayer" if planes == 4 else "srgb"
-    expected = Denoiser(Settings(denoiser=name, device="cpu"), domain=domain).denoised(noisy, *noise)
+    expected = Denoiser(Settings(denoiser=name, device="cpu"), **of).denoised(noisy, *noise)
     with pretended_gpu():
-        denoiser = Denoiser(Settings(denoiser=name, device="cuda"), domain=domain)
+        denoiser = Denoiser(Settings(denoiser=name, device="cuda"), **of)
         assert denoiser.remarks == ()
         assert denoiser.device == torch.device("cuda")
         np.testing.assert_allclose(denoiser.denoised(noisy, *noise), expected, atol=1e-5)
