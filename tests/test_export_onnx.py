@@ -329,6 +329,14 @@ def test_weights_are_stored_in_half_precision(tmp_path: Path) -> None:
     assert not (tmp_path / "x.safetensors").exists()
 
 
+def test_weights_of_a_coarse_network_are_stored_in_half_precision_too(tmp_path: Path) -> None:
+    """Its strides do not divide the image that it is tried on."""
+    options = {"channels": 4, "widths": [4] * 8, "blocks": 1}
+    record = dataclasses.replace(SMALL_RECORD, denoiser="drunet", options=options, multiple_of=128)
+    save_weights(tmp_path / "coarse.safetensors", stirred(options, denoiser="drunet"), record)
+    assert halve_weights(tmp_path / "coarse.safetensors", tmp_path / "half.safetensors").max_error > 0
+
+
 def test_operations_that_half_precision_has_no_room_for_are_computed_in_single() -> None:
     halved = in_half_precision(mixed(onnx.helper.make_node("Log", ["b"], ["y"])))
     onnx.checker.check_model(halved, full_check=True)

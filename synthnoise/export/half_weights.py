@@ -12,6 +12,7 @@ import torch
 
 from synthnoise.denoisers.weights import save_weights
 from synthnoise.errors import SynthnoiseError
+from synthnoise.export.onnx import Padded
 from synthnoise.export.source import SAFETENSORS, example_of, open_source
 from synthnoise.plugins import Plugins
 
@@ -79,8 +80,9 @@ def halve_weights(
             for name, value in source.network.state_dict().items()
         }
     )
+    before, after = (Padded(net, source.record.multiple_of) for net in (source.network, rounded))
     with torch.no_grad():
-        difference = rounded(noisy, sigma) - source.network(noisy, sigma)
+        difference = after(noisy, sigma) - before(noisy, sigma)
     worst = float(difference.abs().max())
     if not worst <= TOLERANCE * max(1.0, source.record.noise_range[1]):
         raise SynthnoiseError(

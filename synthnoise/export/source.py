@@ -68,7 +68,8 @@ def open_source(
         )
     if output.suffix != suffix:
         raise UsageError(
-            f"{output}: does not end in {suffix}", hint=f"-o NAME{ONNX}, or NAME{DARKTABLE} for darktable"
+            f"{output}: does not end in {suffix}",
+            hint=f"-o NAME{ONNX}, NAME{DARKTABLE} for darktable, or NAME{SAFETENSORS} with --half",
         )
     if output.exists() and not overwrite:
         raise OutputExistsError(output)
