@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 GAUSSIAN_NODES = 193
 POISSON_NODES = 500
 TABULATED_MEANS = 500
+MEANS_AT_ONCE = 32
 TABLE_SIZE = 4096
 TABLE_TOP = 60.0
 """Electrons up to which the bias is tabulated; beyond, it has settled to a constant within 1e-3 e-."""
@@ -171,7 +172,7 @@ class _Join:
         return squares + np.minimum(z - self.root, 0) * self.steepness
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def inverse_table(sigma: float) -> tuple[float, float, NDArray[np.float64]]:
     """Return (first z, step of z, bias) for a read noise of ``sigma`` electrons.
 
@@ -183,27 +184,41 @@ def inverse_table(sigma: float) -> tuple[float, float, NDArray[np.float64]]:
     lowest, top = -6 * sigma - 0.1, TABLE_TOP + 4 * sigma
     above = np.linspace(0, top**0.5, TABULATED_MEANS) ** 2
     means = np.concatenate([np.linspace(lowest, 0, TABULATED_MEANS // 4, endpoint=False), above])
-    expected = np.array([expected_transform(mean, sigma) for mean in means])
+    expected = expected_transform(means, sigma)
     # Interpolating the bias, which is nearly flat, and not the mean keeps the table small.
     nodes = np.linspace(expected[0], expected[-1], TABLE_SIZE)
     bias = np.interp(nodes, expected, means - join.algebraic_inverse(expected))
     return float(nodes[0]), float(nodes[1] - nodes[0]), bias
 
 
-def expected_transform(mean: float, sigma: float) -> float:
-    """Return the mean transform of y = Poisson(mean) + N(0, sigma^2), electrons.
+def expected_transform(means: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Return the mean transform of y = Poisson(mean) + N(0, sigma^2), electrons, for ascending means [N].
 
-    A mean below zero shifts the Gaussian part. The Poisson sum runs over the counts that matter.
+    A mean below zero shifts the Gaussian part. The Poisson sums run over the counts that matter, those of
+    neighbouring means over the same ones.
     """
-    rate, shift = max(mean, 0.0), min(mean, 0.0)
-    spread = 10 * math.sqrt(rate) + 12
-    first, last = max(0, math.floor(rate - spread)), math.ceil(rate + spread)
-    # Many counts are a smooth law, of which some say as much as all.
-    step = max(1, (last - first) // POISSON_NODES)
-    counts = np.arange(first, last + 1, step)
-    weights = step * np.exp(special.xlogy(counts, rate) - rate - special.gammaln(counts + 1))
     deviates = np.linspace(-6, 6, GAUSSIAN_NODES)
     density = np.exp(-(deviates**2) / 2)
     density /= density.sum()
-    values = _Join.of(sigma).transform(counts[:, None] + (shift + sigma * deviates)[None, :])
-    return float(weights @ values @ density)
+
+    def blurred(y: NDArray[np.float64]) -> NDArray[np.float64]:
+        values: NDArray[np.float64] = _Join.of(sigma).transform(y[:, None] + sigma * deviates) @ density
+        return values
+
+    dark = np.searchsorted(means, 0.0)
+    found = [blurred(means[:dark])]
+    for begin in range(dark, len(means), MEANS_AT_ONCE):
+        rates = means[begin : begin + MEANS_AT_ONCE, None]
+        least, most = float(rates[0, 0]), float(rates[-1, 0])
+        first, last = max(0, math.floor(least - _reach(least))), math.ceil(most + _reach(most))
+        # Many counts are a smooth law, of which some say as much as all.
+        step = max(1, math.floor(2 * _reach(least)) // POISSON_NODES)
+        counts = np.arange(first, last + 1, step, dtype=np.float64)
+        weights = step * np.exp(special.xlogy(counts, rates) - rates - special.gammaln(counts + 1))
+        found.append(weights @ blurred(counts))
+    return np.concatenate(found)
+
+
+def _reach(rate: float) -> float:
+    """Return how far from their mean Poisson counts still matter."""
+    return 10 * math.sqrt(rate) + 12
