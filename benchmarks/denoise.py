@@ -2,10 +2,11 @@
 
 Quality: scenes shot by virtual cameras, PSNR of the CFA planes in linear light at the digital gain, against
 the perfect sensor; the noise level is estimated blind, as for a file without profile or tag. Beside it a
-Gaussian filter whose width is the best of a few for each row, told the truth. Cameras of up to 12 bits are
-not rounded to whole DN, as their files get finer levels. Shift: the largest change of a plane's mean (of a
-colour's, on X-Trans), of all its pixels, and of those that are neither hot nor of telegraph noise, as a
-denoiser should replace those.
+Gaussian filter whose width is the best of a few for each row, told the truth. Of each kind of camera several
+units shoot a scene each (--scenes); +- is the standard error of their mean. Cameras of up to 12 bits are
+not rounded to whole DN, as their files get finer levels. Shift: the change of a plane's mean (of a colour's,
+on X-Trans), of all its pixels, and of those that are neither hot nor of telegraph noise, as a denoiser should
+replace those; that of the plane where it is largest in the mean of all scenes.
 --anatomy says what the squared error that is left is made of: the mean of each plane, its shading (a
 Gaussian of 16 pixels), the means of rows and of columns of what then remains, and the rest, which is detail
 and noise. A sensor's own offset, shading and glow no denoiser of a single frame can know; --dark takes them
@@ -17,7 +18,7 @@ Cost: one frame of random leaves, denoised whole, CPU seconds of all threads, th
 the process.
 
     OMP_NUM_THREADS=1 python benchmarks/denoise.py [--denoiser patch-dct --denoiser raw] [--megapixels 24]
-        [--anatomy] [--dark] [--cfa x-trans] [--photos FOLDER [--every 6] [--known]]
+        [--scenes 8] [--anatomy] [--dark] [--cfa x-trans] [--photos FOLDER [--every 6] [--known]]
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ class Shot:
             denoise_frame(self.frame, denoiser=denoiser, dtype=RawOutput().dtype(self.frame)).frame
         )
 
-    def shifts(self, restored: Planes) -> tuple[float, float]:
-        """Return the largest change in percent of a mean, of all pixels and of the sound ones.
+    def shifts(self, restored: Planes) -> list[tuple[float, float]]:
+        """Return the changes in percent of means, of all pixels and of the sound ones.
 
         Of every plane of Bayer mosaics; of every colour where a repeat has more planes, which are small.
         """
@@ -94,8 +95,7 @@ class Shot:
             before, after = self.noisy[planes].astype(np.float64), restored[planes].astype(np.float64)
             sound = self.sound[planes]
             shifts.append((after.mean() / before.mean() - 1, after[sound].mean() / before[sound].mean() - 1))
-        everywhere, of_sound = 100 * np.abs(shifts).max(0)
-        return float(everywhere), float(of_sound)
+        return [(100 * everywhere, 100 * of_sound) for everywhere, of_sound in shifts]
 
 
 def sensor_of(name: str, cfa: CfaName) -> Sensor:
@@ -107,9 +107,14 @@ def sensor_of(name: str, cfa: CfaName) -> Sensor:
     return dataclasses.replace(sensor, cfa="X-Trans", size=(height, width), black_bias=())
 
 
-def shoot(sensor: Sensor, scene: Planes, ratio: float, *, dark: bool = False, known: bool = False) -> Shot:
-    """Return a shot of linear sRGB [3, H, W], less a dark frame if wanted, its noise level told or not."""
-    camera = VirtualCamera(dataclasses.replace(sensor, size=scene.shape[1:]))
+def shoot(
+    sensor: Sensor, scene: Planes, ratio: float, *, dark: bool = False, known: bool = False, unit: int = 0
+) -> Shot:
+    """Return a shot of linear sRGB [3, H, W], less a dark frame if wanted, its noise level told or not.
+
+    ``unit`` tells cameras of a kind apart, their fixed patterns and all that is drawn.
+    """
+    camera = VirtualCamera(dataclasses.replace(sensor, size=scene.shape[1:]), unit, seed=unit)
     light = camera.sensor.camera_rgb(scene)
     frame = camera.shoot(light, ratio=ratio)
     frame = dataclasses.replace(frame, noise_profile=sensor.noise_profile if known else None)
@@ -128,20 +133,38 @@ def sound_pixels(camera: VirtualCamera, frame: Frame) -> NDArray[np.bool_]:
     return pack(sound[top:bottom, left:right], frame.cfa.shape)
 
 
-def print_quality(denoisers: list[str], *, dark: bool, cfa: CfaName) -> None:
-    """Print PSNR per camera and ratio, and by how much each denoiser moves the mean of a plane."""
-    titles = " ".join(f"{Path(name).stem:>10} {'shift':>7} {'sound':>7}" for name in denoisers)
-    print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {'Gaussian':>9} {titles}   dB, %")
+def print_quality(denoisers: list[str], *, scenes: int, dark: bool, cfa: CfaName) -> None:
+    """Print PSNR per camera and ratio, how far each denoiser is ahead, and how it moves a plane's mean."""
+    titles = " ".join(f"{Path(name).stem:>12} {'shift':>6} {'sound':>15}" for name in denoisers)
+    ahead = " ".join(f"{Path(name).stem:>13}" for name in denoisers[1:])
+    print(f"{'camera':10} {'ratio':>6} {'noisy':>8} {'Gaussian':>9} {titles}   dB, %;  ahead, dB: {ahead}")
     for name, ratio in itertools.product(CAMERAS, RATIOS):
         sensor = sensor_of(name, cfa)
-        shot = shoot(sensor, dead_leaves(sensor.size, seed=SCENE), ratio, dark=dark)
-        smooth = max(psnr(gaussian_filter(shot.noisy, (0, w, w)), shot.clean, ratio) for w in WIDTHS)
-        row = f"{name:10} {ratio:6g} {psnr(shot.noisy, shot.clean, ratio):8.2f} {smooth:9.2f}"
-        for denoiser in denoisers:
-            restored = shot.restored(denoiser)
-            shift, sound = shot.shifts(restored)
-            row += f" {psnr(restored, shot.clean, ratio):10.2f} {shift:7.3f} {sound:7.3f}"
-        print(row, flush=True)
+        found, shifts = [], []
+        for number in range(scenes):
+            shot = shoot(sensor, dead_leaves(sensor.size, seed=SCENE + number), ratio, dark=dark, unit=number)
+            smooth = max(psnr(gaussian_filter(shot.noisy, (0, w, w)), shot.clean, ratio) for w in WIDTHS)
+            results = [shot.restored(denoiser) for denoiser in denoisers]
+            decibels = [psnr(planes, shot.clean, ratio) for planes in (shot.noisy, *results)]
+            found.append([decibels[0], smooth, *decibels[1:]])
+            shifts.append([shot.shifts(planes) for planes in results])
+        mean, _ = mean_and_error(np.array(found))
+        row = f"{name:10} {ratio:6g} {mean[0]:8.2f} {mean[1]:9.2f}"
+        for number, value in enumerate(mean[2:]):
+            shift, error = mean_and_error(np.array(shifts)[:, number])
+            everywhere, of_sound = np.abs(shift).max(0)
+            most = error[np.abs(shift[:, 1]).argmax(), 1]
+            row += f" {value:12.2f} {everywhere:6.3f} {of_sound:6.3f} +- {most:.3f}"
+        gains, errors = mean_and_error(np.array(found)[:, 3:] - np.array(found)[:, 2:3])
+        cells = " ".join(f"{gain:+5.2f} +- {error:.2f}" for gain, error in zip(gains, errors, strict=True))
+        print(f"{row}   {cells}", flush=True)
+
+
+def mean_and_error(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean over the first axis and its standard error, which of one value is NaN."""
+    count = len(values)
+    spread = values.std(0, ddof=1) if count > 1 else np.full(values.shape[1:], np.nan)
+    return values.mean(0), spread / count**0.5
 
 
 def photograph(path: Path) -> Planes:
@@ -165,8 +188,7 @@ def print_photographs(denoisers: list[str], files: list[Path], *, known: bool) -
             rows.append([psnr(planes, shot.clean, ratio) for planes in results])
         table = np.array(rows)
         ahead = table[:, 2:] - table[:, 1:2]
-        error = ahead.std(0) / max(len(files) - 1, 1) ** 0.5
-        cells = " ".join(f"{mean:+5.2f} +- {e:.2f}" for mean, e in zip(ahead.mean(0), error, strict=True))
+        cells = " ".join(f"{mean:+5.2f} +- {e:.2f}" for mean, e in zip(*mean_and_error(ahead), strict=True))
         means = " ".join(f"{value:10.2f}" for value in table.mean(0)[1:])
         print(f"{name:10} {ratio:6g} {table[:, 0].mean():8.2f} {means}   {cells}", flush=True)
 
@@ -234,6 +256,7 @@ def main() -> None:
     parser.add_argument("--anatomy", action="store_true", help="what the error that is left is made of")
     parser.add_argument("--dark", action="store_true", help="subtract a dark frame first")
     parser.add_argument("--cfa", choices=list(NAMED), default="bayer", help="colour filter array")
+    parser.add_argument("--scenes", type=int, default=8, metavar="N", help="and cameras, of each kind")
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="scenes instead of leaves")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of the photographs")
     parser.add_argument("--known", action="store_true", help="tell the noise level of photographs")
@@ -248,7 +271,7 @@ def main() -> None:
     else:
         if arguments.megapixels:
             print_cost(arguments.megapixels, denoisers[-1], arguments.cfa)
-        print_quality(denoisers, dark=arguments.dark, cfa=arguments.cfa)
+        print_quality(denoisers, scenes=arguments.scenes, dark=arguments.dark, cfa=arguments.cfa)
 
 
 if __name__ == "__main__":
