@@ -19,12 +19,13 @@ from synthnoise.denoisers.weights import content_hash, load_weights, read_record
 from synthnoise.denoising import denoise_frame
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.plugins import default_plugins
+from synthnoise.progress import Silent
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
 from synthnoise.training import TrainingInterrupted, train
-from synthnoise.training.start import read_start
+from synthnoise.training.start import origin, read_start
 from synthnoise.training.trainer import IMAGES
 
 RAW: dict[str, Any] = {
@@ -178,6 +179,47 @@ def test_the_command_names_the_denoiser_of_the_weights(
     app(["train", "--start", str(first), *noise, *sizes, "-o", str(tmp_path / "net")], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)["parameters"] > 0
     assert read_record(tmp_path / "net").denoiser == "dncnn"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"profile": "virtual-hard"}, "raw"),
+        ({"profile": ["virtual-hard", "virtual-mild"], "noise": "poisson-gaussian"}, "raw"),
+        ({"profile": "virtual-x-trans"}, "raw-x-trans"),
+        ({"profile": "virtual-hard", "start": "rgb"}, "rgb"),
+        ({"profile": "virtual-hard", "start": "random"}, None),
+        ({"profile": "virtual-hard", "denoiser": "dncnn"}, None),
+        ({"profile": "virtual-hard", "denoiser_options": {"blocks": 1}}, None),
+        ({"profile": "virtual-hard", "noise": "gaussian"}, None),
+        ({"noise": "poisson-gaussian"}, None),
+    ],
+)
+def test_a_camera_begins_from_what_is_known_of_cameras(arguments: dict[str, Any], name: str | None) -> None:
+    """And a network that somebody chooses, or noise that belongs to no camera, from nothing."""
+    found = origin(arguments, default_plugins())
+    assert (found and found.name) == name
+
+
+def test_what_is_begun_from_unasked_is_said(tmp_path: Path) -> None:
+    class Listener(Silent):
+        said = ""
+
+        def note(self, text: str) -> None:
+            self.said += text
+
+    small = {"images": "mondrian", "steps": 1, "batch": 1, "crop": 16, "average": 0, "device": "cpu"}
+    known, fresh = Listener(), Listener()
+    begun = train(output=tmp_path / "a", profile="virtual-hard", lr=1e-9, progress=known, **small)
+    assert "begins from raw" in known.said
+    assert "--start random" in known.said
+    after, before = (load_weights(path)[0].state_dict() for path in (begun.output, bundled_weights("raw")))
+    for key, value in before.items():
+        torch.testing.assert_close(after[key], value, rtol=0, atol=1e-6)
+    other = train(output=tmp_path / "b", profile="virtual-hard", start="random", progress=fresh, **small)
+    assert "begins from" not in fresh.said
+    assert read_record(other.output).recipe["denoiser"] == "raw-dru"
+    assert read_record(begun.output).recipe["start"] == "raw"
 
 
 def test_a_camera_of_another_mosaic_is_refused(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def train(
         typer.Option(
             "--start",
             metavar="WEIGHTS",
-            help="Begin from weights (fine-tuning): bundled ones by name, or a .safetensors file.",
+            help="Begin from weights: bundled ones by name, a .safetensors file, or random. With a --profile"
+            " alone: from raw, or raw-x-trans.",
         ),
     ] = None,
     noise_option: Annotated[

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from synthnoise.colour_filter_arrays import CfaName
+
 FOLDER = Path(__file__).with_name("bundled_weights")
 SUFFIX = ".safetensors"
+
+OF_MOSAICS: dict[CfaName, str] = {"bayer": "raw", "x-trans": "raw-x-trans"}
+"""Those that know cameras in general, by the name of the colour filter array."""
 
 
 def bundled_names() -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.colour_filter_arrays import NAMED
+from synthnoise.denoisers.bundled import OF_MOSAICS
 from synthnoise.denoisers.defects import REACH, replace_defects, replace_mosaic_defects
 from synthnoise.denoising import level
 from synthnoise.denoising.level import LevelDrift
@@ -33,8 +34,7 @@ Prepared = tuple[Array, Array]
 """Planes [B, C, H, W] and the standard deviation of their noise, [B, 1 or C, H, W]."""
 
 AUTO = "auto"
-"""Stands for the best of ours for what there is to denoise: one of those that follow."""
-NETWORKS: dict[Domain, str] = {"bayer": "raw", "x-trans": "raw-x-trans"}
+"""Stands for the best of ours for what there is to denoise: weights for its mosaic, or what follows."""
 CLASSICAL = "patch-dct"
 
 BEYOND = 1.1
@@ -96,7 +96,8 @@ class Settings:
         """Return the denoiser for planes of a domain."""
         if self.denoiser != AUTO:
             return self.denoiser
-        return CLASSICAL if self.options else NETWORKS.get(domain, CLASSICAL)
+        cfa = next((name for name in OF_MOSAICS if name == domain), None)
+        return CLASSICAL if self.options or cfa is None else OF_MOSAICS[cfa]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types."""

@@ -22,7 +22,7 @@ from synthnoise.training.examples import Examples
 from synthnoise.training.ranks import is_first_process
 from synthnoise.training.recipes import OF_THE_RUN, read_recipe, recipe_before
 from synthnoise.training.run import TrainingSummary
-from synthnoise.training.start import Start, read_start
+from synthnoise.training.start import Start, origin, read_start
 from synthnoise.training.trainer import check_output, plan_of, train
 
 
@@ -161,10 +161,9 @@ def _kept_beside(run: Mapping[str, Any]) -> dict[str, bool]:
 
 def _foreseen(part: Part, before: Start | None, plugins: Plugins) -> Start:
     """Return what a part will be to the one after it, untrained; it has to fit what it begins from."""
-    arguments = dict(part.arguments)
-    own = arguments.pop("start", None), arguments.pop("start_sha256", None)
-    if own[0] is not None:
-        before = read_start(own[0], plugins, sha256=own[1])
+    arguments = part.arguments
+    before = before or origin(arguments, plugins)
+    arguments = {key: value for key, value in arguments.items() if not key.startswith("start")}
     parameters = inspect.signature(train).parameters
     unsaid = parameters.keys() - OF_THE_RUN - {"start", "start_sha256"} - arguments.keys()
     plan = plan_of(before, plugins, **arguments, **{name: parameters[name].default for name in unsaid})

@@ -16,12 +16,16 @@ from torch import nn
 
 from synthnoise import options
 from synthnoise.colour_filter_arrays import NAMED, CfaName
-from synthnoise.denoisers.bundled import bundled_names, bundled_weights
+from synthnoise.denoisers.bundled import OF_MOSAICS, bundled_names, bundled_weights
 from synthnoise.denoisers.weights import WeightsRecord, content_hash, load_weights
 from synthnoise.errors import UsageError
 from synthnoise.plugins import Plugins
+from synthnoise.profiles.store import load_profile
 
 SUFFIX = ".safetensors"
+
+RANDOM = "random"
+"""Stands for weights that have learnt nothing, where otherwise there would be others to begin from."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,6 +126,30 @@ class Start:
                 f" the noise {noise} gives {channels} planes of {domain}",
                 hint=f"choose {fitting}, or other weights",
             )
+
+
+def origin(arguments: Mapping[str, Any], plugins: Plugins) -> Start | None:
+    """Return what :func:`synthnoise.training.train` begins from with some of its arguments; None if nothing.
+
+    What the bundled weights for its mosaic know of any camera, a camera's own need not learn again: they are
+    begun from if a profile is named, but no network and no noise in pictures.
+
+    Raises
+    ------
+    UsageError, InputError
+        As by :func:`read_start`, and by the first profile.
+    PluginError
+        There is no such noise model.
+    """
+    start, profile, noise = (arguments.get(name) for name in ("start", "profile", "noise"))
+    if start is not None:
+        return None if start == RANDOM else read_start(start, plugins, sha256=arguments.get("start_sha256"))
+    if not profile or arguments.get("denoiser") is not None or arguments.get("denoiser_options"):
+        return None
+    if noise is not None and plugins.find("noise_models", noise).domain != "raw":
+        return None
+    cfa = load_profile(profile if isinstance(profile, str) else profile[0]).cfa_name
+    return None if cfa is None else read_start(OF_MOSAICS[cfa], plugins)
 
 
 def read_start(weights: Path | str, plugins: Plugins, *, sha256: str | None = None) -> Start:

@@ -21,7 +21,7 @@ from synthnoise.training.plan import LossName, OptimiserName, PrecisionName, Tra
 from synthnoise.training.ranks import Ranks
 from synthnoise.training.run import Run, TrainingSummary
 from synthnoise.training.sheets import sheets_path
-from synthnoise.training.start import SUFFIX, Start, read_start
+from synthnoise.training.start import RANDOM, SUFFIX, Start, origin
 
 DENOISERS = {"srgb": "u-dru", "x-trans": "x-trans-dru"}
 """What is trained on pictures and on X-Trans when nothing else is said ..."""
@@ -124,7 +124,8 @@ def train(
         ``32``, or ``bf16-mixed`` or ``16-mixed``: convolutions in half precision, weights in single.
     start, start_sha256
         Weights to begin from (fine-tuning): bundled ones by name, or a file; with a hash, no others.
-        Network and options are theirs; optimiser, schedule and average begin anew.
+        Network and options are theirs; optimiser, schedule and average begin anew. None: for a profile, if
+        no denoiser is named, the bundled ones for its mosaic. ``random``: none in any case.
     device, devices
         What to train on, and how many: the script is started as often, unless torchrun has. Which pairs a
         step sees does not depend on it. The first process writes.
@@ -153,7 +154,17 @@ def train(
     """
     output, plugins = Path(output), plugins or default_plugins()
     check_output(output, sheets=sheets, tensorboard=tensorboard, resume=resume, overwrite=overwrite)
-    begun = None if start is None else read_start(start, plugins, sha256=start_sha256)
+    begun = origin(
+        {
+            "start": start,
+            "start_sha256": start_sha256,
+            "profile": profile,
+            "denoiser": denoiser,
+            "denoiser_options": denoiser_options,
+            "noise": noise,
+        },
+        plugins,
+    )
     plan = plan_of(
         begun,
         plugins,
@@ -181,6 +192,8 @@ def train(
         seed=seed,
     )
     ranks = Ranks(pick_device(device), devices, precision)
+    if begun is not None and start is None and ranks.is_first:
+        progress.note(f"begins from {begun.name}, which knows cameras in general; not so: --start {RANDOM}")
     run = Run(
         plan,
         output,
