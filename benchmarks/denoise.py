@@ -40,10 +40,11 @@ from scipy.ndimage import gaussian_filter
 
 from synthnoise.colour_filter_arrays import NAMED, CfaName
 from synthnoise.denoising import denoise_frame
-from synthnoise.denoising.dark_pattern import average_darks, subtract_dark
+from synthnoise.denoising.dark_pattern import subtract_dark
 from synthnoise.denoising.raw_outputs import RawOutput
 from synthnoise.raw.cfa import linear_planes, pack
 from synthnoise.raw.frame import Frame
+from synthnoise.raw.mean_dark import average_darks
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.sensor import Sensor

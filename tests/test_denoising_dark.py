@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from synthnoise.denoising import denoise_files
-from synthnoise.denoising.dark_pattern import MeanDark, average_darks, subtract_dark
+from synthnoise.denoising.dark_pattern import subtract_dark
 from synthnoise.denoising.whole_numbers import whole_numbers
 from synthnoise.errors import InputError
 from synthnoise.raw.dng import write_dng
+from synthnoise.raw.mean_dark import MeanDark, average_darks
 from synthnoise.raw.reading import read_frame
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import synthnoise
 from synthnoise.calibration import calibrate
 from synthnoise.denoising import Settings, denoise_files, denoise_frame
-from synthnoise.denoising.dark_pattern import MeanDark, level_is_shared, subtract_dark
+from synthnoise.denoising.dark_pattern import level_is_shared, subtract_dark
 from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.errors import InputError
 from synthnoise.files import FileOutcome
@@ -24,6 +24,7 @@ from synthnoise.profiles.store import kept_dark, load_profile, save_profile
 from synthnoise.progress import Progress
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
+from synthnoise.raw.mean_dark import MeanDark
 from synthnoise.raw.reading import read_frame
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves

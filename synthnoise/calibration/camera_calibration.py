@@ -12,6 +12,7 @@ from typing import Any
 from synthnoise import __version__
 from synthnoise.calibration.agreement import check_same_camera
 from synthnoise.calibration.flats import FlatPair, measure_pair
+from synthnoise.calibration.kept_darks import dark_paths, keep_darks
 from synthnoise.calibration.one_iso import IsoCalibration, calibrate_iso, noise_of_tag
 from synthnoise.calibration.profile_entry import iso_noise
 from synthnoise.calibration.report import report_lines
@@ -20,9 +21,8 @@ from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.naming import camera_name, folder_name
 from synthnoise.profiles.iso_law import IsoLaw, iso_law
 from synthnoise.profiles.schema import CameraProfile, IsoNoise, SourceFile
-from synthnoise.profiles.store import PROFILE_FILE, describe_profile, iso_stem, save_profile
+from synthnoise.profiles.store import PROFILE_FILE, describe_profile, save_profile
 from synthnoise.progress import SILENT, Progress
-from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.reading import read_metadata
 
@@ -84,8 +84,8 @@ def calibrate(
     output
         Folder for the profile; None keeps it in memory, with the way to the file of its dark frame.
     keep_dark
-        Keep the first dark of each ISO in the folder, for models that resample it, and for its fixed pattern
-        to be subtracted from photographs.
+        Keep the first dark of each ISO in the folder, for models that resample it, and, of several exposed
+        alike, their mean, for the fixed pattern to be subtracted from photographs.
     overwrite, merge
         As :func:`synthnoise.profiles.store.save_profile`.
 
@@ -112,13 +112,9 @@ def calibrate(
         profile = profile or _camera(frame, camera)
         warnings += one.warnings
         _check_levels(profile, frame, warnings)
-        isos[speed] = dataclasses.replace(
-            iso_noise(one, profile),
-            dark_file=f"{iso_stem(speed)}-dark.dng" if folder and keep_dark and group.darks else "",
-            dark_path=None if folder else _dark_path(group),
-            sources=sources,
-        )
-        report += report_lines(one, isos[speed])
+        noise = dataclasses.replace(iso_noise(one, profile), sources=sources)
+        report += report_lines(one, noise)
+        isos[speed] = noise if folder else dataclasses.replace(noise, dark_paths=dark_paths(group))
     assert profile is not None
     profile = dataclasses.replace(profile, isos=isos)
     law = iso_law(profile)
@@ -126,7 +122,8 @@ def calibrate(
     report += law.lines()
     if folder is not None:
         if keep_dark:
-            _keep_darks(groups, folder, overwrite=overwrite)
+            profile, said = keep_darks(profile, groups, folder, overwrite=overwrite)
+            report += said
         profile = save_profile(profile, folder, overwrite=overwrite, merge=merge)
         report.append(f"written to {folder}")
     return CalibrationResult(profile=profile, report=tuple(report), warnings=tuple(dict.fromkeys(warnings)))
@@ -237,16 +234,3 @@ def _outlier_warnings(law: IsoLaw) -> list[str]:
         " the same; is the ISO right, and is a frame multiplied or textured?"
         for outlier in law.outliers
     ]
-
-
-def _dark_path(group: IsoSources) -> Path | None:
-    """Return the file of the dark that a folder would keep; None where there is none, or only its frame."""
-    first = group.dark_exposures()[0][0].given if group.darks else None
-    return first.absolute() if isinstance(first, Path) else None
-
-
-def _keep_darks(groups: dict[float, IsoSources], folder: Path, *, overwrite: bool) -> None:
-    for iso, group in groups.items():
-        if group.darks:
-            first = group.dark_exposures()[0][0]
-            write_dng(folder / f"{iso_stem(iso)}-dark.dng", first.frame(), overwrite=overwrite)

@@ -77,6 +77,16 @@ class IsoSources:
             groups, key=lambda group: max((group[0].seconds or 0.0) / aim, aim / (group[0].seconds or 1.0))
         )
 
+    def kept_darks(self) -> list[Source]:
+        """Return the darks whose mean a profile keeps: the first, and others exposed as long as it.
+
+        Where it does not say how long, they are those that do not either.
+        """
+        if not self.darks:
+            return []
+        first, *others = self.dark_exposures()[0]
+        return [first, *(other for other in others if _exposed_alike(first, other))]
+
     def flat_pairs(self) -> list[tuple[Source, Source]]:
         """Return the flats two by two: neighbours of one exposure time, in the order given.
 
@@ -95,6 +105,12 @@ class IsoSources:
                 )
             pairs += zip(run[::2], run[1::2], strict=True)
         return pairs
+
+
+def _exposed_alike(one: Source, other: Source) -> bool:
+    if not one.seconds or not other.seconds:
+        return not one.seconds and not other.seconds
+    return 1 / SAME_EXPOSURE <= one.seconds / other.seconds <= SAME_EXPOSURE
 
 
 def _runs(ordered: Sequence[Source]) -> Iterator[list[Source]]:

@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +32,9 @@ from synthnoise.denoising.dark_regression import (
     pixel_slopes,
 )
 from synthnoise.denoising.dark_shading import HOT, Mask, Plane, slow_part
-from synthnoise.errors import InputError
 from synthnoise.raw.frame import Frame
+from synthnoise.raw.mean_dark import MeanDark
 
-EXPOSURES_APART = 0.1
-"""Relative difference of two exposure times that still count as equal."""
 UNSTEADY = 0.25
 """Share of its excess by which a hot pixel may differ between frames: temperature, exposure, shot noise."""
 SHORT = 1 / 60
@@ -48,8 +44,6 @@ NEAR = (0.5, 1.25)
 long again took 0.15 dB from one whose dark current made up for a low black level."""
 SMOOTH = 33
 """Lines over whose mean a line is judged where what varies slowly is not shared."""
-LIT = 0.2
-"""Share of the range below which a dark's middle level must lie."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,65 +84,6 @@ class DarkSubtraction:
         )
 
 
-@dataclass(frozen=True)
-class MeanDark:
-    """The mean of some darks of one camera and setting.
-
-    Attributes
-    ----------
-    frame
-        The mean, float32; of a single dark its own mosaic.
-    count
-        How many there were.
-    origin
-        Where they are from, in words; empty if they were given.
-    """
-
-    frame: Frame
-    count: int
-    origin: str = ""
-
-    def __str__(self) -> str:
-        return self.origin or ("a dark frame" if self.count == 1 else f"{self.count} dark frames")
-
-
-def average_darks(darks: Iterable[Frame]) -> MeanDark:
-    """Return the mean of dark frames, one of which is in memory at a time.
-
-    Raises
-    ------
-    InputError
-        There is none, they differ in camera, size, ISO or exposure, or one is not dark.
-    """
-    first: Frame | None = None
-    total: NDArray[Any] | None = None
-    black, lines, count = np.zeros(1), [np.zeros(1), np.zeros(1)], 0
-    for dark in darks:
-        middle = float(np.median(dark.mosaic[::7, ::7])) - float(dark.black.mean())
-        if middle > LIT * float(dark.white - dark.black.mean()):
-            raise InputError(
-                f"{dark.path or 'the dark'}: is not dark", hint="cap the lens, cover the viewfinder"
-            )
-        if first is None or total is None:
-            first, total = dark, dark.mosaic
-        else:
-            check_alike(dark, first)
-            total = np.add(total, dark.mosaic, out=total if count > 1 else None, dtype=np.float32)
-        black = black + dark.black
-        for axis, line in enumerate((dark.black_rows, dark.black_columns)):
-            lines[axis] = lines[axis] + (0.0 if line is None else line)
-        count += 1
-    if first is None or total is None:
-        raise InputError("there is no dark frame to subtract")
-    if count > 1:
-        total /= count
-    rows, columns = (line / count if line.size > 1 else None for line in lines)
-    mean = dataclasses.replace(
-        first, mosaic=total, black=black / count, black_rows=rows, black_columns=columns
-    )
-    return MeanDark(mean, count)
-
-
 def level_is_shared(dark: float | None, photograph: float | None) -> bool:
     """Return whether a dark and a photograph of some seconds (None: unknown) share offset and shading."""
     if not dark or not photograph:
@@ -175,7 +110,7 @@ def subtract_dark(
     InputError
         The darks are of another camera, size, ISO or exposure.
     """
-    check_alike(dark.frame, frame, any_exposure=any_exposure)
+    dark.check_fits(frame, any_exposure=any_exposure)
     untold, warmth = "", 1.0
     if any_exposure:
         seconds = dark.frame.exposure_time, frame.exposure_time
@@ -186,7 +121,7 @@ def subtract_dark(
     output = frame.mosaic.astype(np.float32)
     top, left, bottom, right = frame.area
     parts = [
-        _clean_plane(output[top:bottom, left:right], active, without_light, *divmod(position, w),
+        _clean_plane(output[top:bottom, left:right], active, without_light, dark.steps, *divmod(position, w),
                      level=not untold, warmth=warmth)
         for position in range(h * w)
     ]  # fmt: skip
@@ -204,24 +139,6 @@ def subtract_dark(
     return dataclasses.replace(frame, mosaic=output), summary
 
 
-def check_alike(dark: Frame, other: Frame, *, any_exposure: bool = False) -> None:
-    """Raise InputError where a dark does not belong to another frame."""
-    name, of = dark.path or "the dark", other.path or "the frame"
-    hint = "shoot darks with the settings of the photograph"
-    if dark.mosaic.shape != other.mosaic.shape or dark.area != other.area:
-        sizes = " and ".join(f"{f.mosaic.shape[1]} x {f.mosaic.shape[0]}" for f in (dark, other))
-        raise InputError(f"{name}: differs in size from {of}: {sizes} pixels", hint=hint)
-    if not np.array_equal(dark.cfa, other.cfa) or dark.white != other.white:
-        raise InputError(f"{name}: differs in colour filters or white level from {of}", hint=hint)
-    if dark.camera and other.camera and dark.camera != other.camera:
-        raise InputError(f"{name}: is of a {dark.camera}, {of} of a {other.camera}", hint=hint)
-    if dark.iso and other.iso and dark.iso != other.iso:
-        raise InputError(f"{name}: has ISO {dark.iso:g}, {of} ISO {other.iso:g}", hint=hint)
-    seconds = dark.exposure_time or 0.0, other.exposure_time or 0.0
-    if not any_exposure and all(seconds) and abs(seconds[0] / seconds[1] - 1) > EXPOSURES_APART:
-        raise InputError(f"{name}: was exposed {seconds[0]:g} s, {of} {seconds[1]:g} s", hint=hint)
-
-
 def _other_exposure(dark: float | None, photograph: float | None) -> str:
     """Return what is said of two exposure times that are apart, or not known."""
     if dark and photograph:
@@ -233,6 +150,7 @@ def _clean_plane(
     inside: NDArray[np.float32],
     active: Frame,
     without_light: Frame,
+    steps: int,
     i: int,
     j: int,
     *,
@@ -240,7 +158,9 @@ def _clean_plane(
     warmth: float,
 ) -> tuple[float, ...]:
     """Take the pattern off one position of the CFA, in place; return what of it, and hot pixels."""
-    pattern, hot, unsure, sums = _plane_pattern(active, without_light, i, j, level=level, warmth=warmth)
+    dark = _above_black(without_light, i, j)
+    dark /= steps
+    pattern, hot, unsure, sums = _plane_pattern(active, dark, i, j, level=level, warmth=warmth)
     h, w = active.cfa.shape
     plane, shown = inside[i::h, j::w], active.mosaic[i::h, j::w] < active.white
     np.subtract(plane, pattern, out=plane, where=shown)
@@ -249,18 +169,18 @@ def _clean_plane(
 
 
 def _plane_pattern(
-    active: Frame, without_light: Frame, i: int, j: int, *, level: bool, warmth: float
+    active: Frame, dark: Plane, i: int, j: int, *, level: bool, warmth: float
 ) -> tuple[Plane, NDArray[np.bool_], Plane, tuple[float, float, float, float]]:
     """Return the pattern in DN of one position of the CFA, its hot pixels, and what it is made of.
 
-    Of hot pixels [n], those that stand out in the photograph too, it also says how wrong the pattern may be.
-    What it is made of are the mean, and the variances of shading, lines and pixels. Without ``level`` mean
-    and shading are left; ``warmth`` is how hot pixels are in the photograph, relative to the dark.
+    ``dark`` [H, W] is in DN above black, and overwritten. Of hot pixels [n], those that stand out in the
+    photograph too, it also says how wrong the pattern may be. What it is made of are the mean, and the
+    variances of shading, lines and pixels. Without ``level`` mean and shading are left; ``warmth`` is how hot
+    pixels are in the photograph, relative to the dark.
     """
     h, w = active.cfa.shape
     even = flat_places(_above_black(active, i, j))
     even &= active.mosaic[i::h, j::w] < active.white
-    dark = _above_black(without_light, i, j)
     pattern, hot, deviation = slow_part(dark)
     detail = np.subtract(dark, pattern, out=dark)
     leak, noise = detail[hot], deviation.of(hot)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthnoise.denoising.dark_pattern import MeanDark, subtract_dark
+from synthnoise.denoising.dark_pattern import subtract_dark
 from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.pictures import denoise_picture
@@ -31,6 +31,7 @@ from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import write_png
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
+from synthnoise.raw.mean_dark import MeanDark
 from synthnoise.raw.picture import Picture
 from synthnoise.raw.picture_files import read_picture, write_picture
 from synthnoise.raw.reading import read_frame

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthnoise.denoising.dark_pattern import MeanDark, average_darks
 from synthnoise.denoising.denoiser import Settings
 from synthnoise.denoising.file_pipeline import FileWork, resolved, work_in_turn
 from synthnoise.denoising.profile_darks import ProfileDarks
@@ -21,6 +20,7 @@ from synthnoise.plugins import default_plugins
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
+from synthnoise.raw.mean_dark import MeanDark, average_darks
 from synthnoise.raw.plain import Geometry
 from synthnoise.raw.reading import read_frame
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from synthnoise.denoising.dark_pattern import DarkSubtraction, MeanDark, average_darks, subtract_dark
+from synthnoise.denoising.dark_pattern import DarkSubtraction, subtract_dark
 from synthnoise.errors import InputError, SynthnoiseError
 from synthnoise.files import printable
-from synthnoise.profiles.schema import CameraProfile
-from synthnoise.profiles.store import kept_dark
+from synthnoise.profiles.schema import CameraProfile, IsoNoise
+from synthnoise.profiles.store import kept_dark, kept_mean_dark
 from synthnoise.raw.frame import Frame
+from synthnoise.raw.mean_dark import MeanDark, average_darks
 from synthnoise.raw.reading import read_frame
 
 LARGE = 32_000_000
@@ -66,7 +69,7 @@ class ProfileDarks:
         iso = frame.iso if self.iso is None else self.iso
         if iso is None and len(self.profile.isos) == 1:
             (iso,) = self.profile.isos  # as for the noise level
-        isos = [noise.iso for noise in self.profile.isos.values() if noise.dark_file or noise.dark_path]
+        isos = [noise.iso for noise in self.profile.isos.values() if noise.dark_file or noise.dark_paths]
         if iso is None or not isos:
             return Subtracted(frame)
         if iso not in isos:
@@ -94,11 +97,32 @@ class ProfileDarks:
 
     def _read(self, iso: float) -> MeanDark | InputError:
         try:
-            path = kept_dark(self.profile, iso)
-            frame = read_frame(path, sandbox=self.sandbox)
-            dark = average_darks([dataclasses.replace(frame, iso=iso)])
+            return self._kept(self.profile.isos[iso])
         except SynthnoiseError as error:
             return InputError(error.message, hint=error.hint)
         except OSError as error:
             return InputError(f"{self.profile.folder}: {printable(error.strerror or error)}")
-        return dataclasses.replace(dark, origin="the profile's dark frame")
+
+    def _kept(self, noise: IsoNoise) -> MeanDark:
+        """Return the mean of the darks of an ISO: that which is kept, the only dark, or that of its files.
+
+        Raises
+        ------
+        SynthnoiseError, OSError
+            It cannot be read.
+        """
+        stored = kept_mean_dark(self.profile, noise.iso)
+        if stored is not None and noise.mean_dark is not None:
+            dark = dataclasses.replace(
+                self._average([stored], noise.iso), count=noise.mean_dark.frames, steps=noise.mean_dark.steps
+            )
+        elif self.profile.folder and noise.dark_file:
+            dark = self._average([kept_dark(self.profile, noise.iso)], noise.iso)
+        else:
+            dark = self._average(noise.dark_paths, noise.iso)
+        origin = "the profile's dark frame" if dark.count == 1 else f"the profile's {dark.count} dark frames"
+        return dataclasses.replace(dark, origin=origin)
+
+    def _average(self, paths: Sequence[Path], iso: float) -> MeanDark:
+        frames = (read_frame(path, sandbox=self.sandbox) for path in paths)
+        return average_darks(dataclasses.replace(frame, iso=iso) for frame in frames)

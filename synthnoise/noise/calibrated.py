@@ -42,7 +42,7 @@ def kept_dark(model: str, profile: CameraProfile | None, noise: IsoNoise | None)
         raise UsageError(
             f"{model} needs a dark frame", hint="--profile NAME, or its options dark=FILE and gain=K"
         )
-    if not (noise.dark_file or noise.dark_path):
+    if not (noise.dark_file or noise.dark_paths):
         kept = ", ".join(f"{at.iso:g}" for at in profile.isos.values() if at.dark_file)
         raise UsageError(
             f"{profile.name}: no dark frame is kept at ISO {noise.iso:g}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -51,6 +52,7 @@ def _row(noise: IsoNoise) -> dict[str, Any]:
         "noise_profile": [list(pair) for pair in zip(noise.shot, noise.read, strict=True)],
         "hot_pixel_fraction": noise.hot_pixel_fraction,
         "dark_file": noise.dark_file,
+        "mean_dark": dataclasses.asdict(noise.mean_dark) if noise.mean_dark else None,
         "quantities": {
             name: {"value": value, "se": error, "unit": QUANTITIES[name]}
             for name, (value, error) in noise.quantities.items()

@@ -13,6 +13,7 @@ from synthnoise.profiles.schema import (
     CameraProfile,
     GainRegime,
     IsoNoise,
+    MeanDarkFile,
     Quantity,
     SourceFile,
     SourceRole,
@@ -21,6 +22,7 @@ from synthnoise.profiles.toml_table import TomlTable
 
 LARGEST_REPEAT = 8
 LARGEST_SIZE = 1 << 20
+LARGEST_COUNT = 1 << 16
 LARGEST = 1e9
 """Beyond every level, gain and noise of a camera, in any unit here."""
 
@@ -82,6 +84,7 @@ def _iso_table(noise: IsoNoise, array_file: ArrayFile) -> dict[str, Any]:
         "offset_se": list(noise.offset_se) or None,
         "quantities": quantity_table(noise.quantities) or None,
         "dark_file": noise.dark_file or None,
+        "mean_dark": dataclasses.asdict(noise.mean_dark) if noise.mean_dark else None,
         "arrays": array_file.name or None,
         "arrays_sha256": array_file.sha256 or None,
         "diagnostics": noise.diagnostics,
@@ -217,6 +220,7 @@ def _iso_noise(entry: TomlTable, positions: int) -> IsoNoise:
         quantities=read_quantities(entry),
         exposure_time=entry.optional_number("exposure_time", low=0),
         dark_file=_plain_name(entry, "dark_file"),
+        mean_dark=_mean_dark(entry),
         diagnostics=entry.plain("diagnostics"),
         sources=tuple(_source(source) for source in entry.tables("source")),
         **values,
@@ -232,6 +236,19 @@ def _source(table: TomlTable) -> SourceFile:
         exposure_time=table.optional_number("exposure_time", low=0),
         date=table.text("date", ""),
     )
+
+
+def _mean_dark(entry: TomlTable) -> MeanDarkFile | None:
+    if "mean_dark" not in entry:
+        return None
+    table = entry.table("mean_dark")
+    name = _plain_name(table, "file")
+    if not name:
+        raise table.refuse("file", "is missing")
+    frames, steps = (
+        int(table.number(key, low=low, high=LARGEST_COUNT)) for key, low in (("frames", 2), ("steps", 1))
+    )
+    return MeanDarkFile(file=name, frames=frames, steps=steps)
 
 
 def _array_file(entry: TomlTable) -> ArrayFile:

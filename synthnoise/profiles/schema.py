@@ -66,6 +66,25 @@ class SourceFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeanDarkFile:
+    """The mean of several dark frames of one exposure time, as it is kept beside a profile.
+
+    Attributes
+    ----------
+    file
+        Name of a DNG whose pixels and levels are multiplied by ``steps``.
+    frames
+        How many dark frames it is the mean of, 2 or more.
+    steps
+        Whole numbers to one DN.
+    """
+
+    file: str
+    frames: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class IsoNoise:
     """The noise at one ISO. All per-position arrays follow the CFA positions in row-major order.
 
@@ -105,8 +124,11 @@ class IsoNoise:
     dark_file
         Name of the dark frame kept beside the profile (models that resample it need it, and photographs get
         its fixed pattern subtracted), or "".
-    dark_path
-        File of the dark frame that this was measured from, where the profile is only in memory; not stored.
+    dark_paths
+        Files of the dark frames exposed alike that this was measured from, where the profile is only in
+        memory; not stored.
+    mean_dark
+        Their mean, where there are several, kept beside the profile.
     arrays
         Compact, size-independent parts, stored as ``iso-NNNNN.safetensors``: ``shading`` float32
         [C, gh, gw] DN on a coarse grid over the active area, ``hot_pixels`` int32 [n, 3] (row, column in the
@@ -153,7 +175,8 @@ class IsoNoise:
     quantities: dict[str, Quantity] = field(default_factory=dict)
     exposure_time: float | None = None
     dark_file: str = ""
-    dark_path: Path | None = None
+    dark_paths: tuple[Path, ...] = ()
+    mean_dark: MeanDarkFile | None = None
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     diagnostics: dict[str, Any] = field(default_factory=dict)
     sources: tuple[SourceFile, ...] = ()

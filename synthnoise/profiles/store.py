@@ -32,6 +32,7 @@ __all__ = [
     "find_profiles",
     "iso_stem",
     "kept_dark",
+    "kept_mean_dark",
     "load_profile",
     "noise_at",
     "profile_folders",
@@ -86,7 +87,7 @@ def save_profile(
             there, array_files = _read_document(folder)
             whole = _merged(there, profile, overwrite=overwrite)
     for noise in profile.isos.values():
-        _bring_dark(noise, profile.folder, folder, overwrite=overwrite)
+        _bring_darks(noise, profile.folder, folder, overwrite=overwrite)
         array_files[noise.iso] = _write_arrays(noise, folder, overwrite=overwrite)
     text = tomli_w.dumps(to_document(whole, array_files))
     write_bytes(target, text.encode(), overwrite=overwrite or merge)
@@ -118,17 +119,20 @@ def _write_arrays(noise: IsoNoise, folder: Path, *, overwrite: bool) -> ArrayFil
     return ArrayFile(name, digest)
 
 
-def _bring_dark(noise: IsoNoise, source: str, folder: Path, *, overwrite: bool) -> None:
-    """Copy the dark frame of an ISO to the folder of the profile, unless it is there."""
-    if not noise.dark_file or (source and Path(source).resolve() == folder.resolve()):
+def _bring_darks(noise: IsoNoise, source: str, folder: Path, *, overwrite: bool) -> None:
+    """Copy the dark frames of an ISO to the folder of the profile, unless they are there."""
+    if source and Path(source).resolve() == folder.resolve():
         return
-    target = folder / noise.dark_file
-    if not source:
-        existing_file(target)
-        return
-    original = existing_file(Path(source) / noise.dark_file)
-    with original.open("rb") as data, atomic_write(target, overwrite=overwrite) as copy:
-        shutil.copyfileobj(data, copy)
+    for name in (noise.dark_file, noise.mean_dark.file if noise.mean_dark else ""):
+        if not name:
+            continue
+        target = folder / name
+        if not source:
+            existing_file(target)
+            continue
+        original = existing_file(Path(source) / name)
+        with original.open("rb") as data, atomic_write(target, overwrite=overwrite) as copy:
+            shutil.copyfileobj(data, copy)
 
 
 def kept_dark(profile: CameraProfile, iso: float) -> Path:
@@ -141,14 +145,31 @@ def kept_dark(profile: CameraProfile, iso: float) -> Path:
     """
     noise = profile.isos.get(iso)
     if noise is not None and noise.dark_file and profile.folder:
-        folder = Path(profile.folder)
-        path = existing_file(folder / noise.dark_file)
-        if path.resolve().parent != folder.resolve():
-            raise InputError(f"{path}: is a link out of the profile's folder", hint="put the file there")
-        return path
-    if noise is not None and noise.dark_path:
-        return existing_file(noise.dark_path)
+        return _file_inside(profile.folder, noise.dark_file)
+    if noise is not None and noise.dark_paths:
+        return existing_file(noise.dark_paths[0])
     raise InputError(f"{profile.name}: no dark frame is kept at ISO {iso:g}")
+
+
+def kept_mean_dark(profile: CameraProfile, iso: float) -> Path | None:
+    """Return where the mean dark of a calibrated ISO lies; None where the profile's folder has none.
+
+    Raises
+    ------
+    InputError
+        It has vanished, or is a link out of the folder.
+    """
+    noise = profile.isos.get(iso)
+    if noise is None or noise.mean_dark is None or not profile.folder:
+        return None
+    return _file_inside(profile.folder, noise.mean_dark.file)
+
+
+def _file_inside(folder: str, name: str) -> Path:
+    path = existing_file(Path(folder) / name)
+    if path.resolve().parent != Path(folder).resolve():
+        raise InputError(f"{path}: is a link out of the profile's folder", hint="put the file there")
+    return path
 
 
 def load_profile(folder_or_name: Path | str, plugins: Plugins | None = None) -> CameraProfile:
