@@ -9,16 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rawpy
+import torch
 
 from synthnoise.calibration import calibrate
 from synthnoise.denoising.dark_pattern import subtract_dark
 from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.errors import InputError
+from synthnoise.plugins import default_plugins
 from synthnoise.profiles.store import kept_dark, kept_mean_dark, load_profile, save_profile
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.mean_dark import average_darks, in_whole_steps
 from synthnoise.raw.reading import read_frame
+from synthnoise.rng import Rng
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
@@ -112,6 +115,16 @@ def test_denoising_takes_the_mean_off(shots):
     error, other, one = (np.mean((f.mosaic - truth) ** 2) for f in (found.frame, exactly, single))
     assert abs(error / other - 1) < 1e-3
     assert error < one
+
+
+def test_what_is_fixed_is_out_of_the_noise_of_pmn(shots):
+    profile = load_profile(shots / "p")
+    known = default_plugins().create("noise_models", "pmn").parameters(profile, ISO)
+    planes = known.darks.draw(Rng(3, torch.arange(8)), (96, 128)).numpy() * known.darks.scale[0]
+    new = [CAMERA.dark(number).mosaic.astype(float) for number in (20, 21)]
+    temporal = 1.4826 * np.median(np.abs(new[0] - new[1])) / np.sqrt(2)
+    # With one dark, columns and dark signal of pixels stay in it: 1.4 times as much.
+    assert 1.4826 * np.median(np.abs(planes)) == pytest.approx(temporal, rel=0.04)
 
 
 def test_a_profile_in_memory_averages_the_files(shots, monkeypatch, tmp_path):

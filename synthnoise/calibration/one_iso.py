@@ -62,8 +62,6 @@ class IsoCalibration:
     ----------
     role
         Where what is known of the dark comes from.
-    black
-        float64 [C] level in DN that offsets are counted from.
     measured
         None where a tag had to do, or the noisy frame alone.
     blind
@@ -74,7 +72,6 @@ class IsoCalibration:
 
     iso: float
     role: SourceRole
-    black: NDArray[np.float64]
     measured: Measured | None = None
     blind: BlindNoise | None = None
     exposure_time: float | None = None
@@ -129,7 +126,6 @@ def calibrate_iso(
     return IsoCalibration(
         iso=float(source.iso or 0),
         role="dark" if darks else "masked border",
-        black=source.active().black.reshape(-1),
         measured=Measured(
             dark=dark,
             gain=gain,
@@ -196,7 +192,6 @@ def _blind(noisy: Sequence[Frame]) -> IsoCalibration:
     return IsoCalibration(
         iso=float(noisy[0].iso or 0),
         role="noisy",
-        black=noisy[0].active().black.reshape(-1),
         blind=noise,
         exposure_time=noisy[0].exposure_time,
         warnings=(
@@ -216,7 +211,6 @@ def noise_of_tag(frame: Frame) -> IsoCalibration:
     return IsoCalibration(
         iso=float(frame.iso or 0),
         role="tag",
-        black=frame.active().black.reshape(-1),
         exposure_time=frame.exposure_time,
         pairs=pairs,
         warnings=("no dark frame: the noise is what the file's tag says, nothing was measured",),

@@ -42,14 +42,13 @@ def iso_noise(one: IsoCalibration, profile: CameraProfile) -> IsoNoise:
     deviations = np.sqrt(variances)
     errors = variance_errors / (2 * deviations)
     shot, read = _by_colour(gain, variances, variance_errors, profile)
-    offsets = np.array([plane.offset for plane in planes]) + one.black - np.array(profile.black)
     return IsoNoise(
         iso=one.iso,
         gain=gain.gain,
         gain_se=gain.standard_error,
         gain_interval=gain.interval,
         gain_regime=gain.regime,
-        offset=tuple(offsets.tolist()),
+        offset=tuple(plane.offset for plane in planes),
         read_noise=tuple(deviations.tolist()),
         read_noise_se=tuple(errors.tolist()),
         row_noise=dark.rows.deviation,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from synthnoise.denoising.dark_pattern import DarkSubtraction, subtract_dark
 from synthnoise.errors import InputError, SynthnoiseError
 from synthnoise.files import printable
+from synthnoise.noise.calibrated import kept_mean
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
-from synthnoise.profiles.store import kept_dark, kept_mean_dark
+from synthnoise.profiles.store import kept_dark
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.mean_dark import MeanDark, average_darks
 from synthnoise.raw.reading import read_frame
@@ -111,18 +110,9 @@ class ProfileDarks:
         SynthnoiseError, OSError
             It cannot be read.
         """
-        stored = kept_mean_dark(self.profile, noise.iso)
-        if stored is not None and noise.mean_dark is not None:
-            dark = dataclasses.replace(
-                self._average([stored], noise.iso), count=noise.mean_dark.frames, steps=noise.mean_dark.steps
-            )
-        elif self.profile.folder and noise.dark_file:
-            dark = self._average([kept_dark(self.profile, noise.iso)], noise.iso)
-        else:
-            dark = self._average(noise.dark_paths, noise.iso)
+        dark = kept_mean(self.profile, noise, sandbox=self.sandbox)
+        if dark is None:
+            frame = read_frame(kept_dark(self.profile, noise.iso), sandbox=self.sandbox)
+            dark = average_darks([dataclasses.replace(frame, iso=noise.iso)])
         origin = "the profile's dark frame" if dark.count == 1 else f"the profile's {dark.count} dark frames"
         return dataclasses.replace(dark, origin=origin)
-
-    def _average(self, paths: Sequence[Path], iso: float) -> MeanDark:
-        frames = (read_frame(path, sandbox=self.sandbox) for path in paths)
-        return average_darks(dataclasses.replace(frame, iso=iso) for frame in frames)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthnoise.errors import UsageError
 from synthnoise.profiles import store
+from synthnoise.raw.mean_dark import MeanDark, average_darks
+from synthnoise.raw.reading import read_frame
 
 if TYPE_CHECKING:
     from synthnoise.profiles.schema import CameraProfile, IsoNoise
@@ -51,3 +54,25 @@ def kept_dark(model: str, profile: CameraProfile | None, noise: IsoNoise | None)
             else "calibrate with the dark frame kept, or the option dark=FILE",
         )
     return store.kept_dark(profile, noise.iso)
+
+
+def kept_mean(profile: CameraProfile, noise: IsoNoise, *, sandbox: bool = False) -> MeanDark | None:
+    """Return the mean of the darks of an ISO of a profile, kept or of the files it was shot to.
+
+    None where there is one dark or none. ``sandbox`` decodes files in a process of their own.
+
+    Raises
+    ------
+    SynthnoiseError, OSError
+        A file cannot be read, or is a link out of the profile's folder.
+    """
+    stored = store.kept_mean_dark(profile, noise.iso)
+    if stored is not None and noise.mean_dark is not None:
+        frame = dataclasses.replace(read_frame(stored, sandbox=sandbox), iso=noise.iso)
+        return dataclasses.replace(
+            average_darks([frame]), count=noise.mean_dark.frames, steps=noise.mean_dark.steps
+        )
+    if noise.dark_file or len(noise.dark_paths) < 2:
+        return None
+    frames = (read_frame(path, sandbox=sandbox) for path in noise.dark_paths)
+    return average_darks(dataclasses.replace(frame, iso=noise.iso) for frame in frames)

@@ -66,10 +66,10 @@ class Pmn:
         InputError
             A dark frame cannot be read, or they differ in size.
         """
-        gain, darks = gain_and_darks(
+        shot, darks = gain_and_darks(
             "pmn", self.options.dark, self.options.gain, "pixel", profile=profile, iso=iso
         )
-        return Parameters(shot=gain / darks.scale, dark_variance=darks.variance(), darks=darks)
+        return Parameters(shot=shot, dark_variance=darks.variance(), darks=darks)
 
     def sample(self, clean: Tensor, parameters: Parameters, rng: Rng) -> Tensor:
         """Return float32 [B, C, H, W]: noisy planes of clean ones, linear, white = 1.

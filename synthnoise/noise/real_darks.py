@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from synthnoise.errors import InputError, UsageError
-from synthnoise.noise.calibrated import choose_iso, kept_dark
+from synthnoise.noise.calibrated import choose_iso, kept_dark, kept_mean
 from synthnoise.noise.dark_synthesis import dark_shading
+from synthnoise.profiles.full_scale import full_scale_ratio
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.reading import read_frame
 from synthnoise.rng import Rng, Stream
@@ -23,6 +24,7 @@ from synthnoise.rng import Rng, Stream
 if TYPE_CHECKING:
     from synthnoise.profiles.schema import CameraProfile
     from synthnoise.raw.frame import Frame
+    from synthnoise.raw.mean_dark import MeanDark
 
 ShadingKind = Literal["none", "low", "pixel"]
 """What is taken out of darks: nothing, low frequencies, or at each pixel the mean of all darks."""
@@ -52,6 +54,8 @@ class RealDarks:
         The frames, active areas alone.
     shading
         float32 [C, H, W], white = 1: what is taken out of every dark; None for nothing.
+    scale
+        float64 [C], DN that 1 is worth: white minus black of the profile, or of the first dark.
     factor
         What residuals are multiplied by: darks less the mean of n darks themselves have lost 1/n of their
         variance.
@@ -59,13 +63,21 @@ class RealDarks:
 
     frames: tuple[Frame, ...]
     shading: NDArray[np.float32] | None
+    scale: NDArray[np.float64]
     factor: float = 1.0
 
     @classmethod
-    def read(cls, paths: Sequence[Path], remove: ShadingKind) -> RealDarks:
-        """Return the darks of files, less their ``remove`` shading.
+    def read(
+        cls,
+        paths: Sequence[Path],
+        remove: ShadingKind,
+        profile: CameraProfile | None = None,
+        mean: MeanDark | None = None,
+    ) -> RealDarks:
+        """Return the darks of files, less their ``remove`` shading, in the unit of a profile if there is one.
 
-        The pixel mean needs two darks; of a single one the low frequencies are taken.
+        The pixel mean needs two darks, or a ``mean`` of several that these are among; of a single one the low
+        frequencies are taken.
 
         Raises
         ------
@@ -80,20 +92,24 @@ class RealDarks:
                     f"{path}: not of the size and colour filter array of {paths[0]}",
                     hint="the darks must come from one camera and mode",
                 )
+        scale = scale_of(first, profile)
         if remove == "none":
-            return cls(frames=frames, shading=None)
+            return cls(frames=frames, shading=None, scale=scale)
+        if remove == "pixel" and mean is not None:
+            shading = planes_in(scale * mean.steps, mean.frame)
+            return cls(frames=frames, shading=shading, scale=scale, factor=_apart(mean.count))
         count = len(frames)
-        mean = linear_planes(first)
+        shading = planes_in(scale, first)
         for frame in frames[1:]:
-            mean += linear_planes(frame)
-        mean /= count
+            shading += planes_in(scale, frame)
+        shading /= count
         if remove == "pixel" and count > 1:
-            return cls(frames=frames, shading=mean, factor=(count / (count - 1)) ** 0.5)
-        for plane in mean:
+            return cls(frames=frames, shading=shading, scale=scale, factor=_apart(count))
+        for plane in shading:
             low = dark_shading(plane)
             low += plane.mean() - low.mean()
             plane[:] = low
-        return cls(frames=frames, shading=mean)
+        return cls(frames=frames, shading=shading, scale=scale)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -103,15 +119,15 @@ class RealDarks:
         return h * w, rows // h, columns // w
 
     @property
-    def scale(self) -> Tensor:
-        """White minus black in DN, float32 [C, 1, 1]."""
-        return torch.from_numpy((self.frames[0].white - self.frames[0].black).reshape(-1, 1, 1)).float()
+    def full_scale(self) -> Tensor:
+        """What 1 is worth in DN, float32 [C, 1, 1]."""
+        return torch.from_numpy(self.scale.reshape(-1, 1, 1)).float()
 
     def variance(self) -> Tensor:
         """Return the variance of the residuals of each plane, float32 [C, 1, 1], white = 1."""
         totals = np.zeros(self.shape[0])
         for frame in self.frames:
-            planes = linear_planes(frame)
+            planes = planes_in(self.scale, frame)
             if self.shading is not None:
                 planes -= self.shading
             totals += planes.var((1, 2), dtype=np.float64)
@@ -147,11 +163,32 @@ class RealDarks:
                 level -= frame.black_rows[y, None].astype(np.float32)
             if frame.black_columns is not None:
                 level -= frame.black_columns[x].astype(np.float32)
-            crop[plane] = level / np.float32(frame.white - frame.black[i, j])
+            crop[plane] = level / np.float32(self.scale[plane])
             if self.shading is not None:
                 crop[plane] -= self.shading[plane, rows[:, None], columns]
         crop *= np.float32(self.factor)
         return crop
+
+
+def scale_of(dark: Frame, profile: CameraProfile | None) -> NDArray[np.float64]:
+    """Return float64 [C], the DN that 1 is worth: of a dark's file, or of a profile whose DN are the same.
+
+    Files of one camera may state other levels than the profile; clean images are in the unit of the profile.
+    """
+    own = (dark.white - dark.black).reshape(-1)
+    return own / full_scale_ratio(profile, float(own.mean())) if profile else own
+
+
+def planes_in(scale: NDArray[np.float64], frame: Frame) -> NDArray[np.float32]:
+    """Return the planes [C, H, W] of a frame above its own black, where 1 is worth ``scale`` [C] DN."""
+    planes = linear_planes(frame)
+    active = frame.active()
+    planes *= ((active.white - active.black).reshape(-1) / scale).astype(np.float32)[:, None, None]
+    return planes
+
+
+def _apart(count: int) -> float:
+    return math.sqrt(count / (count - 1))
 
 
 def gain_and_darks(
@@ -162,8 +199,8 @@ def gain_and_darks(
     *,
     profile: CameraProfile | None,
     iso: float | None,
-) -> tuple[float, RealDarks]:
-    """Return K in DN/e- and the darks of a model's options, or of a profile where they say nothing.
+) -> tuple[Tensor, RealDarks]:
+    """Return S, float32 [C, 1, 1], and the darks: of a model's options, else of a profile.
 
     Raises
     ------
@@ -179,13 +216,20 @@ def gain_and_darks(
         raise UsageError(
             f"{model} needs the gain of the camera", hint="--profile with a noisy shot, or its option gain=K"
         )
-    darks = RealDarks.read(paths, remove)
+    mean = kept_mean(profile, noise) if remove == "pixel" and profile and noise and not dark else None
+    darks = RealDarks.read(paths, remove, profile, mean)
     if profile and tuple(map(tuple, darks.frames[0].cfa.tolist())) != profile.cfa:
         raise UsageError(
             "the dark frame is of another colour filter array than what is to get its noise",
             hint=f"{model} makes the noise of RAW frames of the camera that shot the dark",
         )
-    return known, darks
+    return shot_noise(known, darks.scale, None if gain else profile), darks
+
+
+def shot_noise(gain: float, scale: NDArray[np.float64], profile: CameraProfile | None) -> Tensor:
+    """Return S, float32 [C, 1, 1], of a gain in DN/e-, DN of the profile if given, else of ``scale``."""
+    known = scale if profile is None else profile.scale
+    return torch.from_numpy(gain / known.reshape(-1, 1, 1)).float()
 
 
 def check_planes(darks: RealDarks, clean: Tensor) -> None:

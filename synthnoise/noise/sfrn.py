@@ -76,11 +76,11 @@ class Sfrn:
             A dark frame cannot be read, or they differ in size.
         """
         remove: ShadingKind = "none" if self.options.keep_shading else "low"
-        gain, darks = gain_and_darks(
+        shot, darks = gain_and_darks(
             "sfrn", self.options.dark, self.options.gain, remove, profile=profile, iso=iso
         )
-        step = (1.0 if self.options.high_bit else 0.0) / darks.scale
-        return Parameters(shot=gain / darks.scale, dark_variance=darks.variance(), step=step, darks=darks)
+        step = (1.0 if self.options.high_bit else 0.0) / darks.full_scale
+        return Parameters(shot=shot, dark_variance=darks.variance(), step=step, darks=darks)
 
     def before_rounding(self, parameters: Parameters) -> Parameters:
         """Return the parameters for readouts that are rounded: the darks already are."""

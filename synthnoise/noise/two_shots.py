@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from synthnoise.errors import UsageError
 from synthnoise.noise.calibrated import choose_iso, kept_dark
 from synthnoise.noise.dark_synthesis import DarkSynthesis, Recipe, dark_shading
 from synthnoise.noise.poisson_gaussian import add_shot_noise
-from synthnoise.raw.cfa import linear_planes
+from synthnoise.noise.real_darks import planes_in, scale_of, shot_noise
 from synthnoise.raw.reading import read_frame
 from synthnoise.rng import Rng, Stream
 
@@ -90,7 +91,7 @@ class Parameters:
     shading
         float32 [C, H, W], or None where it is not to be added.
     black, scale
-        float32 [C, 1, 1] DN: black level, and white minus black.
+        float32 [C, 1, 1] DN: black level of the dark, and what 1 is worth.
     """
 
     shot: Tensor
@@ -137,17 +138,19 @@ class TwoShots:
                 "the dark frame is of another colour filter array than what is to get its noise",
                 hint="two-shots makes the noise of RAW frames of the camera that shot the dark",
             )
-        residual, shading = _split(active, keep_shading=self.options.shading or self.options.round_dark)
+        scale = scale_of(active, profile)
+        residual, shading = _split(
+            active, scale, keep_shading=self.options.shading or self.options.round_dark
+        )
         black = torch.from_numpy(active.black.reshape(-1, 1, 1)).float()
-        scale = active.white - black
         recipe = Recipe(iterations=self.options.iterations, shared_phase=self.options.shared_phase)
         return Parameters(
-            shot=gain / scale,
+            shot=shot_noise(gain, scale, None if self.options.gain else profile),
             gain=gain,
             darks=DarkSynthesis(residual, recipe),
             shading=shading,
             black=black,
-            scale=scale,
+            scale=torch.from_numpy(scale.reshape(-1, 1, 1)).float(),
         )
 
     def sample(self, clean: Tensor, parameters: Parameters, rng: Rng) -> Tensor:
@@ -221,14 +224,17 @@ class TwoShots:
         return dark if self.options.shading else dark - shading
 
 
-def _split(dark: Frame, *, keep_shading: bool) -> tuple[Tensor, Tensor | None]:
-    """Return residual and shading of a dark, float32 [C, H, W], white = 1; band by band, plane by plane."""
+def _split(dark: Frame, scale: NDArray[np.float64], *, keep_shading: bool) -> tuple[Tensor, Tensor | None]:
+    """Return residual and shading of a dark, float32 [C, H, W], where 1 is worth ``scale`` [C] DN.
+
+    Band by band, plane by plane.
+    """
     h, w = dark.cfa.shape
     rows, columns = dark.mosaic.shape[0] // h, dark.mosaic.shape[1] // w
     planes = np.empty((h * w, rows, columns), np.float32)
     for top in range(0, rows, BAND_ROWS):
         bottom = min(rows, top + BAND_ROWS)
-        planes[:, top:bottom] = linear_planes(dark.crop((top * h, 0, bottom * h, columns * w)))
+        planes[:, top:bottom] = planes_in(scale, dark.crop((top * h, 0, bottom * h, columns * w)))
     shading = np.empty_like(planes) if keep_shading else None
     for number, plane in enumerate(planes):
         blurred = dark_shading(plane)

@@ -55,7 +55,6 @@ def _restated(noise: IsoNoise, own: CameraProfile, other: CameraProfile) -> IsoN
 
     return dataclasses.replace(
         noise,
-        offset=tuple(o + a - b for o, a, b in zip(noise.offset, own.black, other.black, strict=True)),
         shot=scaled(noise.shot, 1),
         shot_se=scaled(noise.shot_se, 1),
         read=scaled(noise.read, 2),

@@ -98,7 +98,8 @@ class IsoNoise:
     gain_regime
         How far the gain may be trusted.
     offset
-        [C] DN above the nominal black level, mean of the dark.
+        [C] DN, mean of the dark above the black level that its file states. Cameras may state another one at
+        each ISO, and files of this ISO are told apart from their own: ``black`` of the profile is not in it.
     read_noise, read_noise_se
         [C] standard deviation in DN of one pixel of a dark frame after dark shading and hot pixels
         are taken out; rows and columns and the rounding to integers included.
