@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rawpy
 import tifffile
 import torch
 from PIL import Image
@@ -354,13 +355,45 @@ def test_a_file_states_the_camera_that_was_drawn_for_it(tmp_path):
         assert_variance(linear_planes(noisy), shot * x + read, detects=0.05)
 
 
-def test_noise_that_a_file_cannot_hold_is_told(tmp_path):
-    save_profile(camera(iso_noise(read=((7 / 15871) ** 2,) * 3)), tmp_path / "profile")
-    write_dng(tmp_path / "dark.dng", clean_frame(RGGB, value=110, border=0, white=16383.0))
+def test_black_is_raised_where_noise_goes_below_zero(tmp_path):
+    """Seven DN a hundred times are 700, and black is at 100: four pixels of nine would be cut off."""
+    save_profile(camera(iso_noise(shot=(1e-9,) * 3, read=((7 / 15871) ** 2,) * 3)), tmp_path / "profile")
+    clean = clean_frame(RGGB, value=110, border=8, white=16383.0)
+    black = float(clean.black[0, 0])
+    write_dng(tmp_path / "dark.dng", clean)
     settings = Settings(profile=str(tmp_path / "profile"), iso=800, ratio=100.0)
     (outcome,) = add_noise_files([tmp_path / "dark.dng"], settings=settings)
-    assert "below 0 DN" in outcome.remarks[0]
-    assert read_frame(outcome.output).mosaic.min() == 0
+    noisy = read_frame(outcome.output)
+    pedestal = noisy.black[0, 0] - black
+    assert f"raised by {pedestal:g} DN" in outcome.remarks[0]
+    assert len(outcome.remarks) == 1
+    top, left, bottom, right = noisy.area
+    light = noisy.mosaic[top:bottom, left:right] - noisy.black[0, 0]
+    assert_mean(light, 110 - black, 700.0**2, detects=0.05 * 700)
+    assert_variance(light, 700.0**2, detects=0.05)
+    assert noisy.mosaic.min() > 0
+    # Borders lie as high above black as they did.
+    assert np.array_equal(noisy.mosaic[:top], clean.mosaic[:top] + int(pedestal))
+    with rawpy.imread(str(outcome.output)) as raw:
+        assert raw.white_level == 16383 + pedestal
+        assert raw.black_level_per_channel == [black + pedestal] * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "ratio"), [({"white": 65535.0}, 100.0), ({"black": np.zeros((2, 2))}, 100.0)]
+)
+def test_noise_that_a_file_cannot_hold_is_told(tmp_path, change, ratio):
+    """Sixteen bits have no room; and what a camera cuts off at 0 itself no ratio brings back."""
+    save_profile(camera(iso_noise(read=((7 / 15871) ** 2,) * 3)), tmp_path / "profile")
+    frame = clean_frame(RGGB, value=110, border=0, white=16383.0)
+    write_dng(tmp_path / "dark.dng", replace(frame, **change))
+    settings = Settings(profile=str(tmp_path / "profile"), iso=800, ratio=ratio)
+    (outcome,) = add_noise_files([tmp_path / "dark.dng"], settings=settings)
+    (remark,) = outcome.remarks
+    assert "below 0 DN and are cut off" in remark
+    noisy = read_frame(outcome.output)
+    assert noisy.mosaic.min() == 0
+    assert noisy.white == replace(frame, **change).white
 
 
 def test_xtrans_and_partial_repeats_keep_their_colours(tmp_path):

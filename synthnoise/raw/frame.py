@@ -197,6 +197,11 @@ class Frame:
         return self.crop(self.area)
 
 
+def raised_levels(frame: Frame, pedestal: float) -> Frame:
+    """Return a frame with black and white levels higher by some DN, for a mosaic that is."""
+    return dataclasses.replace(frame, black=frame.black + pedestal, white=frame.white + pedestal)
+
+
 def scaled_levels(frame: Frame, factor: float) -> Frame:
     """Return a frame with black and white levels multiplied, for a mosaic that has been."""
     return dataclasses.replace(

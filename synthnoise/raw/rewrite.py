@@ -6,6 +6,7 @@ is patched, so maker notes with absolute offsets stay valid. New data take the r
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from synthnoise.raw.dng_fields import (
 )
 from synthnoise.raw.dng_tiles import TileGrid, encode_tiles
 from synthnoise.raw.float_dng import encode_float_tiles, float_frame, float_tile_fields, scale
-from synthnoise.raw.frame import Frame, scaled_levels
+from synthnoise.raw.frame import Frame, raised_levels, scaled_levels
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.linear_dng import COLOURS, LINEAR_WHITE, companding_of, rewritten_linear
 from synthnoise.raw.opcodes import FIX_BAD_PIXELS_CONSTANT, opcodes_in
@@ -95,6 +96,7 @@ def rewrite_dng(
     mosaic: NDArray[Any],
     *,
     white: float | None = None,
+    pedestal: int = 0,
     noise_profile: NoisePairs | None = None,
     noise_reduction: float | None = None,
     overwrite: bool = False,
@@ -116,6 +118,8 @@ def rewrite_dng(
     white
         White level of ``mosaic``, where it counts in fractions of the source's DN: a whole multiple of the
         source's. All levels are stated anew then.
+    pedestal
+        DN of ``mosaic`` by which its black and white are above the source's.
     noise_profile
         (S, O) of the noise that is left, once or per colour plane; None keeps what is there.
     noise_reduction
@@ -151,7 +155,7 @@ def rewrite_dng(
         else:
             frame = dng_frame(tiff, image, mosaic, exposure_of([tiff]), source)
         factor = _level_factor(frame, white)
-        frame = scaled_levels(frame, factor)
+        frame = raised_levels(scaled_levels(frame, factor), pedestal)
         previews = [d for d in tiff.all_directories() if d is not image.directory and _is_preview(d)]
         changes = Changes(Values(tiff.order))
         with atomic_write(target, overwrite=overwrite) as output:
@@ -159,8 +163,8 @@ def rewrite_dng(
             file.seek(0)
             _copy(file, output, space.end)
             _replace_mosaic(changes, image, mosaic, output, space)
-            if factor > 1:
-                changes.to(image.directory).put.update(_level_fields(changes.values, image, factor))
+            if factor > 1 or pedestal:
+                changes.to(image.directory).put.update(_level_fields(changes.values, image, factor, pedestal))
             _replace_previews(changes, previews, frame, output, space, limits)
             _note_noise(changes, tiff, image, noise_profile, noise_reduction)
             write_directories(changes, tiff, output, space)
@@ -185,13 +189,19 @@ def _level_factor(frame: Frame, white: float | None) -> int:
     return round(factor)
 
 
-def _level_fields(values: Values, image: reading.RawImage, factor: int) -> dict[int, Field]:
-    """Return the levels that a raw directory states, multiplied; those that it leaves out are 0."""
+def _level_fields(values: Values, image: reading.RawImage, factor: int, pedestal: int) -> dict[int, Field]:
+    """Return the levels that a raw directory states, multiplied and raised; what it leaves out is 0."""
     directory, fields = image.directory, {}
     fields[Tag.WHITE_LEVEL] = values.long(
-        *(round(factor * level) for level in directory.numbers(Tag.WHITE_LEVEL) or (_white(image),))
+        *(
+            round(factor * level) + pedestal
+            for level in directory.numbers(Tag.WHITE_LEVEL) or (_white(image),)
+        )
     )
-    black = [factor * level for level in directory.numbers(Tag.BLACK_LEVEL)]
+    stated = directory.numbers(Tag.BLACK_LEVEL)
+    if pedestal and not stated:
+        stated = (0.0,) * math.prod(directory.integers(Tag.BLACK_LEVEL_REPEAT_DIM))
+    black = [factor * level + pedestal for level in stated]
     if black:
         whole = all(level == int(level) for level in black)
         fields[Tag.BLACK_LEVEL] = values.long(*map(int, black)) if whole else values.rational(*black)

@@ -27,8 +27,9 @@ from synthnoise.progress import SILENT, Progress
 from synthnoise.protocols import NoiseModel
 from synthnoise.raw.cfa import linear_planes, unpack
 from synthnoise.raw.dng import write_dng
+from synthnoise.raw.frame import Frame, raised_levels
 from synthnoise.raw.reading import read_frame
-from synthnoise.raw.rewrite import rewrite_dng
+from synthnoise.raw.rewrite import levels_may_be_scaled, rewrite_dng
 from synthnoise.rng import Rng
 from synthnoise.specs import NoiseModelSpec
 from synthnoise.stream.npy_stream import Batch
@@ -43,6 +44,14 @@ BAND_SAMPLES = 1 << 22
 
 LOST = 0.01
 """Share of a frame's pixels that noise takes below 0 DN, where files end, from which the user is told."""
+
+RARE = 2.33
+"""Standard deviations below the mean of which a normal law has that share."""
+
+DEEP = 5.0
+"""The same, below which hardly a pixel is."""
+
+LARGEST = 65535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,8 +271,14 @@ class _Noise:
         span = float((active.white - active.black).mean())
         unit = full_scale_ratio(self.profile, span) if self.profile else 1.0
         h, w = active.cfa.shape
+        stated = [(s / unit, o / unit**2) for s, o in self._noise_profile(cfa, drawn)]
+        if frame.noise_profile:
+            stated = [
+                (s + own[0], o + own[1]) for (s, o), own in zip(stated, frame.noise_profile, strict=True)
+            ]
+        pedestal = self._pedestal(frame, source, stated)
         rows, columns = (bottom - top) // h * h, (right - left) // w * w
-        mosaic, lost = frame.mosaic.astype(np.uint16), 0
+        mosaic, below, lost = frame.mosaic.astype(np.uint16) + np.uint16(pedestal), 0, 0
         for part in _bands(columns * h, rows // h):
             first, last = part.start * h, part.stop * h
             band = active.crop((first, 0, last, columns))
@@ -275,26 +290,30 @@ class _Noise:
             codes: NDArray[Any] = unpack(noisy[0].double().numpy(), (h, w))
             codes *= np.tile(band.white - band.black, (part.stop - part.start, columns // w))
             codes += band.black_map()
+            below += int(np.count_nonzero(codes <= -0.5))
+            codes += pedestal
             lost += int(np.count_nonzero(codes <= -0.5))
             inside = mosaic[top + first : top + last, left : left + columns]
-            inside[:] = np.rint(np.clip(codes, 0, band.white))
-        stated = [(s / unit, o / unit**2) for s, o in self._noise_profile(cfa, drawn)]
-        if frame.noise_profile:
-            stated = [
-                (s + own[0], o + own[1]) for (s, o), own in zip(stated, frame.noise_profile, strict=True)
-            ]
+            inside[:] = np.rint(np.clip(codes, 0, band.white + pedestal))
+        how: dict[str, Any] = {"noise_profile": stated, "overwrite": overwrite}
         if source.suffix.lower() == ".dng":
-            rewrite_dng(source, target, mosaic, noise_profile=stated, overwrite=overwrite)
+            rewrite_dng(source, target, mosaic, pedestal=pedestal, **how)
         else:
-            write_dng(
-                target, dataclasses.replace(frame, mosaic=mosaic), noise_profile=stated, overwrite=overwrite
-            )
-        share = lost / max(rows * columns, 1)
-        if share < LOST:
-            return ()
-        return (
-            f"{share:.0%} of the pixels would be below 0 DN and are cut off: shadows come out too bright",
-        )
+            write_dng(target, raised_levels(dataclasses.replace(frame, mosaic=mosaic), pedestal), **how)
+        return _remarks(pedestal, below / max(rows * columns, 1), lost / max(rows * columns, 1))
+
+    def _pedestal(self, frame: Frame, source: Path, stated: Sequence[tuple[float, float]]) -> int:
+        """Return by how many DN black is to be raised for what noise takes below 0 DN to have room.
+
+        It is 0 where that is rare. A multiplied readout of the camera holds nothing below ``ratio`` times
+        0 DN either. ``stated`` are (S, O) of the noisy frame.
+        """
+        black = float(frame.black.min())
+        noise = max(o for _, o in stated) ** 0.5 * float((frame.white - frame.black).max())
+        if self.settings.ratio <= 1 or black > RARE * noise or not levels_may_be_scaled(source):
+            return 0
+        largest = max(frame.white, float(frame.mosaic.max()))
+        return max(int(min(DEEP * noise - black, black * (self.settings.ratio - 1), LARGEST - largest)), 0)
 
     def _expose(self, light: Tensor, parameters: Any, rng: Rng) -> Tensor:
         return self.model.sample(light / self.settings.ratio, parameters, rng) * self.settings.ratio
@@ -316,6 +335,20 @@ class _Noise:
             read = float(dark[planes].mean()) * ratio**2
             stated.append((shot, read))
         return stated
+
+
+def _remarks(pedestal: int, below: float, lost: float) -> tuple[str, ...]:
+    """Return what is to be said of the shares of pixels below 0 DN, before and after black was raised."""
+    found = list[str]()
+    if pedestal:
+        found.append(
+            f"black and white are raised by {pedestal} DN: {below:.0%} of the pixels would be below 0 DN"
+        )
+    if lost >= LOST:
+        found.append(
+            f"{lost:.0%} of the pixels would be below 0 DN and are cut off: shadows come out too bright"
+        )
+    return tuple(found)
 
 
 def _bands(row_samples: int, rows: int) -> Iterator[slice]:
