@@ -279,7 +279,7 @@ def test_the_command_says_it(shots, tmp_path):
         (0.05, 0.1, True),
         (0.04, 0.1, False),
         (0.12, 0.1, True),
-        (0.14, 0.1, False),
+        (0.14, 0.1, True),
         (0.16, 0.1, False),
         (1 / 4000, 1 / 60, True),
         (1 / 60, 1 / 4000, True),

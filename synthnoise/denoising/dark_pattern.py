@@ -39,9 +39,9 @@ UNSTEADY = 0.25
 """Share of its excess by which a hot pixel may differ between frames: temperature, exposure, shot noise."""
 SHORT = 1 / 60
 """Seconds up to which dark current and glow are less than the offset that a sensor has without any."""
-NEAR = (0.5, 1.25)
-"""Exposures of a dark, relative to that of a photograph, that were seen to help all virtual cameras: half as
-long again took 0.15 dB from one whose dark current made up for a low black level."""
+NEAR = (0.5, 1.5)
+"""Exposures of a dark, relative to that of a photograph, that were seen to help all virtual cameras in the
+mean over three units: what is left of the dark current, or taken off too much, is at most half of it."""
 SMOOTH = 33
 """Lines over whose mean a line is judged where what varies slowly is not shared."""
 
