@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from synthnoise.denoising import demosaiced
 from synthnoise.denoising.dark_pattern import DarkSubtraction
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.mosaic_planes import MosaicPlanes
@@ -119,6 +120,7 @@ def denoise_frame(
     profile = settings.profile if isinstance(settings.profile, CameraProfile) else None
     if profile is not None and settings.profile_dark:
         return _behind_dark(frame, settings, profile, dtype, progress)
+    mosaic_of_it = demosaiced.noisiest_mosaic(frame) if frame.is_linear else None
     source = MosaicPlanes(frame)
     ordinary = frame.is_linear or source.period in ((1, 1), (2, 2))
     denoiser = Denoiser(
@@ -127,9 +129,14 @@ def denoise_frame(
         period=source.period,
         neutral=frame.as_shot_neutral,
         domain=_domain(frame),
+        shares_noise=mosaic_of_it is not None,
     )
-    noise = find_noise(frame, profile, settings.iso)
+    noise = find_noise(mosaic_of_it or frame, profile, settings.iso)
+    if denoiser.by_mosaics:
+        source = MosaicPlanes(demosaiced.by_repeats(frame))
     shot, read = noise.per_plane(source.colours)
+    if mosaic_of_it is not None and not denoiser.by_mosaics:
+        shot, read = (tuple(demosaiced.SPREAD * value for value in values) for values in (shot, read))
     edge = settings.tile or (DEFAULT_TILE if ordinary else LARGE_TILE)
     area = None
     if denoiser.record.trainable and settings.tile is None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from synthnoise.colour_filter_arrays import NAMED
 from synthnoise.denoisers.bundled import OF_MOSAICS
 from synthnoise.denoisers.defects import REACH, replace_defects, replace_mosaic_defects
-from synthnoise.denoising import level
+from synthnoise.denoising import demosaiced, level
 from synthnoise.denoising.level import LevelDrift
 from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.onnx_network import OnnxNetwork, reason_of
@@ -53,8 +53,8 @@ class Settings:
     ----------
     denoiser
         Name of a classical denoiser or of bundled weights, or a file of weights (.safetensors or .onnx);
-        ``auto`` is the bundled network on Bayer and X-Trans mosaics, unless options are given, and on all
-        else patch-dct.
+        ``auto`` is the bundled network on Bayer and X-Trans mosaics and on demosaiced pictures, unless
+        options are given, and on all else patch-dct.
     options
         Of a classical denoiser.
     profile, iso
@@ -121,6 +121,8 @@ class Denoiser:
         How much of the difference it makes is kept.
     remarks
         What the user should know of where it runs.
+    by_mosaics
+        It takes planes of 2x2 pixels of linear RGB, as mosaics.
 
     Parameters
     ----------
@@ -131,6 +133,9 @@ class Denoiser:
         A neutral grey in the three colours of the planes, which tells colour from brightness.
     domain
         What the planes are; ``"any"`` where nothing is known of them.
+    shares_noise
+        Neighbouring pixels of linear RGB share their noise, as a demosaic leaves it: denoisers of Bayer
+        mosaics take such in planes of 2x2 pixels (:mod:`synthnoise.denoising.demosaiced`).
 
     Raises
     ------
@@ -146,16 +151,21 @@ class Denoiser:
         period: tuple[int, int] = (2, 2),
         neutral: tuple[float, ...] | None = None,
         domain: Domain = "any",
+        shares_noise: bool = False,
     ) -> None:
+        self.name = settings.chosen("bayer" if shares_noise else domain)
+        loaded = load_denoiser(self.name, settings.options, settings.device)
+        self.record, self.network, self.device = loaded.record, loaded.network, loaded.device
+        self.by_mosaics = shares_noise and self.record.domain == "bayer"
+        if self.by_mosaics:
+            domain = "bayer"
+        self._colours, self._period = demosaiced.COLOURS if self.by_mosaics else colours, period
         self.strengths = Strengths(
             luma=settings.strength * settings.luma,
             chroma=settings.strength * settings.chroma,
-            colours=colours,
+            colours=self._colours,
             neutral=neutral or (1.0, 1.0, 1.0),
         )
-        self.name = settings.chosen(domain)
-        loaded = load_denoiser(self.name, settings.options, settings.device)
-        self.record, self.network, self.device = loaded.record, loaded.network, loaded.device
         if "any" not in (self.record.domain, domain) and self.record.domain != domain:
             raise UsageError(
                 f"{self.name} is for {DOMAINS[self.record.domain]}, not for {DOMAINS[domain]}",
@@ -166,7 +176,6 @@ class Denoiser:
         # What is measured ends a step of the network's grid beyond what it sees, which is room for defects.
         spare = self.record.multiple_of if self.record.trainable else 0
         self.context = self.record.halo + (max(REACH - spare, 0) if self._repairs else 0)
-        self._colours, self._period = colours, period
         own = domain in NAMED and self.record.domain == domain
         self._split = colours is not None and not own
         self._block = level.BLOCK if colours is None else LEVEL_BLOCK
@@ -177,6 +186,7 @@ class Denoiser:
                     hint="patch-dct denoises any",
                 )
             self.context += -(-self.record.halo // min(period)) + INTERPOLATION
+        self.context += self.by_mosaics
         # Levels are kept where a root has moved them: two blocks and the one that it is in.
         self.halo = self.context + (3 * self._block if self.record.stabilised else 0)
 
@@ -258,15 +268,17 @@ class Denoiser:
         UsageError
             The denoiser is made for another number of planes, or there is no such noise.
         """
-        if self.record.channels not in (0, noisy.shape[-3]):
+        if self.record.channels not in (0, 4 if self.by_mosaics else noisy.shape[-3]):
             raise UsageError(
                 f"{self.name} takes {self.record.channels} planes, not {noisy.shape[-3]}",
                 hint="RAW has one per CFA position, pictures have three: take a denoiser for such",
             )
         if not self.record.stabilised:
-            return noisy, _sigma_map(noisy, shot, read)
+            return self._apart(noisy), self._apart(_sigma_map(noisy, shot, read))
         stabiliser = Stabiliser(shot, read)
         flat = [stabiliser.forward_array(planes) for planes in np.ascontiguousarray(noisy, np.float32)]
+        if self.by_mosaics:
+            flat = list(self._apart(np.stack(flat)))
         if self._repairs and not self._split:
             flat = [self._repaired(planes) for planes in flat]
         stack = np.stack(flat) if len(flat) > 1 else flat[0][None]
@@ -275,6 +287,8 @@ class Denoiser:
     def infer(self, prepared: Prepared) -> Array:
         """Return what the network makes of what was prepared, [B, C, H, W] in the unit it was given."""
         planes, sigma = prepared
+        if self.by_mosaics:
+            return self._together(planes, sigma)
         if self._idle:
             return planes
         if self._colours is None or not self._split:
@@ -307,6 +321,20 @@ class Denoiser:
             return None
         return LevelDrift(size, shot, read, sharing=self._colours, block=self._block, batch=batch)
 
+    def _apart(self, planes: Array) -> Array:
+        """Return the mosaics [4 B, 4, H + 1, W + 1] of planes [B, 12, H, W], if that is what it takes."""
+        if not self.by_mosaics:
+            return planes
+        return np.concatenate([demosaiced.taken_apart(image) for image in planes])
+
+    def _together(self, mosaics: Array, sigma: Array) -> Array:
+        """Return planes [B, 12, H, W] of mosaics, each restored by itself: memory is that of one."""
+        if not self._idle:
+            parts = [self._run(mosaics[n : n + 1], sigma[n : n + 1])[0] for n in range(len(mosaics))]
+            mosaics = np.stack(parts)
+        images = mosaics.reshape(-1, len(demosaiced.CORNERS), *mosaics.shape[1:])
+        return np.stack([demosaiced.put_together(image) for image in images])
+
     @property
     def _repairs(self) -> bool:
         """Whether defects are replaced before it."""
@@ -314,7 +342,7 @@ class Denoiser:
 
     def _repaired(self, planes: Array) -> Array:
         """Return white planes [C, H, W] without defects."""
-        if self._colours is None:
+        if self._colours is None or self.by_mosaics:
             return replace_defects(planes)
         return replace_mosaic_defects(planes, self._colours, self._period)
 
