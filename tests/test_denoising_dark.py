@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
+import weakref
 from functools import cache
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from synthnoise.denoising import denoise_files
+from synthnoise.denoising import denoise_files, given_darks
 from synthnoise.denoising.dark_pattern import subtract_dark
+from synthnoise.denoising.given_darks import GivenDarks
 from synthnoise.denoising.whole_numbers import whole_numbers
 from synthnoise.errors import InputError
 from synthnoise.raw.dng import write_dng
@@ -210,6 +213,41 @@ def test_a_file_is_denoised_better_with_its_dark(tmp_path):
     assert abs(errors["with"].mean()) < 3 * body.sensor.row_flicker
     assert "dark frame" in outcome.remarks[0]
     assert outcome.details["dark"]["hot"] > 10
+
+
+@pytest.mark.parametrize(("largest", "reads"), [(given_darks.LARGE, 1), (1000, 2)])
+def test_a_large_dark_is_not_held_while_the_network_runs(monkeypatch, largest, reads):
+    monkeypatch.setattr(given_darks, "LARGE", largest)
+    body = camera("mild", 0.1)
+    frame, _ = shot(body)
+    read = []
+
+    def read_darks():
+        mean = darks(body)
+        read.append(weakref.ref(mean.frame.mosaic))
+        return mean
+
+    given = GivenDarks(read_darks)
+    assert len(read) == 1  # what is wrong with darks is said before any photograph is read
+    first, second = given.subtract(frame), given.subtract(frame)
+    assert len(read) == reads
+    assert [mosaic() is None for mosaic in read] == [reads == 2] * reads
+    np.testing.assert_array_equal(first.frame.mosaic, second.frame.mosaic)
+    np.testing.assert_array_equal(first.frame.mosaic, subtract_dark(frame, darks(body))[0].mosaic)
+
+
+def test_subtracting_takes_the_memory_of_three_planes_beside_its_result():
+    body = VirtualCamera(dataclasses.replace(SENSORS["mild"], size=(1024, 1536)))
+    frame, dark = body.shoot(np.full((3, 1024, 1536), 0.1, np.float32), ratio=10.0), darks(body)
+    subtract_dark(frame, dark)
+    tracemalloc.start()
+    subtract_dark(frame, dark)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    plane = frame.mosaic.size  # bytes of a quarter of the pixels in single precision
+    result = 4 * plane
+    # Half a plane more for masks, and for what is gathered of blocks.
+    assert peak - result < 3.5 * plane
 
 
 def test_the_command_says_what_does_not_fit(tmp_path):

@@ -31,7 +31,7 @@ from synthnoise.denoising.dark_regression import (
     line_slopes,
     pixel_slopes,
 )
-from synthnoise.denoising.dark_shading import HOT, Mask, Plane, slow_part
+from synthnoise.denoising.dark_shading import HOT, Mask, Plane, enlarged, slow_part, take_off
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.mean_dark import MeanDark
 
@@ -181,8 +181,9 @@ def _plane_pattern(
     h, w = active.cfa.shape
     even = flat_places(_above_black(active, i, j))
     even &= active.mosaic[i::h, j::w] < active.white
-    pattern, hot, deviation = slow_part(dark)
-    detail = np.subtract(dark, pattern, out=dark)
+    slow, hot, deviation = slow_part(dark)
+    take_off(slow, dark)
+    detail = dark
     leak, noise = detail[hot], deviation.of(hot)
     detail[hot] = 0
     rows, columns = _take_lines(detail)
@@ -190,18 +191,21 @@ def _plane_pattern(
     light = _above_black(active, i, j)
     flat = np.greater(even, hot)
     shares = line_slopes(light, flat, rows, columns)
+    slopes = pixel_slopes(light, detail, flat, deviation)
+    shared = leaking_part(light, even, hot, leak, noise)
+    # Of whole planes there are to be two at a time.
+    del light, flat, even
     if not level:
-        pattern[:] = 0
+        slow[:] = 0
         rows, columns = (
             means - ndimage.uniform_filter1d(means, SMOOTH, mode="nearest") for means in (rows, columns)
         )
+    pattern = enlarged(slow, detail.shape)
     mean, shading = float(pattern.mean()), float(pattern.var())
     rows, columns = shares[0] * rows, shares[1] * columns
     pattern += rows[:, None]
     pattern += columns
-    slopes = pixel_slopes(light, detail, flat, deviation)
     pixels = add_detail(pattern, detail, deviation, slopes, AMPLITUDES)
-    shared = leaking_part(light, even, hot, leak, noise)
     pattern[hot] += shared
     warm = np.abs(leak) * np.float32(warmth)
     unsure = np.hypot(noise, np.where(shared == 0, warm, UNSTEADY * np.abs(shared)))[warm >= HOT * noise]

@@ -21,16 +21,15 @@ AMPLITUDES = np.array([0.0, 1.5, 2.5, 3.5, 5.0], np.float32)
 are mostly fixed, the many that do not mostly noise."""
 LEAKS = np.array([0.0, 2 * HOT, 4 * HOT, 8 * HOT], np.float32)
 """The same for hot pixels: the tails of noise are among the least of them."""
+THINNED = 3
+"""Every third row and column say how rough most pixels are."""
 SURE = 3.0
 """Standard errors that a slope must have to be believed."""
 
 
 def flat_places(light: Plane) -> Mask:
     """Return where a photograph changes least, half of all pixels; judged without the pixel itself."""
-    rough = _roughness(light)
-    found: Mask = rough <= np.median(rough[::3, ::3])
-    found[[0, -1]] = found[:, [0, -1]] = False
-    return found
+    return _smoother(light, np.float32(np.median(_roughness(light, THINNED))))
 
 
 def line_slopes(light: Plane, flat: Mask, rows: Plane, columns: Plane) -> tuple[float, float]:
@@ -115,15 +114,36 @@ def _slope(sums: Sequence[float]) -> float:
 
 
 @compiled
-def _roughness(light: Plane) -> Plane:
-    """Return how much the neighbours of each pixel differ; infinite at the edges."""
+def _rough(light: Plane, r: int, c: int) -> np.float32:
+    """Return how much the neighbours of a pixel differ; infinite at the edges."""
     height, width = light.shape
-    rough = np.full((height, width), np.float32(np.inf))
+    if r in (0, height - 1) or c in (0, width - 1):
+        return np.float32(np.inf)
+    down, across = light[r + 1, c] - light[r - 1, c], light[r, c + 1] - light[r, c - 1]
+    rough: np.float32 = abs(down) + abs(across)
+    return rough
+
+
+@compiled
+def _roughness(light: Plane, step: int) -> Plane:
+    """Return the same of every so many rows and columns."""
+    height, width = light.shape
+    rough = np.empty((-(-height // step), -(-width // step)), np.float32)
+    for i in range(rough.shape[0]):
+        for j in range(rough.shape[1]):
+            rough[i, j] = _rough(light, i * step, j * step)
+    return rough
+
+
+@compiled
+def _smoother(light: Plane, limit: np.float32) -> Mask:
+    """Return where a plane is at most so rough; nowhere at its edges."""
+    height, width = light.shape
+    found = np.zeros((height, width), np.bool_)
     for r in range(1, height - 1):
         for c in range(1, width - 1):
-            down, across = light[r + 1, c] - light[r - 1, c], light[r, c + 1] - light[r, c - 1]
-            rough[r, c] = abs(down) + abs(across)
-    return rough
+            found[r, c] = _rough(light, r, c) <= limit
+    return found
 
 
 @compiled

@@ -53,14 +53,29 @@ class LocalDeviation(NamedTuple):
 
 
 def slow_part(dark: Plane) -> tuple[Plane, Mask, LocalDeviation]:
-    """Return what varies slowly in a dark [H, W] where it is above noise, hot pixels, and the deviation."""
+    """Return block means of what varies slowly in a dark [H, W], hot pixels, and the deviation.
+
+    Of the means there is only what is above noise; :func:`enlarged` makes a plane of them.
+    """
     kept, apart = np.ones(dark.shape, np.bool_), np.empty_like(dark)
     for _ in range(3):
         _distances(dark, _grid(dark, kept), *_places(dark.shape), apart)
         deviation = _local_deviation(apart)
         _within(apart, deviation, np.float32(HOT), kept)
-    slow = _enlarged(_above_noise(_grid(dark, kept).astype(np.float64)), apart)
+    slow = _above_noise(_grid(dark, kept).astype(np.float64)).astype(np.float32)
     return slow, np.logical_not(kept, out=kept), deviation
+
+
+def enlarged(grid: Plane, shape: tuple[int, ...]) -> Plane:
+    """Return block means interpolated between the middles of the blocks, [H, W]."""
+    out = np.zeros(shape, np.float32)
+    _distances(out, -grid, *_places(shape), out, signed=True)
+    return out
+
+
+def take_off(grid: Plane, plane: Plane) -> None:
+    """Subtract the same from a plane [H, W], in place."""
+    _distances(plane, grid, *_places(plane.shape), plane, signed=True)
 
 
 def _grid(dark: Plane, kept: Mask) -> Plane:
@@ -117,13 +132,6 @@ def _within(apart: Plane, deviation: LocalDeviation, limit: np.float32, kept: Ma
         row = deviation.rows[r]
         for c in range(width):
             kept[r, c] = apart[r, c] < limit * deviation.blocks[row, deviation.columns[c]]
-
-
-def _enlarged(grid: NDArray[np.float64], out: Plane) -> Plane:
-    """Store and return block means interpolated between the middles of the blocks."""
-    out[:] = 0
-    _distances(out, -grid.astype(np.float32), *_places(out.shape), out, signed=True)
-    return out
 
 
 @compiled

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthnoise.denoising.dark_pattern import subtract_dark
 from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
 from synthnoise.denoising.denoiser import Denoiser, Settings
+from synthnoise.denoising.given_darks import GivenDarks
 from synthnoise.denoising.pictures import denoise_picture
 from synthnoise.denoising.preview import preview, preview_picture
 from synthnoise.denoising.profile_darks import ProfileDarks, Subtracted
@@ -31,7 +31,6 @@ from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import write_png
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
-from synthnoise.raw.mean_dark import MeanDark
 from synthnoise.raw.picture import Picture
 from synthnoise.raw.picture_files import read_picture, write_picture
 from synthnoise.raw.reading import read_frame
@@ -63,7 +62,7 @@ class FileWork:
         The file.
     find_target
         Returns where its result goes, or raises UsageError.
-    settings, batch, dark
+    settings, batch, darks
         What is asked for.
     profile_darks
         The profile's dark frames, if they are to be subtracted where they fit.
@@ -75,7 +74,7 @@ class FileWork:
     find_target: Callable[[], Path]
     settings: Settings
     batch: Batch
-    dark: MeanDark | None = None
+    darks: GivenDarks | None = None
     profile_darks: ProfileDarks | None = None
     outcome: FileOutcome | None = None
     target: Path | None = None
@@ -129,7 +128,7 @@ class FileWork:
         if self._source is not None:
             return
         if self.batch.is_picture(self.path):
-            if self.dark is not None:
+            if self.darks is not None:
                 raise UsageError(f"{self.path}: is a picture, and dark frames are for RAW files")
             if self.batch.sandbox:
                 raise UsageError(
@@ -196,10 +195,9 @@ class FileWork:
         return store, _outcome(path, target, result, clean, advice)
 
     def _behind_dark(self, frame: Frame) -> Subtracted:
-        """Return a frame less the dark that was asked for, or else that of the profile."""
-        if self.dark is not None:
-            return Subtracted(*subtract_dark(frame, self.dark))
-        return Subtracted(frame) if self.profile_darks is None else self.profile_darks.subtract(frame)
+        """Return a frame less the darks that were asked for, or else that of the profile."""
+        darks = self.darks or self.profile_darks
+        return Subtracted(frame) if darks is None else darks.subtract(frame)
 
     def _denoise_picture(self, picture: Picture, progress: Progress) -> Finished:
         path, batch, target = self.path, self.batch, self._place()

@@ -13,6 +13,7 @@ from typing import Any
 
 from synthnoise.denoising.denoiser import Settings
 from synthnoise.denoising.file_pipeline import FileWork, resolved, work_in_turn
+from synthnoise.denoising.given_darks import GivenDarks
 from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import FileOutcome, expand_inputs, subfolder
@@ -87,10 +88,8 @@ class Batch:
         if self.jobs < 1:
             raise UsageError(f"{self.jobs} jobs: at least one file at a time")
 
-    def mean_dark(self) -> MeanDark | None:
-        """Return the mean of the darks, or None where there are none; raises InputError as they are read."""
-        if not self.darks:
-            return None
+    def mean_dark(self) -> MeanDark:
+        """Return the mean of the darks; raises InputError where there are none, and as they are read."""
         return average_darks(
             read_frame(path, geometry=self.geometry, sandbox=self.sandbox) for path in self.darks
         )
@@ -155,9 +154,9 @@ def denoise_files(
             f"{output}: one file cannot hold the results of {paths[0]}, {paths[1]}{others}",
             hint="give -o a folder",
         )
-    dark = request.mean_dark()
+    darks = GivenDarks(request.mean_dark) if request.darks else None
     profile_darks = None
-    if dark is None and settings.profile_dark and isinstance(settings.profile, CameraProfile):
+    if darks is None and settings.profile_dark and isinstance(settings.profile, CameraProfile):
         profile_darks = ProfileDarks(settings.profile, settings.iso, sandbox=request.sandbox)
     taken: dict[Path, Path] = {}
     claim = threading.Lock()
@@ -178,7 +177,7 @@ def denoise_files(
             find_target=functools.partial(claimed, path),
             settings=settings,
             batch=request,
-            dark=dark,
+            darks=darks,
             profile_darks=profile_darks,
         )
         for path in paths
