@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from synthnoise.denoising.noise_source import find_noise
 from synthnoise.errors import UsageError
 from synthnoise.noise.stabilise import Stabiliser
 from synthnoise.raw.cfa import linear_planes, plane_colours
+from synthnoise.raw.dng import write_dng
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.reading import read_frame
 from synthnoise.sensors.presets import SENSORS
@@ -240,3 +242,19 @@ def test_a_profile_of_one_iso_serves_a_file_that_records_none():
     assert "does not record its ISO" in found.warnings[0]
     with pytest.raises(UsageError, match="not recorded"):
         find_noise(frame, camera(iso_noise(800), iso_noise(1600)))
+
+
+@pytest.mark.parametrize("strength", [None, 0.0, 1.0])
+def test_a_profile_for_a_file_denoised_before_is_remarked(tmp_path: Path, strength: float | None) -> None:
+    frame = Frame(
+        mosaic=np.full((64, 64), 600, np.uint16),
+        cfa=np.array([[1, 0], [2, 1]], np.uint8),
+        black=np.full((2, 2), 512.0),
+        white=16383.0,
+        iso=800,
+    )
+    write_dng(tmp_path / "a.dng", frame, noise_reduction=strength)
+    read = read_frame(tmp_path / "a.dng")
+    assert read.noise_reduction == strength
+    warnings = " ".join(find_noise(read, camera(iso_noise(800))).warnings)
+    assert ("reduced before" in warnings) == (strength == 1)

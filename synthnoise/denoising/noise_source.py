@@ -71,6 +71,11 @@ def _from_profile(frame: Frame, profile: CameraProfile, iso: float | None) -> Fr
     noise = noise_at(profile, speed)
     if frame.camera and profile.name and frame.camera.lower() != profile.name.lower():
         warnings.append(f"the profile is of a {profile.name}, the file of a {frame.camera}")
+    if frame.noise_reduction:
+        warnings.append(
+            "its noise has been reduced before (NoiseReductionApplied): there is less than the profile says,"
+            " unless that was calibrated on such files; without --profile the file's own level is taken"
+        )
     unit = full_scale_ratio(profile, float((frame.white - frame.black).mean()))
     pairs = tuple((s / unit, o / unit**2) for s, o in zip(noise.shot, noise.read, strict=True))
     if not all(math.isfinite(value) for pair in pairs for value in pair):

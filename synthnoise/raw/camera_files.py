@@ -101,6 +101,7 @@ def dng_frame(tiff: Tiff, image: dng.RawImage, mosaic: NDArray[Any], exposure: E
         as_shot_neutral=dng.as_shot_neutral(root, matrix),
         colour_matrix=matrix,
         noise_profile=dng.noise_profile(tiff, image.directory),
+        noise_reduction=dng.noise_reduction(image.directory),
         path=path,
         **frame_exposure(exposure),
     )

@@ -305,6 +305,12 @@ def noise_profile(tiff: Tiff, raw: Directory) -> tuple[tuple[float, float], ...]
     return None
 
 
+def noise_reduction(raw: Directory) -> float | None:
+    """Return the strength in [0, 1] of the noise reduction that the samples have had; None where unknown."""
+    strength = raw.number(Tag.NOISE_REDUCTION_APPLIED)
+    return None if strength is None or not 0 <= strength <= 1 else float(strength)
+
+
 def colour_matrix(root: Directory) -> NDArray[np.float64] | None:
     """Return XYZ to camera space [3, 3] for the illuminant nearest D65, calibration and balance applied.
 

@@ -56,6 +56,8 @@ class Frame:
     noise_profile
         (S, O) per colour plane R, G, B of the DNG NoiseProfile, variance = S x + O on normalised
         signal, or None.
+    noise_reduction
+        Strength in [0, 1] of the noise reduction it has had (DNG NoiseReductionApplied), None where unknown.
     orientation
         EXIF orientation 1..8.
     path
@@ -82,6 +84,7 @@ class Frame:
     as_shot_neutral: tuple[float, float, float] | None = None
     colour_matrix: NDArray[np.float64] | None = None
     noise_profile: tuple[tuple[float, float], ...] | None = None
+    noise_reduction: float | None = None
     orientation: int = 1
     path: Path | None = None
     notes: tuple[str, ...] = field(default=())

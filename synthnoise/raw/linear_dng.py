@@ -141,6 +141,7 @@ def _frame(tiff: Tiff, image: dng.RawImage, pixels: NDArray[Any], levels: Levels
         as_shot_neutral=dng.as_shot_neutral(root, matrix),
         colour_matrix=matrix,
         noise_profile=dng.noise_profile(tiff, image.directory),
+        noise_reduction=dng.noise_reduction(image.directory),
         path=path,
         **frame_exposure(exposure_of([tiff])),
     )
