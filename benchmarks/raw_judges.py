@@ -2,8 +2,9 @@
 
 Sources are files of a virtual camera (every colour filter array, odd margins, four black levels; each
 with a grey card) and the camera files that are named. Each is written anew from its frame (``fresh``), anew
-with the metadata of a camera file (``converted``), demosaiced (``linear``), and, if it is a DNG, as a copy
-with its raw plane replaced by itself (``rewritten``). Every file is rendered by each reader that is
+with the metadata of a camera file (``converted``), demosaiced (``linear``), if it is a DNG as a copy with
+its raw plane replaced by itself (``rewritten``), and, if it is a mosaic, as ``synthnoise denoise`` does
+(``denoised``, by the bundled network where there is one). Every file is rendered by each reader that is
 installed. Exit codes prove nothing: some report success on a black picture. So pictures are compared:
 
 - with that of the original in the same reader, where it can read it: the largest difference between the
@@ -33,6 +34,7 @@ from numpy.typing import NDArray
 from raw_readers import NOTHING, READERS, Renderings, Summary, run
 
 from synthnoise.cli.parameters import parse_geometry
+from synthnoise.denoising import denoise_files
 from synthnoise.errors import SynthnoiseError
 from synthnoise.raw.develop import camera_rgb, develop
 from synthnoise.raw.dng import write_dng, write_linear_dng
@@ -158,9 +160,10 @@ def named_source(argument: str) -> Source:
 def written(source: Source, folder: Path) -> dict[str, Path]:
     """Write every version of a source; return the files by how they came about."""
     frame, header = source.frame, source.header
-    files = {how: folder / f"{how}.dng" for how in ("fresh", "converted", "linear", "rewritten")}
+    ways = ("fresh", "converted", "linear", "rewritten", "denoised")
+    files = {how: folder / f"{how}.dng" for how in ways}
     if frame.is_linear:
-        del files["linear"]
+        del files["linear"], files["denoised"]
     if header is None:
         del files["converted"]
     for how in ("fresh", "converted", "linear"):
@@ -178,6 +181,10 @@ def written(source: Source, folder: Path) -> dict[str, Path]:
         rewrite_dng(original, files["rewritten"], frame.mosaic, noise_reduction=1.0, overwrite=True)
     else:
         del files["rewritten"]
+    if "denoised" in files:
+        (outcome,) = denoise_files([original], files["denoised"], on_existing="overwrite")
+        if outcome.error is not None:
+            raise outcome.error
     return files
 
 
@@ -224,7 +231,7 @@ def tag_verdict(how: str, path: Path, original: Path | None) -> str:
     """Return how much of the original's metadata is left, and the names of what a rewritten copy changed."""
     if original is None or how == "fresh" or shutil.which("exiftool") is None:
         return ""
-    if how == "rewritten":
+    if how in ("rewritten", "denoised") and original.suffix.lower() == ".dng":
         before, after = tags_of(original), tags_of(path)
         names = sorted({line.split("]")[1].split(":")[0].strip() for line in before ^ after})
         return f"{len(before & after)} of {len(before)}; differing: {', '.join(names)}"
@@ -240,7 +247,9 @@ def rows_of(source: Source, renderings: Renderings, folder: Path) -> Iterator[Ro
     files = written(source, folder)
     for how, path in files.items():
         again = read_frame(path, demosaiced=True).mosaic
-        same = how == "linear" or source.frame.is_linear or np.array_equal(again, source.frame.mosaic)
+        pixels = ""
+        if how not in ("linear", "denoised") and not source.frame.is_linear:
+            pixels = "equal" if np.array_equal(again, source.frame.mosaic) else "**differ**"
         original = source.original or (None if how == "fresh" else files["fresh"])
         if how == "linear" and source.frame.cfa.shape == (4, 4):
             original = None  # nobody renders that rightly
@@ -249,11 +258,9 @@ def rows_of(source: Source, renderings: Renderings, folder: Path) -> Iterator[Ro
             before = renderings.of(reader, original) if original else NOTHING
             verdicts[reader.name] = verdict(how, renderings.of(reader, path), before, expected)
         notes = run("exiftool", "-validate", "-warning", "-a", "-s3", path).decode().splitlines()
-        model = source.original or files["fresh"] if how == "rewritten" else source.header
+        model = source.original or files["fresh"] if how in ("rewritten", "denoised") else source.header
         valid = "; ".join(notes[1:]) or notes[0]
-        yield Row(
-            source, how, verdicts, "equal" if same else "**differ**", valid, tag_verdict(how, path, model)
-        )
+        yield Row(source, how, verdicts, pixels, valid, tag_verdict(how, path, model))
 
 
 def columns() -> list[str]:
@@ -307,10 +314,12 @@ PAGE = """# What other programs make of our files
 
 Written by `benchmarks/raw_judges.py` on {date}, with {versions}. Nobody edits this page.
 
-Every file is written in up to four ways: **fresh**, from its pixels and levels alone; **converted**, the same
-with the EXIF data, GPS position and maker note of a camera file, as a maker's own format becomes a DNG;
-**linear**, demosaiced (`--format linear-dng`); and **rewritten**, as a DNG becomes a denoised DNG. Then each
-program renders it, and the pictures are compared:
+Every file is written in up to five ways: **fresh**, from its pixels and levels alone; **converted**, the
+same with the EXIF data, GPS position and maker note of a camera file, as a maker's own format becomes a DNG;
+**linear**, demosaiced (`--format linear-dng`); **rewritten**, a DNG with its raw plane replaced by itself;
+and **denoised**, what `synthnoise denoise` makes of a mosaic, by `raw`, `raw-x-trans` or else `patch-dct`, of
+which no program is to show another brightness or colour. Then each program renders it, and the pictures are
+compared:
 
 - **same**: the program shows what it shows of the original: channel means within one 8-bit level (in
   brackets where it is more than a twentieth), and the same structure.
@@ -325,8 +334,9 @@ Anything else is in bold. Known causes: no program knows Quad-Bayer DNGs; RawThe
 """
 
 TAGS_NOTE = """Lines of `exiftool -a -u -s -G1` that are in the original and, word for word, in our file. Of
-converted files those of EXIF, GPS, XMP, IPTC and maker notes. Of rewritten files all, with the names of
-every tag that differs in any directory: how pixels and previews are stored, the noise that is left, the
+converted files those of EXIF, GPS, XMP, IPTC and maker notes. Of rewritten and denoised DNGs all, with
+the names of every tag that differs in any directory: how pixels and previews are stored, the noise that
+is left, the
 strength, and what identified the old pixels.
 """
 
