@@ -92,7 +92,7 @@ def time_onnx(weights: Path, folder: Path) -> None:
 
 def draw_curves(series: list[list[Path]], path: Path) -> None:
     """Draw what the runs of each series, one going on from the other, gain on pairs that none trains on."""
-    figure = new_figure(560 * len(series), 420)
+    figure = new_figure(560 * len(series), 480)
     for panel, logs in zip(figure.subplots(1, len(series), squeeze=False)[0], series, strict=True):
         before = 0
         for log in logs:
@@ -108,7 +108,7 @@ def draw_curves(series: list[list[Path]], path: Path) -> None:
             xlabel="thousand steps", ylabel="PSNR gained, dB", title="On pairs that are never trained on"
         )
         panel.grid(alpha=0.3)
-        panel.legend(loc="lower right", ncols=2)
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=4, fontsize="small")
     save_figure(figure, path, overwrite=True)
 
 
