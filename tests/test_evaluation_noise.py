@@ -65,7 +65,8 @@ def test_missing_rows_are_seen(table: Table) -> None:
 def test_a_frozen_dark_is_seen(table: Table) -> None:
     row = table.row("frozen")
     assert row["frame corr"] == pytest.approx(1)
-    assert row["spread dB"] == pytest.approx(0, abs=1e-6)
+    # The root of what rounding leaves of a variance that is none, which is another on every processor.
+    assert row["spread dB"] == pytest.approx(0, abs=1e-3)
 
 
 def test_models_are_judged_on_a_virtual_camera_that_calibrated_them() -> None:

@@ -243,6 +243,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "date": _text,
     "as_shot_neutral": _optional(_tuple(_number, 3)),
     "noise_profile": _optional(_tuple(_tuple(_number, 2))),
+    "noise_reduction": _optional(_number),
     "orientation": _integer,
     "notes": _tuple(_text),
 }
