@@ -167,6 +167,7 @@ def test_a_profile_in_memory_knows_where_its_dark_was_shot(shots, monkeypatch, t
     ("change", "reason"),
     [
         ({"iso": 1600.0}, "of ISO 3200"),
+        ({"noise_reduction": 1.0}, "denoised before"),
         ({"model": "Other"}, "is of a Virtual Hard"),
         ({"white": 4095.0}, "white level"),
         ({"cfa": np.array([[2, 1], [1, 0]], np.uint8)}, "colour filters"),

@@ -75,6 +75,10 @@ class ProfileDarks:
             known = ", ".join(f"{known:g}" for known in sorted(isos))
             reason = f"the profile's dark frames are not subtracted: of ISO {known}, not {iso:g}"
             return Subtracted(frame, unused=reason)
+        if frame.noise_reduction:
+            # Ours has had it subtracted, and what others left of it cannot be told.
+            reason = "the profile's dark frame is not subtracted: the file has been denoised before"
+            return Subtracted(frame, unused=reason)
         try:
             return Subtracted(*subtract_dark(frame, self._dark(iso), any_exposure=True))
         except InputError as error:
