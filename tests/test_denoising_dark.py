@@ -180,6 +180,25 @@ def test_darks_must_be_dark_and_of_one_size():
         average_darks([])
 
 
+def test_a_photograph_is_no_dark_and_the_two_are_not_swapped():
+    body = camera("mild", 0.1)
+    frame, _ = shot(body, ratio=100.0)
+    for taken, given in ((frame, shot(body, ratio=20.0)[0]), (body.dark(), frame)):
+        with pytest.raises(InputError, match="is brighter than"):
+            subtract_dark(taken, MeanDark(given, 1), any_exposure=True)
+    subtract_dark(body.dark(1), darks(body))  # what is dark itself has as much as a dark
+
+
+def test_a_warm_dark_of_another_exposure_may_be_brighter_than_a_photograph():
+    # Of a longer dark only what the photograph confirms is taken, not its level.
+    body = camera("hard", 0.1)
+    long = VirtualCamera(dataclasses.replace(body.sensor, exposure_time=600.0)).dark()
+    frame = body.dark(1)
+    assert np.median(long.mosaic) > np.median(frame.mosaic) + 20
+    _, said = subtract_dark(frame, MeanDark(long, 1), any_exposure=True)
+    assert said.left
+
+
 def test_whole_numbers_keep_levels_and_whole_values():
     random = np.random.default_rng(0)
     frame = dataclasses.replace(

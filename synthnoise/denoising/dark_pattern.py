@@ -32,6 +32,7 @@ from synthnoise.denoising.dark_regression import (
     pixel_slopes,
 )
 from synthnoise.denoising.dark_shading import HOT, Mask, Plane, enlarged, slow_part, take_off
+from synthnoise.errors import InputError
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.mean_dark import MeanDark
 
@@ -42,6 +43,8 @@ SHORT = 1 / 60
 NEAR = (0.5, 1.5)
 """Exposures of a dark, relative to that of a photograph, that were seen to help all virtual cameras in the
 mean over three units: what is left of the dark current, or taken off too much, is at most half of it."""
+THINNED = 7
+"""Every seventh row tells the middle level of a frame."""
 SMOOTH = 33
 """Lines over whose mean a line is judged where what varies slowly is not shared."""
 
@@ -108,7 +111,7 @@ def subtract_dark(
     Raises
     ------
     InputError
-        The darks are of another camera, size, ISO or exposure.
+        The darks are of another camera, size, ISO or exposure, or brighter than the frame.
     """
     dark.check_fits(frame, any_exposure=any_exposure)
     untold, warmth = "", 1.0
@@ -117,6 +120,8 @@ def subtract_dark(
         untold = "" if level_is_shared(*seconds) else _other_exposure(*seconds)
         warmth = min((seconds[1] or 0.0) / seconds[0], 1.0) if seconds[0] else 0.0
     active, without_light = frame.active(), dark.frame.active()
+    if not untold:
+        _refuse_brighter(without_light, active, dark.steps)
     h, w = active.cfa.shape
     output = frame.mosaic.astype(np.float32)
     top, left, bottom, right = frame.area
@@ -137,6 +142,29 @@ def subtract_dark(
         left=untold,
     )
     return dataclasses.replace(frame, mosaic=output), summary
+
+
+def _refuse_brighter(dark: Frame, photograph: Frame, steps: int) -> None:
+    """Raise InputError where a dark has more than a photograph of its exposure, which light only adds to.
+
+    Their middle levels may differ by the noise of a pixel, and a DN: black drifts from frame to frame.
+    """
+    h, w = photograph.cfa.shape
+    levels = []
+    for position in range(h * w):
+        lit = np.median(_above_black(photograph, *divmod(position, w))[::THINNED])
+        without_light = _above_black(dark, *divmod(position, w))[::THINNED]
+        without_light /= steps
+        # Of neighbours: if this is a photograph, its contrast is not noise.
+        noise = 1.4826 * np.median(np.abs(np.diff(without_light))) / math.sqrt(2)
+        levels.append((lit, np.median(without_light), noise))
+    lit, unlit, noise = np.mean(levels, 0).tolist()
+    if unlit > lit + max(noise, 1.0):
+        raise InputError(
+            f"{dark.path or 'the dark'}: is brighter than {photograph.path or 'the frame'}:"
+            f" {unlit:.0f} and {lit:.0f} DN above black",
+            hint="a dark is shot with the lens cap on, as long as the photograph and as warm",
+        )
 
 
 def _other_exposure(dark: float | None, photograph: float | None) -> str:
