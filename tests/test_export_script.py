@@ -31,9 +31,10 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert set(imports) == {"json", "sys", "numpy", "onnxruntime"}
     path = tmp_path_factory.mktemp("script") / "run_network.py"
     # Tiles as small as the network's context show whether they are laid rightly.
-    suggested = 'facts["tile"][0]'
+    suggested = 'min(facts["tile"])'
     assert suggested in text
     path.write_text(text.replace(suggested, "(32 + 2 * halo)"))
+    path.with_name("as_it_stands.py").write_text(text)
     return path
 
 
@@ -77,6 +78,30 @@ def test_the_script_computes_what_denoise_does(
     changed = float((found - (flat if stabilised else noisy)).abs().max())
     assert changed > 0.01
     assert float((found - expected).abs().max()) < 1e-2 * changed
+
+
+def test_the_script_runs_files_of_one_size(script: Path, tmp_path: Path) -> None:
+    values: dict[str, Any] = {"channels": 3, "widths": [4, 8], "blocks": 1, "residual": True}
+    record = WeightsRecord(
+        denoiser="drunet", options=values, domain="srgb", channels=3, multiple_of=2, halo=12
+    )
+    save_weights(tmp_path / "net.safetensors", stirred(values, denoiser="drunet"), record)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "free.onnx")
+    # Of either size a picture is larger, smaller, and no multiple of what a tile keeps.
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "fixed.onnx", static=(96, 64))
+    noisy = np.random.default_rng(3).random((3, 75, 131), np.float32)
+    np.save(tmp_path / "noisy.npy", noisy)
+    found = {}
+    for name in ("free", "fixed"):
+        arguments = [f"{name}.onnx", "noisy.npy", f"{name}.npy", "0", str(READ)]
+        place = script.with_name("as_it_stands.py")
+        subprocess.run([sys.executable, str(place), *arguments], cwd=tmp_path, check=True)
+        found[name] = np.load(tmp_path / f"{name}.npy")
+    assert found["fixed"].shape == noisy.shape
+    # What lies beyond the lower and the right border is filled up otherwise, as far as the network sees.
+    apart = np.abs(found["fixed"] - found["free"])[:, : 75 - 12, : 131 - 12]
+    assert apart.max() < 1e-2 * np.abs(found["free"] - noisy).max()
+    assert np.abs(found["fixed"] - found["free"]).mean() < 0.1 * np.abs(found["free"] - noisy).mean()
 
 
 def _padded(flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
