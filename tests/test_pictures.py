@@ -14,8 +14,10 @@ from PIL import Image, ImageCms
 from raw_scenes import dump, exiftool
 
 from synthnoise.denoising import Settings, denoise_files
-from synthnoise.denoising.pictures import estimate_sigma
+from synthnoise.denoising.denoiser import Denoiser
+from synthnoise.denoising.pictures import denoise_picture, estimate_sigma
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
+from synthnoise.raw.picture import Picture, split_samples
 from synthnoise.raw.picture_files import read_picture, write_picture
 from synthnoise.sensors.scenes import dead_leaves
 
@@ -281,6 +283,29 @@ def test_burnt_areas_stay_burnt_and_noise_on_bright_walls_goes(tmp_path):
     assert (result[:, :92] == 255).all()
     wall = np.s_[8:-8, 108:212]
     assert result[wall].std() < 0.4 * shot[wall].std()
+
+
+def test_a_result_takes_the_memory_of_its_picture_and_is_what_it_would_be_beside_it():
+    shot, _ = noisy((200, 264))
+    picture = Picture(pixels=shot, extra=shot[..., :0], container="PNG")
+    denoiser = Denoiser(Settings(denoiser="rgb"), domain="srgb")
+    whole, sigma = denoise_picture(picture, denoiser)
+    beside, _ = denoise_picture(picture, denoiser, sigma=sigma, tile=32)
+    # Tiles equal the whole but for rounding: none of them has seen what was written beside it.
+    assert np.abs(beside.pixels.astype(int) - whole.pixels).max() <= 1
+    assert (beside.pixels != whole.pixels).mean() < 1e-3
+    assert not np.shares_memory(beside.pixels, shot)
+    within, _ = denoise_picture(picture, denoiser, sigma=sigma, tile=32, in_place=True)
+    assert np.shares_memory(within.pixels, shot)
+    assert np.array_equal(within.pixels, beside.pixels)
+
+
+def test_a_picture_without_alpha_keeps_no_memory_of_what_was_read():
+    samples = np.zeros((32, 48, 3), np.uint8)
+    pixels, extra = split_samples(samples, "a.png")
+    assert np.shares_memory(pixels, samples)
+    assert extra.shape == (32, 48, 0)
+    assert extra.base is None
 
 
 def test_grey_goes_through_a_network_for_colours(tmp_path):

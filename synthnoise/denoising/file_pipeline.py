@@ -136,6 +136,7 @@ class FileWork:
                     hint="pictures are decoded in this process: leave out --sandbox if that will do",
                 )
             self._source = read_picture(self.path, limits=limits)
+            return_freed()
         else:
             self._source = read_frame(
                 self.path,
@@ -205,7 +206,9 @@ class FileWork:
         if batch.preview:
             restored, sigma = preview_picture(picture, denoiser)
         else:
-            restored, sigma = denoise_picture(picture, denoiser, tile=self.settings.tile, progress=progress)
+            restored, sigma = denoise_picture(
+                picture, denoiser, tile=self.settings.tile, in_place=True, progress=progress
+            )
         level = float(np.mean(sigma) * 255)
         given = {"profile": self.settings.profile, "ISO": self.settings.iso, "bits": batch.bits}
         unused = [name for name, value in given.items() if value is not None]

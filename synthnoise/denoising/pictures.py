@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from synthnoise.denoising.denoise import DEFAULT_TILE
 from synthnoise.denoising.denoiser import Denoiser
+from synthnoise.denoising.tiles import Tile
 from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.picture import Picture
 
@@ -24,8 +27,10 @@ BAND = 16
 """Rows of blocks looked at together."""
 CLIPPED = 0.05
 """Share of a block's pixels that may be black, white or transparent without much changing its variance."""
-NETWORK_TILE = 1024
-"""Pixels of a picture: features of a network take many times the memory of its tile."""
+NETWORK_AREA = 1_200_000
+"""Pixels of a tile with its context, for networks, whose features take 180 bytes for each ..."""
+LARGE_PICTURE, LARGE_PICTURE_AREA = 32_000_000, 500_000
+"""... and where the picture itself takes more of the memory."""
 COLOURS = 3
 
 
@@ -88,11 +93,21 @@ def denoise_picture(
     *,
     sigma: NDArray[np.float64] | None = None,
     tile: int | None = None,
+    in_place: bool = False,
     progress: Progress = SILENT,
 ) -> tuple[Picture, NDArray[np.float64]]:
     """Return a picture without its noise, and the sigma found, [C] in [0, 1], unless it is given.
 
     Black and white areas and transparent pixels stay as they are, and so do alpha and all that is carried.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the noise, [C] in [0, 1].
+    tile
+        Edge of the tiles in pixels, without their context; None for what memory allows.
+    in_place
+        The result takes the memory of the picture's pixels, which are lost.
     """
     import torch
 
@@ -100,26 +115,44 @@ def denoise_picture(
     largest = np.iinfo(pixels.dtype).max
     sigma = estimate_sigma(pixels, largest, opaque) if sigma is None else sigma
     read = tuple(float(s) ** 2 for s in sigma)
-    output = pixels.copy()
-    edge = NETWORK_TILE if denoiser.record.trainable else DEFAULT_TILE
-    grid = denoiser.tiles(pixels.shape[:2], tile or edge)
+    output = pixels if in_place and pixels.flags.writeable else pixels.copy()
+    grid = _tiles(pixels.shape[:2], denoiser, tile)
     progress.start("denoising", len(grid))
-    for part in grid:
-        top, left, bottom, right = part.outer
-        planes = torch.from_numpy(
-            pixels[top:bottom, left:right].transpose(2, 0, 1).astype(np.float32) / np.float32(largest)
-        )
+    for part, source in _with_pixels(output, grid):
+        planes = torch.from_numpy(source.transpose(2, 0, 1).astype(np.float32) / np.float32(largest))
         restored = _restored(denoiser, planes, read)
         kept = restored[(slice(None), *part.kept)].transpose(1, 2, 0)
         area = (slice(part.inner[0], part.inner[2]), slice(part.inner[1], part.inner[3]))
-        source = pixels[area]
         level = np.rint(np.clip(kept, 0, 1) * largest).astype(pixels.dtype)
         still = _clipped(planes)[(slice(None), *part.kept)].transpose(1, 2, 0)
         if opaque is not None:
             still |= ~opaque[area][..., None]
-        output[area] = np.where(still, source, level)
+        output[area] = np.where(still, source[part.kept], level)
         progress.advance()
     return dataclasses.replace(picture, pixels=output), sigma
+
+
+def _tiles(size: tuple[int, ...], denoiser: Denoiser, edge: int | None) -> list[Tile]:
+    """Return the tiles of a picture of ``size`` (height, width), row by row."""
+    if edge is None and denoiser.record.trainable:
+        large = size[0] * size[1] > LARGE_PICTURE
+        return denoiser.tiles((size[0], size[1]), area=LARGE_PICTURE_AREA if large else NETWORK_AREA)
+    return denoiser.tiles((size[0], size[1]), edge or DEFAULT_TILE)
+
+
+def _with_pixels(output: NDArray[Any], grid: Sequence[Tile]) -> Iterator[tuple[Tile, NDArray[Any]]]:
+    """Yield each tile and its pixels with their context, as they were before ``output`` was written to.
+
+    ``output`` [H, W, C] holds the noisy picture and takes the results tile by tile. Of what has been
+    overwritten, one row of tiles is kept.
+    """
+    band, end = output[:0], 0
+    for (top, bottom), row in itertools.groupby(grid, key=lambda part: (part.outer[0], part.outer[2])):
+        above = band[len(band) - max(end - top, 0) :]
+        band = np.concatenate([above, output[top + len(above) : bottom]])
+        end = bottom
+        for part in row:
+            yield part, band[:, part.outer[1] : part.outer[3]]
 
 
 def _clipped(planes: torch.Tensor) -> NDArray[np.bool_]:

@@ -18,6 +18,9 @@ from synthnoise.raw.picture import Picture, split_samples
 
 QUALITY = 95
 """Of libjpeg's scale: coarser would put back as blocks what was taken out as noise."""
+OPTIMISED = 32_000_000
+"""Pixels up to which Huffman codes are fitted to the picture: some percent of the file, for the memory of all
+its coefficients."""
 START, START_OF_SCAN = b"\xff\xd8", 0xDA
 STANDALONE = (0x01, *range(0xD0, 0xD9))
 EXIF, XMP, ICC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
@@ -85,7 +88,7 @@ def write_jpeg_picture(file: BinaryIO, picture: Picture) -> None:
         pixels = np.rint(pixels / np.float32(257)).astype(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
-        stream, "JPEG", quality=QUALITY, subsampling="4:4:4", optimize=True
+        stream, "JPEG", quality=QUALITY, subsampling="4:4:4", optimize=pixels[..., 0].size <= OPTIMISED
     )
     encoded = stream.getbuffer()
     plain = encoded[2:4] == JFIF

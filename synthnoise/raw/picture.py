@@ -72,4 +72,6 @@ def split_samples(samples: NDArray[Any], name: str | Path) -> tuple[NDArray[Any]
     if count < 1:
         raise InputError(f"{name}: has no samples")
     colours = 3 if count >= 3 else 1
+    if count == colours:  # a slice of nothing would keep all samples
+        return np.ascontiguousarray(samples), np.empty((*samples.shape[:2], 0), samples.dtype)
     return np.ascontiguousarray(samples[..., :colours]), np.ascontiguousarray(samples[..., colours:])
