@@ -8,6 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from raw_scenes import cfa, foreign_dng, noise_frame
 
 from synthnoise.errors import InputError
@@ -215,6 +216,25 @@ def test_what_is_no_camera_file(tmp_path, content):
     _refused(tmp_path / "a.dng", "a.dng: ")
     with pytest.raises(InputError):
         read_metadata(tmp_path / "a.dng")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said", "hint"),
+    [
+        ("JPEG", "a.dng", "a JPEG picture", "name it .jpg"),
+        ("PNG", "a.nef", "a PNG picture", "name it .png"),
+        ("PNG", "a.png", "a PNG picture", "RAW file"),
+        ("BMP", "a.bmp", "a BMP picture", "JPEG, PNG and TIFF"),
+        ("GIF", "a.gif", "a GIF picture", "JPEG, PNG and TIFF"),
+        ("WebP", "a.webp", "a WebP picture", "JPEG, PNG and TIFF"),
+    ],
+)
+def test_pictures_are_called_so(tmp_path, kind, name, said, hint):
+    Image.new("RGB", (40, 30)).save(tmp_path / name, kind)
+    for read in (read_frame, read_metadata):
+        with pytest.raises(InputError, match=said) as refusal:
+            read(tmp_path / name)
+        assert hint in refusal.value.hint
 
 
 def test_missing_folder_and_empty(tmp_path):

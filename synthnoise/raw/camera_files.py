@@ -19,6 +19,7 @@ from synthnoise.raw.borders import dark_borders
 from synthnoise.raw.capture import Exposure, decoder_exposure, decoder_message, exposure_of, refuse_headerless
 from synthnoise.raw.containers import open_container
 from synthnoise.raw.dng_decoding import linear_mosaic, lossless_mosaic
+from synthnoise.raw.foreign_files import no_camera_file
 from synthnoise.raw.frame import GREEN, Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.tags import Compression
@@ -220,7 +221,7 @@ def _decode(
                 raise InputError(f"{path}: holds several colours per pixel, not a mosaic")
             return np.array(raw.raw_image, np.uint16), describe(raw)
     except rawpy.LibRawFileUnsupportedError as error:
-        raise InputError(f"{path}: is not a camera file that can be read") from error
+        raise no_camera_file(path) from error
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
         raise InputError(f"{path}: is damaged or truncated: {decoder_message(error)}") from error
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:

@@ -27,6 +27,7 @@ from synthnoise.raw.dng_reading import (
     refuse_unreadable,
     white_level,
 )
+from synthnoise.raw.foreign_files import no_camera_file
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.tags import Tag
 from synthnoise.raw.tiff import Directory, Tiff
@@ -251,7 +252,7 @@ def _decoder_info(path: Path, exposure: Exposure, limits: ReadLimits) -> Capture
             return info
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
         if not (exposure.make or exposure.model):
-            raise InputError(f"{path}: is not a camera file that can be read") from error
+            raise no_camera_file(path) from error
         return dataclasses.replace(info, unreadable=f"the decoder refuses it: {decoder_message(error)}")
 
 

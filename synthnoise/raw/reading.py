@@ -11,6 +11,7 @@ from synthnoise.raw import capture, plain
 from synthnoise.raw.capture import CaptureInfo
 from synthnoise.raw.dng_reading import content_of
 from synthnoise.raw.float_dng import read_float
+from synthnoise.raw.foreign_files import no_camera_file
 from synthnoise.raw.frame import Frame
 from synthnoise.raw.limits import DEFAULT_LIMITS, ReadLimits
 from synthnoise.raw.linear_dng import read_linear
@@ -129,5 +130,5 @@ def find_readers(path: Path, plugins: Plugins) -> list[ReaderSpec]:
     by_magic = [spec for spec in readers if any(head.startswith(magic) for magic in spec.magic)]
     found = [spec for spec in by_suffix if spec in by_magic] or by_suffix or by_magic
     if not found:
-        raise InputError(f"{path}: is not a camera file that can be read")
+        raise no_camera_file(path)
     return found
