@@ -11,7 +11,9 @@ import rawpy
 
 from synthnoise.denoising import denoise_frame
 from synthnoise.denoising.demosaiced import by_repeats, noisiest_mosaic, put_together, taken_apart
+from synthnoise.denoising.denoiser import Settings
 from synthnoise.denoising.noise_level import estimate_noise
+from synthnoise.denoising.preview import preview
 from synthnoise.errors import UsageError
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.develop import camera_rgb
@@ -142,6 +144,13 @@ def test_a_network_of_mosaics_takes_demosaiced_pictures_only():
     assert denoise_frame(white).denoiser == "patch-dct"
     with pytest.raises(UsageError, match="not for linear RGB"):
         denoise_frame(white, denoiser="raw")
+
+
+def test_a_preview_shows_what_denoising_makes_of_a_demosaiced_picture():
+    _, picture, _ = demosaiced("mild", 10)
+    whole, (_, shown) = denoise_frame(picture), preview(picture, Settings())
+    assert shown.noise == whole.noise
+    assert np.array_equal(shown.frame.mosaic, whole.frame.mosaic)
 
 
 def test_what_is_nearly_free_of_noise_stays_as_it_is():

@@ -120,7 +120,35 @@ def denoise_frame(
     profile = settings.profile if isinstance(settings.profile, CameraProfile) else None
     if profile is not None and settings.profile_dark:
         return _behind_dark(frame, settings, profile, dtype, progress)
-    mosaic_of_it = demosaiced.noisiest_mosaic(frame) if frame.is_linear else None
+    noise, spread = noise_in(frame, profile, settings.iso)
+    return denoise_knowing(frame, settings, noise, spread=spread, dtype=dtype, progress=progress)
+
+
+def noise_in(
+    frame: Frame, profile: CameraProfile | None = None, iso: float | None = None
+) -> tuple[FrameNoise, bool]:
+    """Return the noise of a frame, and whether a demosaic has spread it: it is that of the mosaic then.
+
+    Errors as :func:`synthnoise.denoising.noise_source.find_noise`.
+    """
+    mosaic = demosaiced.noisiest_mosaic(frame) if frame.is_linear else None
+    return find_noise(mosaic or frame, profile, iso), mosaic is not None
+
+
+def denoise_knowing(
+    frame: Frame,
+    settings: Settings,
+    noise: FrameNoise,
+    *,
+    spread: bool,
+    dtype: type[np.uint16 | np.float32] | None = None,
+    progress: Progress = SILENT,
+) -> DenoiseResult:
+    """Return a frame denoised as :func:`denoise_frame` does, once :func:`noise_in` has told its noise.
+
+    A part of a frame is denoised as the whole is, with what is known of that. No dark is subtracted, and the
+    settings' profile and ISO do not count.
+    """
     source = MosaicPlanes(frame)
     ordinary = frame.is_linear or source.period in ((1, 1), (2, 2))
     denoiser = Denoiser(
@@ -129,13 +157,12 @@ def denoise_frame(
         period=source.period,
         neutral=frame.as_shot_neutral,
         domain=_domain(frame),
-        shares_noise=mosaic_of_it is not None,
+        shares_noise=spread,
     )
-    noise = find_noise(mosaic_of_it or frame, profile, settings.iso)
     if denoiser.by_mosaics:
         source = MosaicPlanes(demosaiced.by_repeats(frame))
     shot, read = noise.per_plane(source.colours)
-    if mosaic_of_it is not None and not denoiser.by_mosaics:
+    if spread and not denoiser.by_mosaics:
         shot, read = (tuple(demosaiced.SPREAD * value for value in values) for values in (shot, read))
     edge = settings.tile or (DEFAULT_TILE if ordinary else LARGE_TILE)
     area = None

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.denoising.denoise import DenoiseResult, denoise_frame
+from synthnoise.denoising.denoise import DenoiseResult, denoise_knowing, noise_in
 from synthnoise.denoising.denoiser import Denoiser, Settings
-from synthnoise.denoising.noise_source import find_noise
 from synthnoise.denoising.pictures import denoise_picture, estimate_sigma
 from synthnoise.profiles.store import load_profile
 from synthnoise.raw.develop import metered_tone, oriented, render
@@ -33,13 +32,13 @@ def preview(frame: Frame, settings: Settings) -> tuple[NDArray[np.uint8], Denois
     profile = settings.profile
     if isinstance(profile, str | Path):
         profile = load_profile(profile)
-    noise = find_noise(frame, profile, settings.iso)
-    part = dataclasses.replace(_middle(frame), noise_profile=noise.pairs)
-    result = denoise_frame(part, settings, profile=None, iso=None)
+    noise, spread = noise_in(frame, profile, settings.iso)
+    part = _middle(frame)
+    result = denoise_knowing(part, settings, noise, spread=spread)
     tone = metered_tone(frame)
     before, after = (oriented(render(f, tone=tone), frame.orientation) for f in (part, result.frame))
     gap = np.full((len(before), GAP, 3), WHITE, np.uint8)
-    return np.concatenate([before, gap, after], 1), dataclasses.replace(result, noise=noise)
+    return np.concatenate([before, gap, after], 1), result
 
 
 def preview_picture(picture: Picture, denoiser: Denoiser) -> tuple[Picture, NDArray[np.float64]]:
