@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from synthnoise.denoising import denoise_frame
+from synthnoise.denoising.residual import EDGE, squares
 from synthnoise.errors import InputError
 from synthnoise.raw.cfa import linear_planes
 from synthnoise.raw.frame import Frame
@@ -146,6 +147,16 @@ def test_hot_pixels_are_gone():
     hot = mosaic != frame.mosaic
     result = denoise_frame(dataclasses.replace(frame, mosaic=mosaic)).frame.mosaic
     assert np.abs(result[hot].astype(float) - 0.02 * SCALE - BLACK).max() < 60
+
+
+@pytest.mark.parametrize("size", [(1, 1), (50, 64), (100, 300), (128, 129), (255, 256), (2000, 140)])
+def test_the_residual_is_probed_inside_of_the_frame(size):
+    places = squares(size)
+    assert len(set(places)) == len(places) <= 4
+    for top, left, bottom, right in places:
+        assert 0 <= top < bottom <= size[0]
+        assert 0 <= left < right <= size[1]
+        assert (bottom - top, right - left) == tuple(min(EDGE, n) for n in size)
 
 
 def test_the_residual_is_that_of_the_frame():

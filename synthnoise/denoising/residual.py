@@ -32,11 +32,16 @@ Restore = Callable[[Array], Array]
 
 
 def squares(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """Return four places (top, left, bottom, right) to probe, around the middle of each quarter."""
+    """Return up to four places (top, left, bottom, right) to probe, around the middle of each quarter.
+
+    All of them are inside: of small planes there are fewer.
+    """
+    tops, lefts = (
+        sorted({min(max(int(n * part) - min(EDGE, n) // 2, 0), n - min(EDGE, n)) for part in (0.25, 0.75)})
+        for n in size
+    )
     height, width = (min(EDGE, n) for n in size)
-    tops = {max(int(size[0] * part) - height // 2, 0) for part in (0.25, 0.75)}
-    lefts = {max(int(size[1] * part) - width // 2, 0) for part in (0.25, 0.75)}
-    return [(top, left, top + height, left + width) for top in sorted(tops) for left in sorted(lefts)]
+    return [(top, left, top + height, left + width) for top in tops for left in lefts]
 
 
 def transmitted(restore: Restore, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
