@@ -7,6 +7,7 @@ import gc
 import os
 import resource
 import signal
+import time
 import tracemalloc
 
 import numpy as np
@@ -15,6 +16,8 @@ from raw_scenes import noise_frame
 
 from synthnoise.denoising import denoise_files, file_pipeline
 from synthnoise.denoising.denoiser import Settings
+from synthnoise.denoising.file_pipeline import FileWork
+from synthnoise.denoising.files import Batch
 from synthnoise.denoising.tiles import ALIGNMENT, equal_tiles, tiles
 from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.profiles.schema import CameraProfile
@@ -122,6 +125,29 @@ def test_the_result_of_one_file_may_be_the_next_one(shoot):
     inputs[1].write_bytes((shoot / "1.dng").read_bytes())
     assert all(outcome.error is None for outcome in denoise_files(inputs, on_existing="overwrite"))
     assert (shoot / "0-denoised-denoised.dng").read_bytes() == twice
+
+
+def test_a_result_that_is_still_being_written_is_not_read(shoot, tmp_path):
+    class Slow(FileWork):
+        def write(self):
+            time.sleep(0.5)
+            super().write()
+
+    def work(kind, source, target):
+        batch = Batch(on_existing="overwrite")
+        return kind(path=source, find_target=lambda: target, settings=Settings(), batch=batch)
+
+    between, twice, expected = (tmp_path / f"{name}.dng" for name in ("between", "twice", "expected"))
+    denoise_files([shoot / "0.dng"], between)
+    denoise_files([between], expected)
+    between.write_bytes((shoot / "1.dng").read_bytes())
+    works = [
+        work(Slow, shoot / "0.dng", between),
+        work(FileWork, shoot / "1.dng", tmp_path / "other.dng"),
+        work(FileWork, between, twice),
+    ]
+    file_pipeline.work_in_turn(works, lambda work: None)
+    assert twice.read_bytes() == expected.read_bytes()
 
 
 def test_a_preview_takes_no_name(shoot):

@@ -265,7 +265,8 @@ def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) ->
                     wait()  # the result of one file is the input of the next
                 work.attempt(work.read)
                 small, ahead = work.is_small, None
-                if small and following is not None and _may_be_early(following, work):
+                unwritten = [work, *(one for one, _ in behind)]
+                if small and following is not None and _may_be_early(following, unwritten):
                     ahead = reader.submit(following.read_ahead)
                 work.attempt(work.denoise)
                 wait()
@@ -279,9 +280,10 @@ def work_in_turn(works: Sequence[FileWork], done: Callable[[FileWork], None]) ->
             raise
 
 
-def _may_be_early(following: FileWork, work: FileWork) -> bool:
-    """Return whether a file may be read before the one ahead of it is written."""
-    return not following.batch.sandbox and resolved(following.path) != resolved(work.target)
+def _may_be_early(following: FileWork, unwritten: Sequence[FileWork]) -> bool:
+    """Return whether a file may be read before those ahead of it are written."""
+    targets = [resolved(work.target) for work in unwritten]
+    return not following.batch.sandbox and resolved(following.path) not in targets
 
 
 def resolved(path: Path | None) -> Path | None:
