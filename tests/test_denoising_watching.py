@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from raw_scenes import noise_frame
 
@@ -74,6 +76,15 @@ def test_what_is_there_is_taken_first_and_results_are_no_input(tmp_path, photo):
     assert [(o.source.name, o.error is None) for o in outcomes] == [("a.dng", True), ("b.dng", False)]
     again = _seen(tmp_path, None, [lambda: None] * 4)
     assert [(o.source.name, o.skipped) for o in again] == [("a.dng", True), ("b.dng", False)]
+
+
+def test_darks_that_are_given_are_no_input(tmp_path, photo):
+    (tmp_path / "a.dng").write_bytes(photo)
+    light = read_frame(tmp_path / "a.dng")
+    unlit = np.full(light.mosaic.shape, round(light.black.mean()), np.uint16)
+    write_dng(tmp_path / "dark.dng", dataclasses.replace(light, mosaic=unlit))
+    outcomes = _seen(tmp_path, None, [lambda: None] * 3, darks=[tmp_path / "dark.dng"])
+    assert [outcome.source.name for outcome in outcomes] == ["a.dng"]
 
 
 def test_folders_inside_are_mirrored(tmp_path, photo):

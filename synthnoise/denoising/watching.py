@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthnoise.denoising.denoiser import Settings
+from synthnoise.denoising.file_pipeline import resolved
 from synthnoise.denoising.files import PICTURE_SUFFIXES, PREVIEW_SUFFIX, SUFFIX, denoise_files
 from synthnoise.errors import UsageError
 from synthnoise.files import FileOutcome, subfolder
@@ -39,8 +40,8 @@ def watch_folders(
     """Yield what becomes of every file in some folders, those that are there first; does not end by itself.
 
     A file is taken when size and date are the same in two looks, so that one still being copied waits.
-    Results of earlier runs (``NAME-denoised``) are no input. An exception of ``pause``, or Ctrl-C, ends it;
-    only whole files are left.
+    Results of earlier runs (``NAME-denoised``) and the darks that were given are no input. An exception of
+    ``pause``, or Ctrl-C, ends it; only whole files are left.
 
     Parameters
     ----------
@@ -68,10 +69,11 @@ def watch_folders(
         raise UsageError(
             "a watched folder cannot stop at results that exist", hint="choose skip or overwrite"
         )
+    darks = {resolved(Path(path)) for path in batch.get("darks", ())}
     seen: dict[Path, Stamp] = {}
     done: dict[Path, Stamp] = {}
     while True:
-        found = dict(_files(places, recursive))
+        found = {path: stamp for path, stamp in _files(places, recursive) if resolved(path) not in darks}
         ready = [path for path, stamp in found.items() if seen.get(path) == stamp != done.get(path)]
         for path in sorted(ready):
             done[path] = found[path]
