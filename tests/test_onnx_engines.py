@@ -20,6 +20,7 @@ from networks import SMALL, SMALL_RECORD, stirred
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 from PIL import Image
 from raw_scenes import noise_frame
+from torch.nn import functional
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
@@ -131,6 +132,36 @@ def test_what_cannot_be_written_as_a_graph_runs_in_torch() -> None:
     assert found is network
     assert remark is not None
     assert "aten.sort" in remark
+
+
+class Plain(torch.nn.Module):
+    """A convolution, and after it something that torch does in more than one way."""
+
+    def __init__(self, after: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.convolution, self.after = torch.nn.Conv2d(4, 4, 3, padding=1), after
+
+    def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return noisy - self.after(self.convolution(noisy)) * sigma
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        torch.nn.BatchNorm2d(4, affine=False),
+        lambda x: functional.layer_norm(x.permute(0, 2, 3, 1), (4,)).permute(0, 3, 1, 2),
+        lambda x: x.mean((2, 3), keepdim=True, dtype=torch.float64).float(),
+        lambda x: functional.avg_pool2d(x, 1, divisor_override=2),
+    ],
+)
+def test_operations_are_not_written_down_as_what_they_are_not(
+    after: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    network = Plain(after).eval()
+    found, _, remark = on_onnxruntime(network, 1, TRIAL)
+    assert found is network
+    assert remark is not None
+    assert "no ONNX operation is known" in remark
 
 
 class Spoilt:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from synthnoise.errors import SynthnoiseError
@@ -111,6 +112,7 @@ def _average(
     *rest: Any,
 ) -> list[str]:
     _check(not any(np.ravel(rest[:1])) and not any(rest[1:2]), "padded averages")
+    _check(rest[3:] in ((), (None,)), "averages with a divisor of their own")
     if set(kernel) == set(stride or kernel) == {1}:
         return [recorder.name(x)]
     return recorder.graph.add(
@@ -133,8 +135,14 @@ def _maximum(
 
 
 def _mean(
-    recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, dims: list[int], keepdim: bool = False
+    recorder: Recorder,
+    _outputs: Sequence[Tensor],
+    x: Tensor,
+    dims: list[int],
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
 ) -> list[str]:
+    _check(dtype in (None, x.dtype), "means in another precision")
     axes = recorder.graph.constant(np.array([d % x.dim() for d in dims], np.int64))
     return recorder.graph.add("ReduceMean", [recorder.name(x), axes], keepdims=int(keepdim))
 
@@ -154,10 +162,11 @@ def _layer_norm(
     _outputs: Sequence[Tensor],
     x: Tensor,
     shape: list[int],
-    weight: Tensor,
-    bias: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
     epsilon: float,
 ) -> list[str]:
+    _check(weight is not None and bias is not None, "normalisation without factors")
     inputs = recorder.names(x, weight, bias)
     return recorder.graph.add("LayerNormalization", inputs, axis=-len(shape), epsilon=epsilon)
 
@@ -166,8 +175,8 @@ def _batch_norm(
     recorder: Recorder,
     _outputs: Sequence[Tensor],
     x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
     mean: Tensor,
     variance: Tensor,
     training: bool,
@@ -175,6 +184,7 @@ def _batch_norm(
     epsilon: float,
 ) -> list[str]:
     _check(not training, "batch normalisation in training")
+    _check(weight is not None and bias is not None, "normalisation without factors")
     inputs = recorder.names(x, weight, bias, mean, variance)
     return recorder.graph.add("BatchNormalization", inputs, epsilon=epsilon)
 
