@@ -20,7 +20,7 @@ import torch
 from synthnoise.denoisers.model_card import training_data
 from synthnoise.denoisers.weights import load_weights
 from synthnoise.errors import InputError, OutputExistsError, PluginError, SynthnoiseError, UsageError
-from synthnoise.noise.stabilise import Stabiliser
+from synthnoise.noise.stabilise import Stabiliser, expected_transform
 from synthnoise.plugins import default_plugins
 from synthnoise.profiles.arrangement import rearranged
 from synthnoise.profiles.store import load_profile, profile_folders, save_profile
@@ -30,6 +30,7 @@ from synthnoise.training.checkpoint import RunState, checkpoint_path
 from synthnoise.training.examples import Example, Examples
 from synthnoise.training.learner import Learner
 from synthnoise.training.plan import TrainingPlan
+from synthnoise.training.stabilisation import BatchStabiliser
 
 RAW: dict[str, Any] = {
     "noise": "poisson-gaussian",
@@ -400,6 +401,19 @@ def test_targets_are_what_the_unbiased_inverse_undoes() -> None:
     residual = example.noisy - example.clean
     assert abs(float(residual.mean())) < 5 * float(residual.std()) / residual.numel() ** 0.5
     assert examples.psnr(example.clean, example) > 60
+
+
+@pytest.mark.parametrize("electrons", [0.05, 0.3, 3.0, 10.0, 30.0])
+def test_targets_of_any_read_noise_are_expected_transforms(electrons: float) -> None:
+    """They are to a thousandth of the noise, which a table of another read noise would not give."""
+    shot = 1e-3
+    levels = torch.tensor([[shot]]), torch.tensor([[(electrons * shot) ** 2]])
+    stabiliser = BatchStabiliser(*levels)
+    means = np.concatenate([np.linspace(-2 * electrons, 0, 20), np.linspace(0.1, 60 + 3 * electrons, 200)])
+    exact = torch.from_numpy(expected_transform(means, electrons)).float()[None, None, None]
+    clean = torch.from_numpy(means * shot).float()[None, None, None]
+    torch.testing.assert_close(stabiliser.expected(clean), exact, rtol=0, atol=1e-3)
+    torch.testing.assert_close(stabiliser.inverse(exact) / shot, clean / shot, rtol=0, atol=1e-3)
 
 
 def test_without_an_iso_pairs_are_of_all_the_profile() -> None:
