@@ -21,7 +21,7 @@ class Budget:
     Raises
     ------
     UsageError
-        Neither is given, or one is not positive.
+        Neither is given, or one is not positive and finite.
     """
 
     steps: int | None = None
@@ -30,8 +30,9 @@ class Budget:
     def __post_init__(self) -> None:
         if self.steps is None and self.minutes is None:
             raise UsageError("how long shall it train?", hint="give --steps or --minutes")
-        if (self.steps is not None and self.steps < 1) or (self.minutes is not None and not self.minutes > 0):
-            raise UsageError(f"cannot train for {self}", hint="use more than 0")
+        no_steps = self.steps is not None and self.steps < 1
+        if no_steps or (self.minutes is not None and not 0 < self.minutes < math.inf):
+            raise UsageError(f"cannot train for {self}", hint="use more than 0, and less than for ever")
 
     def __str__(self) -> str:
         parts = [f"{self.steps} steps"] if self.steps is not None else []

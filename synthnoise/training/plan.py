@@ -103,6 +103,10 @@ class TrainingPlan:
                 f"the colour filter array {self.cfa} beside a profile, which has its own",
                 hint="leave out --cfa",
             )
+        if not 0 <= self.seed < 1 << 64:
+            raise UsageError(
+                f"seed {self.seed} is out of range", hint="use a whole number from 0 to 2**64 - 1"
+            )
         if self.batch < 1:
             raise UsageError(f"a batch of {self.batch} pairs", hint="use 1 or more")
         if self.crop < SMALLEST_CROP:
