@@ -45,6 +45,16 @@ def test_tiles_make_the_same_frame_as_the_whole(tmp_path: Path, noisy: Frame) ->
     assert np.mean(whole != tiled) < 1e-3
 
 
+def test_weights_need_no_suffix(tmp_path: Path, noisy: Frame) -> None:
+    """Training writes to the name that it is given."""
+    net = Path(weights(tmp_path, channels=4))
+    expected = denoise_frame(noisy, denoiser=str(net), device="cpu").frame.mosaic
+    bare = net.rename(net.with_suffix(""))
+    assert np.array_equal(denoise_frame(noisy, denoiser=str(bare), device="cpu").frame.mosaic, expected)
+    with pytest.raises(UsageError, match="its options were settled"):
+        denoise_frame(noisy, denoiser=str(bare), options={"stride": 2})
+
+
 def test_weights_for_pictures_are_refused_on_raw(tmp_path: Path, noisy: Frame) -> None:
     with pytest.raises(UsageError, match="takes 3 planes, not 4"):
         denoise_frame(noisy, denoiser=weights(tmp_path, channels=3), device="cpu")

@@ -91,7 +91,8 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
     Parameters
     ----------
     name
-        A classical denoiser, bundled weights, or a ``.safetensors`` or ``.onnx`` file.
+        A classical denoiser, bundled weights, or a ``.safetensors`` or ``.onnx`` file; a file without a
+        suffix, called like no denoiser, is one of weights.
     options
         Of a classical denoiser; weights have none.
     device
@@ -112,11 +113,15 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
         raise UsageError(f"{name}: is not a file that denoises here", hint=FOREIGN[suffix])
     if suffix in (ONNX, SAFETENSORS):
         if options:
-            raise UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")
+            raise _settled(name)
         return _load_file(path, device)
     try:
         record: DenoiserSpec = default_plugins().find("denoisers", name)
     except PluginError as error:
+        if not suffix and path.is_file():  # as training writes where it was given such a name
+            if options:
+                raise _settled(name) from None
+            return _load_file(path, device)
         weights = f"{', '.join(bundled_names())}, a {SAFETENSORS} or an {ONNX} file"
         raise PluginError(error.message, hint=f"{error.hint}; or weights: {weights}") from error
     if record.trainable:
@@ -131,6 +136,10 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
         network, remark = on_accelerator(network, place, _trial(record))
     place = place if remark is None else pick_device("cpu")
     return LoadedNetwork(record=record, network=network, device=place, remark=remark)
+
+
+def _settled(name: str) -> UsageError:
+    return UsageError(f"{name}: its options were settled when it was trained", hint="leave them out")
 
 
 def _load_file(path: Path, device: str) -> LoadedNetwork:
