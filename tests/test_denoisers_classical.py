@@ -9,6 +9,7 @@ import torch
 
 from synthnoise.denoisers.total_variation import TotalVariation, _divergence, _gradient
 from synthnoise.denoisers.wavelet import HIGH, LOW, Wavelet
+from synthnoise.denoising.networks import load_denoiser
 from synthnoise.plugins import default_plugins
 from synthnoise.sensors.scenes import dead_leaves
 
@@ -48,6 +49,25 @@ def test_the_output_scales_with_the_input(name: str) -> None:
     torch.testing.assert_close(
         network(20 * noisy, 20 * sigma), 20 * network(noisy, sigma), rtol=1e-3, atol=2e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("wiener", {"radius": 24}), ("tv", {"iterations": 300}), ("wavelet", {"levels": 6})]
+)
+def test_tiles_have_the_context_that_the_options_ask_for(name: str, options: dict[str, int]) -> None:
+    loaded = load_denoiser(name, options)
+    assert isinstance(loaded.network, torch.nn.Module)
+    assert loaded.record.halo >= loaded.network.halo > load_denoiser(name, {}).record.halo
+
+
+def test_the_wiener_filter_looks_as_far_as_it_says() -> None:
+    network = build("wiener", radius=5)
+    noisy = torch.rand(1, 1, 9, 61, generator=torch.Generator().manual_seed(0))
+    other = noisy.clone()
+    other[..., 30] += 1
+    sigma = torch.full_like(noisy, 0.1)
+    touched = (network(noisy, sigma) != network(other, sigma)).any(-2).squeeze().nonzero().ravel()
+    assert (30 - int(touched.min()), int(touched.max()) - 30) == (network.halo, network.halo)
 
 
 @pytest.mark.parametrize("name", NAMES)

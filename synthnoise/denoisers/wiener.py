@@ -30,7 +30,9 @@ class Wiener(nn.Module):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__()
-        self.halo = self.radius = (options or Options()).radius
+        self.radius = (options or Options()).radius
+        # The variance is that of distances from means.
+        self.halo = 2 * self.radius
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return [B, C, H, W] denoised of planes with noise of ``sigma`` [B, 1 or C, H, W], in their unit."""

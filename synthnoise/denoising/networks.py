@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Mapping
@@ -131,6 +132,8 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
         )
     place = pick_device(device)
     network: nn.Module = default_plugins().create("denoisers", name, options).eval()
+    # How far it looks may depend on its options, of which the record knows nothing.
+    record = dataclasses.replace(record, halo=max(record.halo, int(getattr(network, "halo", 0))))
     remark = None
     if place.type != "cpu":
         network, remark = on_accelerator(network, place, _trial(record))
