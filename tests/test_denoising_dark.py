@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from raw_scenes import noise_frame
 from typer.testing import CliRunner
 
 from synthnoise.denoising import denoise_files, given_darks
@@ -214,6 +215,17 @@ def test_whole_numbers_keep_levels_and_whole_values():
             assert abs(here.mean() - value) < 5 * 0.5 / scale / np.sqrt(here.size)
             assert np.ptp(here) <= 1 / scale
         assert (whole.mosaic[frame.mosaic == 801] == 801 * scale).all()
+
+
+@pytest.mark.parametrize("scale", [1, 8])
+def test_whole_numbers_keep_clipped_pixels_above_white(scale):
+    """Makers state a white that is below what their converters give."""
+    frame = dataclasses.replace(noise_frame(shape=(8, 9)), white=4000.0)
+    mosaic = np.full((8, 9), 3000.5, np.float32)
+    mosaic[2, 3], mosaic[4, 5] = 4095, 4000.4
+    whole = whole_numbers(dataclasses.replace(frame, mosaic=mosaic), scale).mosaic
+    assert whole[2, 3] == 4095 * scale
+    assert whole[4, 5] == 4000 * scale
 
 
 def test_a_file_is_denoised_better_with_its_dark(tmp_path):

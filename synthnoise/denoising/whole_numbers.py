@@ -19,7 +19,7 @@ def whole_numbers(frame: Frame, scale: int = 1) -> Frame:
     """Return a frame as uint16 in units of 1 / ``scale`` DN, its levels scaled with it.
 
     Values are rounded up as often as their fraction says, so that no level shifts; whole ones (clipped
-    pixels, masked borders) stay exact. What lies below 0 or above white is clipped.
+    pixels, masked borders) stay exact. What else lies above white is clipped, and what lies below 0.
     """
     height, width = frame.mosaic.shape
     mosaic = np.empty((height, width), np.uint16)
@@ -27,7 +27,9 @@ def whole_numbers(frame: Frame, scale: int = 1) -> Frame:
         band = frame.mosaic[top : top + BAND].astype(np.float32) * np.float32(scale)
         # Not so near to 0 and 1 that the last bits of a whole number could move it.
         fraction = 0.01 + 0.98 * uniforms(0, Stream.ROUNDING, (top, 0), band.shape)
-        mosaic[top : top + BAND] = np.clip(np.floor(band + fraction), 0, frame.white * scale)
+        # Clipped pixels are whole, and may be brighter than the white that the file states.
+        most = np.where(band == np.rint(band), LARGEST, frame.white * scale)
+        mosaic[top : top + BAND] = np.clip(np.floor(band + fraction), 0, most)
 
     bits = None if frame.bits is None else min(frame.bits + (scale - 1).bit_length(), 16)
     return dataclasses.replace(scaled_levels(frame, scale), mosaic=mosaic, bits=bits)
