@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from synthnoise import DenoiserSpec, hookimpl, plugins
 from synthnoise.cli.main import app
@@ -104,6 +105,31 @@ class Learnt(nn.Module):
         return noisy + self.layer(torch.cat((noisy, sigma), 1))
 
 
+class Nothing(nn.Module):
+    """Gives NaN, as a network whose weights overflowed does."""
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        return torch.where(noisy > noisy.mean(), torch.nan, noisy)
+
+
+class Every(nn.Module):
+    """Gives every second row."""
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        return noisy[..., ::2, :]
+
+
+class Raising(nn.Module):
+    """Raises something of its own, in two lines."""
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        raise ValueError("no such\nthing")
+
+
+FAULTY = tuple(
+    DenoiserSpec(name=n.__name__.lower(), summary="At fault.", factory=n, halo=0, trainable=False)
+    for n in (Nothing, Every, Raising)
+)
 NETWORKS = (Mixing, Shrinking, Grey, Rigid, Halving)
 BROUGHT = DenoiserSpec(
     name="learnt", summary="A network.", factory=Learnt, domain="srgb", channels=3, trainable=False
@@ -117,7 +143,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     @hookimpl
     def synthnoise_denoisers() -> list[DenoiserSpec]:
         networks = (DenoiserSpec(name=n.__name__.lower(), summary="A network.", factory=n) for n in NETWORKS)
-        return [*networks, BROUGHT]
+        return [*networks, BROUGHT, *FAULTY]
 
     module.synthnoise_denoisers = synthnoise_denoisers  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -193,6 +219,26 @@ def test_what_is_no_denoiser_is_refused_before_the_training(tmp_path: Path, name
         train(output=tmp_path / "net.safetensors", denoiser=name, steps=2, **SHORT)
     assert "multiple_of" in str(error.value.hint)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing", "nothing: gives NaN or infinity"),
+        ("every", "every: gives (1, 3, 20, 48) for planes (1, 3, 40, 48)"),
+        ("raising", "raising: fails: ValueError: no such"),
+    ],
+)
+def test_what_goes_wrong_in_a_plugin_is_said_in_one_line_and_nothing_is_written(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (40, 48, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    done = CliRunner().invoke(app, ["denoise", str(tmp_path / "picture.png"), "-d", name])
+    assert done.exit_code == PluginError.exit_code, done.output
+    assert done.output.splitlines()[-2] == f"error: {said}"
+    assert done.output.splitlines()[-1].startswith("hint: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
 
 
 def test_one_that_brings_its_weights_is_told_the_noise_level_in_one_plane() -> None:

@@ -18,6 +18,7 @@ from synthnoise.denoising import demosaiced, level
 from synthnoise.denoising.level import LevelDrift
 from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.onnx_network import OnnxNetwork, reason_of
+from synthnoise.denoising.plugin_faults import faults_of, sound
 from synthnoise.denoising.strengths import Strengths
 from synthnoise.denoising.tiles import ALIGNMENT, Tile, equal_tiles, tiles
 from synthnoise.devices import enough_memory, full_precision
@@ -352,7 +353,7 @@ class Denoiser:
         return self.strengths.luma == self.strengths.chroma == 0
 
     def _run(self, planes: Array, sigma: Array) -> Array:
-        height, width = planes.shape[-2:]
+        size, (height, width) = planes.shape, planes.shape[-2:]
         multiple = self.record.multiple_of
         if height % multiple or width % multiple:
             edges = ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple))
@@ -361,7 +362,8 @@ class Denoiser:
             return self.network.run(planes, sigma)[..., :height, :width]
         import torch
 
-        with torch.inference_mode(), full_precision(), enough_memory("a smaller --tile, or --device cpu"):
+        enough = enough_memory("a smaller --tile, or --device cpu")
+        with torch.inference_mode(), full_precision(), faults_of(self.record), enough:
             if sigma.shape[1] > 1:
                 # As in training, in exported files and in the check of the contract.
                 sigma = np.sqrt(np.square(sigma).mean(1, keepdims=True))
@@ -376,7 +378,7 @@ class Denoiser:
                 raise SynthnoiseError(
                     f"{self.device} fails: {reason_of(error)}", hint="--device cpu"
                 ) from error
-        return restored
+        return sound(restored, size, self.name)
 
 
 def _sigma_map(noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
