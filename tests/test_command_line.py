@@ -98,6 +98,9 @@ def test_errors_are_one_line_with_their_exit_code(tmp_path, arguments, code, sym
 
 def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in run("--debug", "inspect", "missing.dng", cwd=tmp_path).stderr
+    # Of files the error is kept until all of them are done.
+    (tmp_path / "a.dng").write_bytes(b"hello")
+    assert "Traceback" in run("--debug", "denoise", "a.dng", cwd=tmp_path).stderr
 
 
 def test_json_is_one_document():

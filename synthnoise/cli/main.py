@@ -31,13 +31,13 @@ from synthnoise.cli import (
     train,
 )
 from synthnoise.cli.group import PluginGroup
+from synthnoise.cli.outcomes import DEBUG_VARIABLE, debugging
 from synthnoise.errors import SynthnoiseError
 from synthnoise.output import Output
 from synthnoise.plugins import default_plugins
 
 EXIT_BUG = 70
 EXIT_TERMINATED = 143
-DEBUG_VARIABLE = "SYNTHNOISE_DEBUG"
 
 app = typer.Typer(
     cls=PluginGroup,
@@ -139,11 +139,10 @@ def _terminate(_signal: int, _frame: object) -> None:
 def run() -> None:
     """Run the command line; exit 0 done, 1 could not, 2 usage, 3 plugin, 4 input, 70 bug, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
-    debugging = os.environ.get(DEBUG_VARIABLE, "") not in ("", "0") or "--debug" in sys.argv
     try:
         app()
     except SynthnoiseError as error:
-        if debugging:
+        if debugging() or "--debug" in sys.argv:
             traceback.print_exc()
         Output().error(error)
         if default_problems := _broken_plugins():

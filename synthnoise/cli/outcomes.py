@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import traceback
 from collections.abc import Iterator, Sequence
 
 import typer
 
+from synthnoise.errors import SynthnoiseError
 from synthnoise.files import FileOutcome
 from synthnoise.output import Output, layout
 
 COLUMNS = ("file", "result", "remarks")
+DEBUG_VARIABLE = "SYNTHNOISE_DEBUG"
 
 
 @contextlib.contextmanager
@@ -30,7 +34,7 @@ def report(output: Output, outcomes: Sequence[FileOutcome]) -> None:
     """
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in failed:
-        output.error(error)
+        _say(output, error)
     if len(outcomes) == 1:
         lines = outcomes[0].lines() if not failed else []
     else:
@@ -43,9 +47,20 @@ def report(output: Output, outcomes: Sequence[FileOutcome]) -> None:
 def announce(output: Output, outcome: FileOutcome) -> None:
     """Say what became of a file while others are still to come; JSON waits for the end."""
     if outcome.error is not None:
-        output.error(outcome.error)
+        _say(output, outcome.error)
     elif not output.json_mode:
         output.result({}, outcome.lines())
+
+
+def debugging() -> bool:
+    """Return whether every error is to have its traceback."""
+    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+
+
+def _say(output: Output, error: SynthnoiseError) -> None:
+    if debugging():
+        traceback.print_exception(error)
+    output.error(error)
 
 
 def conclude(output: Output, outcomes: Sequence[FileOutcome]) -> None:
