@@ -134,7 +134,7 @@ class ProgressDisplay:
             self._bar.advance(self._task, steps)
         elif self._bar is None and time.monotonic() - self._spoke > QUIET_LINE_SECONDS:
             self._spoke = time.monotonic()
-            self._output.remark(f"{self._title}: {self._done:g}{self._rest()}")
+            self._output.remark(f"{self._title}: {round(self._done, 1):g}{self._rest()}")
 
     def _rest(self) -> str:
         """Return how much there is in all, and how long it will take at the pace so far."""

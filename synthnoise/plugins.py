@@ -109,6 +109,9 @@ class Plugins:
         for entry_point in sorted(candidates, key=lambda e: e.name):
             if allowed is None or entry_point.name in allowed:
                 self._register(_describe(entry_point), entry_point.load)
+        for name in allowed or ():
+            if name not in self.loaded:
+                self._register(Loaded(name), _not_installed)
 
     def _register(self, plugin: Loaded, load: Callable[[], ModuleType]) -> None:
         if plugin.name in self.loaded:
@@ -138,10 +141,13 @@ class Plugins:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
         except (Exception, SystemExit) as error:
-            if self._strict:
-                raise
             text = " ".join(str(error).split())[:PROBLEM_LENGTH]
-            plugin.problems.append(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+            kind = type(error).__name__
+            problem = text if isinstance(error, PluginError) and text else f"{kind}: {text}" if text else kind
+            if self._strict:
+                hint = "synthnoise --debug shows where"
+                raise PluginError(f"plugin {plugin.name}: {problem}", hint=hint) from error
+            plugin.problems.append(problem)
 
     def records(self, kind: Kind) -> list[Any]:
         """Return every record of a kind, built-ins first; broken plugins are skipped and noted."""
@@ -219,6 +225,10 @@ class Plugins:
         chosen = options.build(record.load_options(), values or {}, owner=record.name)
         factory = record.load()
         return factory() if chosen is None else factory(chosen)
+
+
+def _not_installed() -> ModuleType:
+    raise PluginError("is not installed")
 
 
 def _version() -> str:

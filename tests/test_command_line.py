@@ -96,6 +96,14 @@ def test_errors_are_one_line_with_their_exit_code(tmp_path, arguments, code, sym
     assert list(tmp_path.iterdir()) == []
 
 
+def test_strict_plugins_end_a_command_in_one_line(tmp_path):
+    strict = {"SYNTHNOISE_STRICT_PLUGINS": "1", "SYNTHNOISE_PLUGINS": "nonsense"}
+    done = run("plugins", cwd=tmp_path, **strict)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "plugin nonsense: is not installed" in done.stderr
+
+
 def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in run("--debug", "inspect", "missing.dng", cwd=tmp_path).stderr
     # Of files the error is kept until all of them are done.

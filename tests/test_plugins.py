@@ -176,8 +176,13 @@ def test_disallowed_plugin_is_not_imported(install):
 
 
 def test_strict_mode_raises(install):
-    with pytest.raises(ModuleNotFoundError):
+    with pytest.raises(PluginError, match="plugin missing: ModuleNotFoundError") as error:
         Plugins([install("missing", "import a_module_that_does_not_exist")], strict=True)
+    assert isinstance(error.value.__cause__, ModuleNotFoundError)
+
+
+def test_a_plugin_that_is_asked_for_and_not_installed_is_named():
+    assert Plugins([], allowed=("nonsense",)).problems() == ["plugin nonsense skipped: is not installed"]
 
 
 @pytest.mark.parametrize("kind", RECORD_TYPES)

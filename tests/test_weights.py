@@ -132,6 +132,14 @@ def write(path: Path, tensors: dict[str, torch.Tensor], record: Any) -> Path:
     return path
 
 
+def test_weights_of_a_plugin_that_is_missing_say_so(tmp_path: Path, network: torch.nn.Module) -> None:
+    record = json.loads(RECORD.as_json()) | {"denoiser": "their-net"}
+    path = write(tmp_path / "theirs.safetensors", dict(network.state_dict()), record)
+    with pytest.raises(PluginError, match=r"theirs.safetensors: is of the denoiser their-net") as caught:
+        load_weights(path)
+    assert "install" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [

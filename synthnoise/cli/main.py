@@ -163,5 +163,9 @@ def run() -> None:
 
 
 def _broken_plugins() -> str:
-    broken = [f"{p.name} ({p.problems[0]})" for p in default_plugins().loaded.values() if p.problems]
+    try:
+        loaded = default_plugins().loaded.values()
+    except SynthnoiseError:  # in strict mode a broken one is the error itself
+        return ""
+    broken = [f"{p.name} ({p.problems[0]})" for p in loaded if p.problems]
     return f"note: broken plugins were skipped: {', '.join(broken)}" if broken else ""

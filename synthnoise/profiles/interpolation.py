@@ -29,11 +29,13 @@ def noise_at(profile: CameraProfile, iso: float) -> IsoNoise:
     Raises
     ------
     UsageError
-        The ISO is outside the calibrated range, or the camera switches its conversion gain between the
-        neighbours (:mod:`synthnoise.profiles.iso_law`), and nothing says where.
+        The ISO is no positive number or outside the calibrated range, or the camera switches its
+        conversion gain between the neighbours (:mod:`synthnoise.profiles.iso_law`), and nothing says where.
     """
     if iso in profile.isos:
         return profile.isos[iso]
+    if not 0 < iso < math.inf:
+        raise UsageError(f"{iso:g} is no ISO", hint="give a positive number")
     known = sorted(profile.isos)
     if not known:
         raise UsageError(f"{profile.name}: the profile holds no ISO", hint="calibrate the camera")
