@@ -202,7 +202,8 @@ def _decode8(file: BinaryIO, path: Path) -> NDArray[np.uint8]:
                 mode = {(True, False): "L", (True, True): "LA", (False, False): "RGB"}.get(
                     (grey, transparent), "RGBA"
                 )
-                samples = np.asarray(image.convert(mode))
+                # Pillow's conversion to what an image is already is a copy of it.
+                samples = np.asarray(image if image.mode == mode else image.convert(mode))
     except Exception as error:  # Pillow's decoders raise a wide choice of errors on damaged files
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is not a PNG that can be read: {reason}") from error
