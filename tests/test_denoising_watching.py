@@ -12,7 +12,9 @@ import time
 import numpy as np
 import pytest
 from raw_scenes import noise_frame
+from typer.testing import CliRunner
 
+from synthnoise.cli.main import app
 from synthnoise.denoising.watching import watch_folders
 from synthnoise.errors import UsageError
 from synthnoise.raw.dng import write_dng
@@ -101,6 +103,12 @@ def test_only_folders_can_be_watched(tmp_path):
         next(watch_folders([tmp_path / "none"]))
     with pytest.raises(UsageError, match="one file cannot hold"):
         next(watch_folders([tmp_path], tmp_path / "a.dng"))
+
+
+def test_watching_takes_no_several_files_at_a_time(tmp_path):
+    result = CliRunner().invoke(app, ["denoise", "--watch", "--jobs", "2", str(tmp_path)])
+    assert isinstance(result.exception, UsageError)
+    assert "--jobs" in result.exception.hint
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from synthnoise.cli.parameters import (
     parse_geometry,
     split_output,
 )
+from synthnoise.errors import UsageError
 from synthnoise.files import FileOutcome
 from synthnoise.output import Output
 
@@ -119,6 +120,8 @@ def denoise(
         "sandbox": sandbox,
     }
     if watch:
+        if jobs > 1:
+            raise UsageError("--watch denoises one file after the other", hint="leave out --jobs")
         _watch(out, inputs, place, settings, batch)
         return
     again = "the same command with --on-existing skip goes on"
