@@ -71,12 +71,6 @@ def test_a_step_is_found_where_noise_does_not_fall():
         noise_at(profile, 2500)
 
 
-@pytest.mark.parametrize("iso", [-3.0, 0.0, float("nan"), float("inf")])
-def test_what_is_no_iso_is_refused_as_such(iso):
-    with pytest.raises(UsageError, match="is no ISO"):
-        noise_at(stated(DUAL, (400, 800)), iso)
-
-
 def test_an_iso_outside_the_law_is_named():
     profile = stated(DUAL)
     wrong = replace(profile.isos[1600.0], gain=1.3 * profile.isos[1600.0].gain)
