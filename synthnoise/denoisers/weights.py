@@ -139,14 +139,14 @@ def load_weights(path: Path | str, *, plugins: Plugins | None = None) -> tuple[n
     record = _parse_record(path, metadata)
     plugins = plugins or default_plugins()
     try:
-        plugins.find("denoisers", record.denoiser)
+        spec = plugins.find("denoisers", record.denoiser)
     except PluginError as error:
         raise PluginError(
             f"{path}: is of the denoiser {printable(record.denoiser)}, which no plugin here offers",
             hint="install the package that it was trained with",
         ) from error
     module = _build(path, record, plugins, tensors)
-    _check_claims(path, record, module, plugins.find("denoisers", record.denoiser))
+    _check_claims(path, record, module, spec)
     module.load_state_dict(tensors)
     return module.eval(), record
 

@@ -107,7 +107,7 @@ def denoise_picture(
     tile
         Edge of the tiles in pixels, without their context; None for what memory allows.
     in_place
-        The result takes the memory of the picture's pixels, which are lost.
+        The result takes the memory of the picture's pixels, which are lost, where they can be written to.
     """
     import torch
 
