@@ -197,6 +197,8 @@ def test_kept_darks_move_along(tmp_path):
 
 
 def test_profiles_are_found_by_name_and_the_users_own_win(tmp_path, monkeypatch):
+    # A folder of that name where the tests run, as the README's tour makes one, would be taken for a path.
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     plugins = Plugins(candidates=[])
     own = tmp_path / "config" / "synthnoise" / "profiles"
