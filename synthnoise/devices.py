@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 NAMES = ("auto", "cpu", "cuda", "mps")
+_NUMBERED = re.compile("(auto|cpu|cuda|mps)(?::([0-9]{1,4}))?")
 
 
 ACCELERATOR_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
@@ -26,6 +28,23 @@ def accelerator_possible() -> bool:
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     return sys.platform != "linux" or any(Path(name).exists() for name in ACCELERATOR_FILES)
+
+
+def split_device(name: str) -> tuple[str, int | None]:
+    """Return the kind of device that ``name`` asks for, and its number: of ``cuda:1``, ``cuda`` and 1.
+
+    Raises
+    ------
+    UsageError
+        There is no such kind, or one alone of it.
+    """
+    found = _NUMBERED.fullmatch(name)
+    if found is None or (found[1] == "auto" and found[2]):
+        raise UsageError(f"--device {name!r}: unknown", hint=f"choose one of {', '.join(NAMES)}, cuda:1")
+    kind, number = found[1], None if found[2] is None else int(found[2])
+    if number and kind != "cuda":
+        raise UsageError(f"--device {name}: no such device here", hint=f"there is one alone: --device {kind}")
+    return kind, number
 
 
 def pick_device(name: str = "auto", *, double: bool = False) -> torch.device:
@@ -44,16 +63,17 @@ def pick_device(name: str = "auto", *, double: bool = False) -> torch.device:
     """
     import torch
 
+    kind, number = split_device(name)
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
+    if kind == "auto":
         order = ("cuda", "cpu") if double else ("cuda", "mps", "cpu")
-        name = next(candidate for candidate in order if available[candidate])
-    kind = name.partition(":")[0]
-    if kind not in available:
-        raise UsageError(f"--device {name!r}: unknown", hint=f"choose one of {', '.join(NAMES)}")
+        kind = next(candidate for candidate in order if available[candidate])
     if not available[kind]:
         raise UsageError(f"--device {name}: no such device here", hint="use --device auto")
-    return torch.device(name)
+    if number and number >= (count := torch.cuda.device_count()):
+        there = ", ".join(f"cuda:{n}" for n in range(count))
+        raise UsageError(f"--device {name}: no such device here", hint=f"there is {there}")
+    return torch.device(kind) if number is None else torch.device(kind, number)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from synthnoise.denoisers.weights import load_weights
 from synthnoise.denoisers.wiener import Wiener
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.devices import full_precision, pick_device
-from synthnoise.errors import SynthnoiseError
+from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.plugins import default_plugins
 from synthnoise.rng import Rng
 from synthnoise.training.ahead import Ahead
@@ -170,6 +170,14 @@ def test_what_is_drawn_in_double_precision_is_not_drawn_on_apples_gpus() -> None
         assert not isinstance(next(iter(dataset))["noisy"], There)
     with pretended_gpu():
         assert pick_device(double=True).type == "cuda"
+
+
+def test_a_gpu_of_a_number_has_to_be_there() -> None:
+    with pretended_gpu():
+        assert pick_device("cuda:0") == torch.device("cuda", 0)
+        with pytest.raises(UsageError, match=r"^--device cuda:1: no such device here$") as refusal:
+            pick_device("cuda:1")
+    assert refusal.value.hint == "there is cuda:0"
 
 
 def test_precision_is_what_it_was_after_a_block() -> None:

@@ -30,12 +30,14 @@ from synthnoise.denoising.networks import load_denoiser
 from synthnoise.denoising.onnx_network import (
     CPU,
     OnnxNetwork,
+    ProviderOptions,
     Trial,
     largest_difference,
     on_accelerator,
     on_onnxruntime,
     on_provider,
     open_session,
+    providers_of,
 )
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.export import describe_onnx, export_onnx
@@ -201,7 +203,7 @@ def fail(result: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def test_a_provider_that_computes_something_else_is_not_used(model: Path, spoil: Any, reason: str) -> None:
     reference = OnnxNetwork(open_session(model, CPU))
 
-    def open_on(path: bytes | Path, provider: str) -> Any:
+    def open_on(path: bytes | Path, provider: str, told: ProviderOptions) -> Any:
         return Spoilt(open_session(path, CPU), spoil)
 
     network, remark = on_provider(
@@ -217,7 +219,7 @@ def test_a_provider_that_computes_something_else_is_not_used(model: Path, spoil:
 def test_a_provider_that_rounds_to_half_precision_is_used(model: Path) -> None:
     reference = OnnxNetwork(open_session(model, CPU))
 
-    def open_on(path: bytes | Path, provider: str) -> Any:
+    def open_on(path: bytes | Path, provider: str, told: ProviderOptions) -> Any:
         return Spoilt(open_session(path, CPU), lambda result: result + np.float32(1e-3))
 
     network, remark = on_provider(
@@ -280,6 +282,50 @@ def test_a_device_asked_for_by_name_has_to_be_there(model: Path) -> None:
     assert CUDA not in onnxruntime.get_available_providers()
     with pytest.raises(UsageError, match="no provider"):
         load_denoiser(str(model), {}, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("device", "asked"),
+    [
+        ("cuda", {"use_tf32": "0"}),
+        ("auto", {"use_tf32": "0"}),
+        ("cuda:0", {"use_tf32": "0", "device_id": "0"}),
+        ("cuda:1", {"use_tf32": "0", "device_id": "1"}),
+    ],
+)
+def test_the_number_of_a_device_reaches_its_provider(model: Path, device: str, asked: dict[str, str]) -> None:
+    reference, opened = OnnxNetwork(open_session(model, CPU)), []
+
+    def open_on(path: bytes | Path, provider: str, told: ProviderOptions) -> Any:
+        opened.append((provider, dict(told)))
+        return open_session(path, CPU)
+
+    on_provider(model, device, TRIAL, available=[CUDA, CPU], reference=reference, open_on=open_on)
+    assert opened == [(CUDA, asked)]
+
+
+def test_providers_are_told_what_they_know() -> None:
+    rocm, directml, apple = (f"{name}ExecutionProvider" for name in ("ROCM", "Dml", "CoreML"))
+    assert providers_of("cuda:2", [rocm, CPU]) == [(rocm, {"device_id": "2"})]
+    assert providers_of("mps:0", [apple, CPU]) == [(apple, {})]
+    assert providers_of("auto", [directml, CPU]) == [(directml, {})]
+    assert providers_of("cpu", [CUDA, CPU]) == []
+
+
+def test_a_device_of_a_number_that_does_not_start_is_one_line(model: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # onnxruntime's own, of which its wheel for GPUs has none
+        reference = OnnxNetwork(open_session(model, CPU))
+        with pytest.raises(UsageError, match=r"^--device cuda:7: onnxruntime cannot start it") as refusal:
+            on_provider(model, "cuda:7", TRIAL, available=[CUDA], reference=reference)
+    assert refusal.value.hint == "use --device auto, or another number"
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "auto:1", "cpu:1", "mps:1"])
+def test_a_device_that_cannot_be_is_one_line(model: Path, device: str) -> None:
+    for name in (str(model), "wiener"):
+        with pytest.raises(UsageError, match=f"^--device '?{device}'?: (unknown|no such device here)$"):
+            load_denoiser(name, {}, device)
 
 
 class Drifting(torch.nn.Module):

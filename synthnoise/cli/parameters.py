@@ -89,7 +89,7 @@ Ratio = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same output.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda (of several: cuda:1) or mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 OnExisting = Annotated[

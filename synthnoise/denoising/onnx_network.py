@@ -12,7 +12,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.denoising.graph_cache import Graph
-from synthnoise.devices import full_precision
+from synthnoise.devices import full_precision, split_device
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
 from synthnoise.files import printable
 
@@ -47,6 +47,8 @@ PROVIDERS = {
 """What onnxruntime calls the devices, best first."""
 OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
 """Of those that would read ten bits of each number, too few for a stabilised level."""
+_NUMBERED = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider")
+"""Those that are told which of several devices."""
 
 ACCELERATOR_TOLERANCE = 1e-2
 """Largest difference from the CPU that an accelerator is forgiven, in the unit of the network's input: half
@@ -54,12 +56,49 @@ precision inside is, rainbows are not."""
 CPU_TOLERANCE = 1e-3
 """The same between torch and onnxruntime on one CPU."""
 
-SessionFactory = Callable[[bytes | Path, str], Any]
-"""Opens a model on one execution provider."""
+ProviderOptions = Mapping[str, str]
+SessionFactory = Callable[[bytes | Path, str, ProviderOptions], Any]
+"""Opens a model on one execution provider, which is told its options."""
 
 
-def open_session(model: bytes | Path, provider: str) -> Any:
+def providers_of(device: str, available: Sequence[str]) -> list[tuple[str, ProviderOptions]]:
+    """Return the execution providers of a device, best first, and what each of them is told.
+
+    Parameters
+    ----------
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``, or one of several: ``cuda:1``.
+    available
+        Names of the execution providers that this onnxruntime has.
+
+    Raises
+    ------
+    UsageError
+        There is no such kind of device, or no execution provider for one that is asked for by name.
+    """
+    kind, number = split_device(device)
+    found: list[tuple[str, ProviderOptions]] = []
+    for name in PROVIDERS[kind]:
+        if name in available:
+            place = {"device_id": str(number)} if number is not None and name in _NUMBERED else {}
+            found.append((name, {**OPTIONS.get(name, {}), **place}))
+    if not found and kind not in ("auto", "cpu"):
+        raise UsageError(
+            f"--device {device}: this onnxruntime has no provider for it",
+            hint="install the onnxruntime that has, or give the weights instead of the ONNX file",
+        )
+    return found
+
+
+def open_session(model: bytes | Path, provider: str, told: ProviderOptions | None = None) -> Any:
     """Return an onnxruntime session on as many threads as torch would use.
+
+    Parameters
+    ----------
+    model
+        An ONNX file, or its content.
+    provider, told
+        Execution provider, and its options.
 
     Raises
     ------
@@ -81,11 +120,14 @@ def open_session(model: bytes | Path, provider: str) -> Any:
     # Threads that wait by spinning would take the time of torch's between two tiles.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
+        # Where a provider fails, onnxruntime would print so on stdout, amid our results, and take the CPU.
         session = onnxruntime.InferenceSession(
-            model, options, providers=[(provider, OPTIONS.get(provider, {}))]
+            model, options, providers=[(provider, dict(told or {}))], enable_fallback=0
         )
     except Exception as error:  # onnxruntime raises classes of its own, without a common ancestor
         reason = reason_of(error)
+        if provider != CPU:
+            raise SynthnoiseError(f"onnxruntime cannot start it here: {reason}") from error
         name = "the network" if isinstance(model, bytes) else model
         raise InputError(f"{name}: not an ONNX file that onnxruntime runs: {reason}") from error
     if provider not in session.get_providers():  # the CPU has taken its place without a word
@@ -281,12 +323,10 @@ def on_provider(
     ----------
     model
         An ONNX file, or its content.
-    device
-        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    device, available
+        As :func:`providers_of` takes them.
     trial
         What it is tried on.
-    available
-        Names of the execution providers that this onnxruntime has.
     reference
         The model on the CPU.
     open_on
@@ -300,19 +340,23 @@ def on_provider(
     Raises
     ------
     UsageError
-        The device asked for by name has no execution provider here.
+        The device asked for by name has no execution provider here, or the one of that number does not
+        start.
     """
-    kind = device.partition(":")[0]
-    wanted = [name for name in PROVIDERS.get(kind, ()) if name in available]
-    if not wanted and kind not in ("auto", "cpu"):
-        raise UsageError(
-            f"--device {device}: this onnxruntime has no provider for it",
-            hint="install the onnxruntime that has, or give the weights instead of the ONNX file",
-        )
+    _, number = split_device(device)
     remark = None
-    for provider in wanted:
+    for provider, told in providers_of(device, available):
         try:
-            network = OnnxNetwork(open_on(model, provider))
+            session = open_on(model, provider, told)
+        except SynthnoiseError as error:
+            if number is not None:
+                raise UsageError(
+                    f"--device {device}: {error.message}", hint="use --device auto, or another number"
+                ) from error
+            remark = f"on the CPU, as {provider} fails: {error.message}"
+            continue
+        network = OnnxNetwork(session)
+        try:
             found = trial.run(network)
         except SynthnoiseError as error:
             remark = f"on the CPU, as {provider} fails: {error.message}"
