@@ -16,7 +16,7 @@ from synthnoise.denoisers import x_trans_dru
 from synthnoise.denoisers.defects import replace_mosaic_defects
 from synthnoise.denoisers.reach import measured
 from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
-from synthnoise.denoising import Denoiser, Settings, denoise_frame
+from synthnoise.denoising import Denoiser, Settings, denoise_frame, denoise_stream
 from synthnoise.denoising.mosaic_planes import MosaicPlanes
 from synthnoise.denoising.noise_level import estimate_noise
 from synthnoise.errors import InputError, UsageError
@@ -30,6 +30,8 @@ from synthnoise.raw.frame import GREEN, Frame
 from synthnoise.sensors.presets import SENSORS
 from synthnoise.sensors.scenes import dead_leaves
 from synthnoise.sensors.virtual_camera import VirtualCamera
+from synthnoise.stream import noising
+from synthnoise.stream.dataset import Request, samples
 from synthnoise.training import train
 from synthnoise.training.budget import Budget
 from synthnoise.training.examples import Examples
@@ -176,6 +178,34 @@ def test_of_itself_denoising_takes_the_bundled_network() -> None:
         for name, result in results.items()
     }
     assert 10 * np.log10(errors["patch-dct"] / errors["auto"]) > 0.5
+
+
+def test_a_stream_of_its_planes_is_denoised_as_a_frame_of_them(tmp_path: Path) -> None:
+    profile = load_profile("virtual-x-trans")
+    save_profile(rearranged(profile, shifted(profile.cfa, 1, 2)), tmp_path / "camera")
+    images = torch.tensor([0.5, 0.25, 0.125]).view(1, 3, 1, 1).expand(1, 3, 96, 96)
+    noise = noising.Settings(profile=str(tmp_path / "camera"))
+    ((_, pair),) = noising.add_noise_stream([([0], {"clean": images})], noise)
+    levels = pair["clean"].mean((0, 2, 3)) / torch.tensor(profile.as_shot_neutral or (1.0,) * 3)[[*COLOURS]]
+    assert levels.tolist() == pytest.approx([0.5 / 2**colour for colour in COLOURS], rel=1e-3)
+
+    settings = Settings(device="cpu")
+    ((_, found),) = denoise_stream([([0], pair)], settings)
+    denoiser = Denoiser(settings, colours=COLOURS, period=(6, 6), domain="x-trans")
+    shot, read = pair["noise_profile"][0].T.tolist()
+    assert denoiser.name == "raw-x-trans"
+    assert torch.equal(found["denoised"], denoiser(pair["noisy"], tuple(shot), tuple(read)))
+
+
+def test_pairs_in_a_stream_begin_where_the_network_does(tmp_path: Path) -> None:
+    profile = load_profile("virtual-x-trans")
+    save_profile(rearranged(profile, shifted(profile.cfa, 1, 2)), tmp_path / "camera")
+    asked = {"model": "mondrian", "n": 1, "size": (48, 48), "noise": "poisson-gaussian"}
+    requests = [Request(profile=where, **asked) for where in (profile, str(tmp_path / "camera"))]  # type: ignore[arg-type]
+    ((_, expected),), ((_, found),) = (samples(request.streamed(), device="cpu") for request in requests)
+    assert torch.equal(found["clean"], expected["clean"])
+    ((_, moved),) = samples(requests[1], device="cpu")
+    assert not torch.equal(moved["clean"], expected["clean"])
 
 
 def test_tiles_equal_the_whole_and_crops_the_frame(weights: Path) -> None:

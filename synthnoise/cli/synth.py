@@ -79,7 +79,7 @@ def synth(
         if place == "-":
             npy_stream.write_stream(
                 sys.stdout.buffer,
-                dataset.samples(request, batch_size=batch, device=device, workers=jobs),
+                dataset.samples(request.streamed(), batch_size=batch, device=device, workers=jobs),
             )
             return
         folder = Path(place or f"{model}-{seed}")

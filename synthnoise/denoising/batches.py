@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from synthnoise.colour_filter_arrays import NAMED, CfaName, shape
 from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-BAYER_PLANES = 4
+ARRAYS: dict[int, CfaName] = {math.prod(shape(cfa)): name for name, cfa in NAMED.items()}
+"""Colour filter arrays by their number of planes, of which a stream says no more."""
 
 
 def denoise_stream(
@@ -38,10 +42,19 @@ def denoise_stream(
                 hint="let it pass through synthnoise noise first",
             )
         if denoiser is None:
-            bayer = fields["noisy"].shape[1] == BAYER_PLANES
-            denoiser = Denoiser(settings, domain="bayer" if bayer else "any")
+            denoiser = _denoiser(settings, fields["noisy"].shape[1])
         restored = []
         for noisy, profile in zip(fields["noisy"], fields["noise_profile"], strict=True):
             shot, read = profile.T.tolist()
             restored.append(denoiser(noisy[None], tuple(shot), tuple(read))[0])
         yield indices, {**fields, "denoised": torch.stack(restored)}
+
+
+def _denoiser(settings: Settings, planes: int) -> Denoiser:
+    """Return what denoises so many planes, as it would a frame of them."""
+    if planes not in ARRAYS:
+        return Denoiser(settings)
+    name = ARRAYS[planes]
+    cfa = NAMED[name]
+    colours = None if name == "bayer" else tuple(itertools.chain(*cfa))
+    return Denoiser(settings, colours=colours, period=shape(cfa), domain=name)

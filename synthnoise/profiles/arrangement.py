@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.colour_filter_arrays import Cfa, place_in
+from synthnoise.colour_filter_arrays import NAMED, Cfa, place_in
 from synthnoise.profiles.schema import CameraProfile, IsoNoise
 
 PER_PLANE = ("shading", "shading_detail", "marginal", "pixel_quantiles", "hot_rate")
@@ -43,6 +43,15 @@ def rearranged(profile: CameraProfile, cfa: Cfa) -> CameraProfile:
     else:
         black = tuple(_mean_black(profile, colour) for colour in colours)
     return dataclasses.replace(profile, cfa=cfa, black=black, isos=isos)
+
+
+def in_named_order(profile: CameraProfile) -> CameraProfile:
+    """Return a profile for planes as networks want them, wherever the camera's repeat begins.
+
+    Bayer ones have red first. Profiles of arrays without a name stay as they are.
+    """
+    name = profile.cfa_name
+    return profile if name is None else rearranged(profile, NAMED[name])
 
 
 def _moved(cfa: Cfa, shift: tuple[int, int]) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from synthnoise.files import FileOutcome, OnExistingPolicy, expand_inputs
 from synthnoise.images.colours import decode_srgb, encode_srgb
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.plugins import Plugins, default_plugins
-from synthnoise.profiles.arrangement import rearranged
+from synthnoise.profiles.arrangement import in_named_order, rearranged
 from synthnoise.profiles.full_scale import full_scale_ratio
 from synthnoise.profiles.store import load_profile
 from synthnoise.progress import SILENT, Progress
@@ -94,9 +94,11 @@ def add_noise_stream(
     """Yield clean/noisy pairs of the batches of a stream.
 
     Images [B, 3, H, W] of linear light are mosaiced first, for noise models of rendered images
-    encoded in sRGB instead; planes are taken as they are. The clean ones are the field ``clean``, or
-    the only one. The fields that come out are those of :class:`synthnoise.stream.pairs.Pair`
-    without the variance, which follows from the noise profile.
+    encoded in sRGB instead; planes are taken as they are. Planes of a Bayer or X-Trans array are in the order
+    of :data:`synthnoise.colour_filter_arrays.NAMED`, wherever the camera's own repeat begins: nothing else
+    in a stream says what they are. The clean ones are the field ``clean``, or the only one. The fields that
+    come out are those of :class:`synthnoise.stream.pairs.Pair` without the variance, which follows from the
+    noise profile.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def add_noise_stream(
         The settings do not fit, or the stream does not say which field is clean.
     """
     registry = plugins or default_plugins()
-    profile = load_profile(settings.profile) if settings.profile else None
+    profile = in_named_order(load_profile(settings.profile)) if settings.profile else None
     isos = () if settings.iso is None else (settings.iso,)
     camera = pair_camera(
         settings.model or default_noise_model(profile),

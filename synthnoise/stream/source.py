@@ -19,6 +19,7 @@ from synthnoise.files import sha256
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.output import jsonable
 from synthnoise.plugins import Kind, Plugins
+from synthnoise.profiles.arrangement import in_named_order
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile, noise_at
 from synthnoise.protocols import ImageModel
@@ -80,6 +81,13 @@ class Request:
             raise UsageError(
                 "iso, ratio and noise options mean nothing without noise", hint="add --noise MODEL"
             )
+
+    def streamed(self) -> Request:
+        """Return the request for a stream: planes as networks want them, red first on Bayer."""
+        if self.profile is None:
+            return self
+        profile = load_profile(self.profile) if isinstance(self.profile, str | Path) else self.profile
+        return dataclasses.replace(self, profile=in_named_order(profile))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request as JSON types."""

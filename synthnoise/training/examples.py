@@ -18,7 +18,7 @@ from synthnoise.colour_filter_arrays import NAMED, Cfa, name_of, shape
 from synthnoise.denoisers.weights import WeightsRecord
 from synthnoise.errors import UsageError
 from synthnoise.plugins import Plugins
-from synthnoise.profiles.arrangement import rearranged
+from synthnoise.profiles.arrangement import in_named_order
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
 from synthnoise.rng import Rng
@@ -252,11 +252,8 @@ def _check_noise(levels: Tensor) -> None:
 def _camera(plan: TrainingPlan, name: str | None, plugins: Plugins) -> PairCamera:
     """Return what shoots the pairs of a camera profile (name or folder), or of no known camera."""
     rendered = plugins.find("noise_models", plan.noise).domain == "srgb"
-    profile = load_profile(name) if name is not None else None
-    if profile is not None:
-        # As denoising packs them, wherever the camera's own repeat begins: red first on Bayer.
-        name = name_of(profile.cfa)
-        profile = rearranged(profile, profile.cfa if name is None else NAMED[name])
+    # As denoising packs them, wherever the camera's own repeat begins: red first on Bayer.
+    profile = in_named_order(load_profile(name)) if name is not None else None
     camera = pair_camera(
         plan.noise,
         plan.noise_options,
