@@ -6,6 +6,7 @@ import contextlib
 import glob
 import hashlib
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError
 PART_SUFFIX = ".part"
 
 _UMASK = threading.Lock()
+_FILE_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")
 
 CONTACT_SHEET = "contact-sheet.png"
 """Overview that a dataset's folder may hold beside its samples; it is not one of them."""
@@ -205,6 +207,21 @@ def expand_inputs(
             matches = [path]
         found.update(dict.fromkeys(matches))
     return list(found)
+
+
+def names_folder(output: str | Path, suffixes: Iterable[str], *, several: bool = False) -> bool:
+    """Return whether a place to write to is meant as a folder: not all names with a dot are those of files.
+
+    A folder is one that is there, a name with a slash at its end or without suffix, and one whose suffix is
+    no file's, such as ``2026.11.22``. For several results, so is any whose suffix is not among ``suffixes``
+    (lower-case, with the dot).
+    """
+    path = Path(output)
+    if path.is_dir() or str(output).endswith(("/", os.sep)) or not path.suffix:
+        return True
+    if path.suffix.lower() in suffixes:
+        return False
+    return several or _FILE_SUFFIX.fullmatch(path.suffix) is None
 
 
 def subfolder(path: Path, inputs: Sequence[str | Path]) -> Path:

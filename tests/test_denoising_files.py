@@ -150,6 +150,17 @@ def test_a_result_that_is_still_being_written_is_not_read(shoot, tmp_path):
     assert twice.read_bytes() == expected.read_bytes()
 
 
+def test_folders_may_have_dots_in_their_names(shoot, tmp_path):
+    (outcome,) = denoise_files([shoot / "0.dng"], tmp_path / "2026.11.22")
+    assert outcome.output == tmp_path / "2026.11.22" / "0-denoised.dng"
+    outcomes = denoise_files([shoot], tmp_path / "trip.v2")
+    assert [outcome.output.parent for outcome in outcomes] == [tmp_path / "trip.v2"] * 2
+    assert all(outcome.output.is_file() for outcome in outcomes)
+    (outcome,) = denoise_files([shoot / "0.dng"], tmp_path / "trip.v3")
+    assert outcome.error.message.endswith("trip.v3: the result is a .dng file")
+    assert outcome.error.hint == f"name it trip.dng or {tmp_path / 'trip.v3'}/ for a folder"
+
+
 def test_a_preview_takes_no_name(shoot):
     with pytest.raises(UsageError, match=r"b\.jpg: no such file") as caught:
         denoise_files([shoot / "0.dng", shoot / "b.jpg"], preview=True)

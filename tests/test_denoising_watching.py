@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from synthnoise.cli.main import app
 from synthnoise.denoising.watching import watch_folders
-from synthnoise.errors import UsageError
+from synthnoise.errors import InputError, UsageError
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.reading import read_frame
 
@@ -89,13 +89,35 @@ def test_darks_that_are_given_are_no_input(tmp_path, photo):
     assert [outcome.source.name for outcome in outcomes] == ["a.dng"]
 
 
+def test_darks_that_are_given_are_read_once(tmp_path, photo):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.dng").write_bytes(photo)
+    light = read_frame(folder / "a.dng")
+    unlit = np.full(light.mosaic.shape, round(light.black.mean()), np.uint16)
+    dark = tmp_path / "dark.dng"
+    write_dng(dark, dataclasses.replace(light, mosaic=unlit))
+    steps = [lambda: None, lambda: (dark.unlink(), (folder / "b.dng").write_bytes(photo)), lambda: None]
+    outcomes = _seen(folder, tmp_path / "out", [*steps, lambda: None], darks=[dark])
+    assert [(outcome.source.name, outcome.error) for outcome in outcomes] == [
+        ("a.dng", None),
+        ("b.dng", None),
+    ]
+    assert read_frame(outcomes[0].output).mosaic.tolist() == read_frame(outcomes[1].output).mosaic.tolist()
+
+
+def test_darks_that_are_missing_are_said_before_anything_arrives(tmp_path):
+    with pytest.raises(InputError, match=r"none\.dng: no such file"):
+        _seen(tmp_path, None, [], darks=[tmp_path / "none.dng"])
+
+
 def test_folders_inside_are_mirrored(tmp_path, photo):
-    inner = tmp_path / "in" / "day 2"
+    inner = tmp_path / "in" / "day.v2"
     inner.mkdir(parents=True)
     (inner / "a.dng").write_bytes(photo)
     assert not _seen(tmp_path / "in", tmp_path / "out", [lambda: None] * 2)
     (outcome,) = _seen(tmp_path / "in", tmp_path / "out", [lambda: None] * 2, recursive=True)
-    assert outcome.output == tmp_path / "out" / "day 2" / "a-denoised.dng"
+    assert outcome.output == tmp_path / "out" / "day.v2" / "a-denoised.dng"
 
 
 def test_only_folders_can_be_watched(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from synthnoise import files
 from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError
+from synthnoise.files import names_folder
 
 
 def test_failure_inside_leaves_nothing(tmp_path):
@@ -111,3 +112,26 @@ def test_control_characters_never_reach_the_terminal():
 def test_existing_file_refuses(tmp_path, kind):
     with pytest.raises(InputError):
         files.existing_file(tmp_path if kind == "folder" else tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "of_one", "of_several"),
+    [
+        ("out", True, True),
+        ("2026.11.22", True, True),
+        ("day. one", True, True),
+        ("out.dng/", True, True),
+        ("trip.v2", False, True),
+        ("OUT.DNG", False, False),
+        ("a.3fr", False, False),
+    ],
+)
+def test_not_every_name_with_a_dot_is_that_of_a_file(name, of_one, of_several):
+    assert names_folder(name, {".dng", ".3fr"}) == of_one
+    assert names_folder(name, {".dng", ".3fr"}, several=True) == of_several
+
+
+def test_a_folder_that_is_there_is_one_whatever_its_name(tmp_path):
+    assert not names_folder(tmp_path / "a.dng", {".dng"})
+    (tmp_path / "a.dng").mkdir()
+    assert names_folder(tmp_path / "a.dng", {".dng"})

@@ -218,6 +218,17 @@ def picture(folder, name="grey.png", value=128, size=(120, 160)):
     return path
 
 
+def test_results_go_into_folders_whose_names_have_dots(tmp_path):
+    first, second = picture(tmp_path, "a.png", size=(8, 8)), picture(tmp_path, "b.png", size=(8, 8))
+    settings = Settings(options=plain())
+    (outcome,) = add_noise_files([first], tmp_path / "2026.11.22", settings=settings)
+    assert outcome.output == tmp_path / "2026.11.22" / "a.png"
+    outcomes = add_noise_files([first, second], tmp_path / "trip.v2", settings=settings)
+    assert [outcome.output for outcome in outcomes] == [tmp_path / "trip.v2" / f"{n}.png" for n in "ab"]
+    with pytest.raises(UsageError, match=r"out\.png: one file cannot hold the results of 2 files"):
+        add_noise_files([first, second], tmp_path / "out.png", settings=settings)
+
+
 def test_a_picture_gets_linear_noise_and_its_curve_back(tmp_path):
     source = picture(tmp_path, size=(300, 300))
     s, o = 4e-4, 1e-5

@@ -28,11 +28,12 @@ def develop(
     from synthnoise.raw.reading import read_frame
     from synthnoise.raw.rendering import write_rendering
 
-    target = output or source.with_suffix(".tif" if linear else ".png")
+    beside = source.with_suffix(".tif" if linear else ".png")
+    target = output / beside.name if output is not None and output.is_dir() else output or beside
     if target.suffix.lower() not in CONTAINERS:
         raise UsageError(
             f"{target}: cannot write {target.suffix or 'a file without suffix'}",
-            hint="use .png, .jpg or .tif",
+            hint="use .png, .jpg or .tif, or name a folder that is there",
         )
     frame = read_frame(source, geometry=parse_geometry(geometry), demosaiced=True)
     write_rendering(target, frame, half_size=half_size, linear=linear, overwrite=overwrite)

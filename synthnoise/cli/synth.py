@@ -21,8 +21,13 @@ from synthnoise.cli.parameters import (
     parse_size,
     split_output,
 )
+from synthnoise.errors import UsageError
+from synthnoise.files import names_folder
 from synthnoise.options import parse_pairs
 from synthnoise.output import Output
+
+SAMPLES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".dng", ".tar")
+"""Suffixes of samples, of which there are folders full."""
 
 
 def synth(
@@ -58,6 +63,8 @@ def synth(
     # What the command line alone can refuse is refused before torch is loaded.
     place, options = split_output(output)
     area = parse_size(size)
+    if place is not None and Path(place).suffix.lower() in SAMPLES and not names_folder(place, SAMPLES):
+        raise UsageError(f"{place}: samples go into a folder", hint=f"-o {Path(place).with_suffix('')}")
     from synthnoise.stream import dataset, npy_stream
 
     out = Output(json_mode=json, quiet=context.obj["quiet"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from synthnoise.denoising.file_pipeline import FileWork, resolved, work_in_turn
 from synthnoise.denoising.given_darks import GivenDarks
 from synthnoise.denoising.profile_darks import ProfileDarks
 from synthnoise.errors import InputError, UsageError
-from synthnoise.files import FileOutcome, expand_inputs, subfolder
+from synthnoise.files import FileOutcome, expand_inputs, names_folder, subfolder
 from synthnoise.plugins import default_plugins
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
@@ -98,8 +98,22 @@ class Batch:
         """Return whether a file has left the camera as a picture."""
         return self.geometry is None and path.suffix.lower() in PICTURE_SUFFIXES
 
-    def target(self, path: Path, output: str | Path | None, folder: Path) -> Path:
-        """Return where the result of a file goes; ``folder`` is where below an input folder it lies."""
+    def target(self, path: Path, output: str | Path | None, folder: Path | None) -> Path:
+        """Return where the result of a file goes.
+
+        Parameters
+        ----------
+        output
+            A folder or a file; None is beside the input.
+        folder
+            Where in the folder, which is where below an input folder the file lies; None: ``output`` is the
+            result itself.
+
+        Raises
+        ------
+        UsageError
+            The result is of another format than it is to be called, or a picture cannot become it.
+        """
         is_picture = self.is_picture(path)
         formats = PICTURE_FORMATS if is_picture else RAW_FORMATS
         if self.preview:
@@ -141,56 +155,85 @@ def denoise_files(
     settings = settings or Settings()
     request = Batch(**batch)
     paths = _chosen(inputs, request)
-    if isinstance(settings.profile, str | Path):
-        settings = dataclasses.replace(settings, profile=load_profile(settings.profile))
     missing = next((path for path in paths if not path.exists()), None)
     if request.preview and missing is not None and len(paths) > 1:
         raise UsageError(
             f"{missing}: no such file", hint="--preview takes no name: -o NAME.png says where it goes"
         )
-    if len(paths) > 1 and output is not None and Path(output).suffix and not Path(output).is_dir():
+    into_folder = output is not None and names_folder(output, known_suffixes(), several=len(paths) > 1)
+    if len(paths) > 1 and output is not None and not into_folder:
         others = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
         raise UsageError(
             f"{output}: one file cannot hold the results of {paths[0]}, {paths[1]}{others}",
             hint="give -o a folder",
         )
-    darks = GivenDarks(request.mean_dark) if request.darks else None
-    profile_darks = None
-    if darks is None and settings.profile_dark and isinstance(settings.profile, CameraProfile):
-        profile_darks = ProfileDarks(settings.profile, settings.iso, sandbox=request.sandbox)
-    taken: dict[Path, Path] = {}
-    claim = threading.Lock()
+    shared = BatchWork(settings, request)
+    return shared.run(
+        paths,
+        lambda path: request.target(path, output, subfolder(path, inputs) if into_folder else None),
+        progress,
+    )
 
-    def claimed(path: Path) -> Path:
-        target = request.target(path, output, subfolder(path, inputs))
-        with claim:
-            first = taken.setdefault(resolved(target) or target, path)
-        if first != path:
-            raise UsageError(
-                f"{path}: would become {target}, as {first} does", hint="denoise them into two folders"
+
+class BatchWork:
+    """What the files of a request share, ready for files as they come: camera profile and dark frames.
+
+    Raises
+    ------
+    InputError
+        There is no such profile, or a dark cannot be read.
+    """
+
+    def __init__(self, settings: Settings, batch: Batch) -> None:
+        if isinstance(settings.profile, str | Path):
+            settings = dataclasses.replace(settings, profile=load_profile(settings.profile))
+        self._settings, self._batch = settings, batch
+        self._darks = GivenDarks(batch.mean_dark) if batch.darks else None
+        self._profile_darks: ProfileDarks | None = None
+        if self._darks is None and settings.profile_dark and isinstance(settings.profile, CameraProfile):
+            self._profile_darks = ProfileDarks(settings.profile, settings.iso, sandbox=batch.sandbox)
+
+    def run(
+        self, paths: Sequence[Path], place: Callable[[Path], Path], progress: Progress = SILENT
+    ) -> list[FileOutcome]:
+        """Denoise files; ``place`` says where the result of each goes, or raises UsageError."""
+        taken: dict[Path, Path] = {}
+        claim = threading.Lock()
+
+        def claimed(path: Path) -> Path:
+            target = place(path)
+            with claim:
+                first = taken.setdefault(resolved(target) or target, path)
+            if first != path:
+                raise UsageError(
+                    f"{path}: would become {target}, as {first} does", hint="denoise them into two folders"
+                )
+            return target
+
+        works = [
+            FileWork(
+                path=path,
+                find_target=functools.partial(claimed, path),
+                settings=self._settings,
+                batch=self._batch,
+                darks=self._darks,
+                profile_darks=self._profile_darks,
             )
-        return target
+            for path in paths
+        ]
+        _run(works, self._batch.jobs, progress)
+        return [work.outcome for work in works if work.outcome is not None]
 
-    works = [
-        FileWork(
-            path=path,
-            find_target=functools.partial(claimed, path),
-            settings=settings,
-            batch=request,
-            darks=darks,
-            profile_darks=profile_darks,
-        )
-        for path in paths
-    ]
 
-    _run(works, request.jobs, progress)
-    return [work.outcome for work in works if work.outcome is not None]
+def known_suffixes() -> frozenset[str]:
+    """Return the suffixes of RAW files and pictures, lower-case, with the dot."""
+    readers = default_plugins().records("readers")
+    return frozenset(suffix for record in readers for suffix in record.suffixes).union(PICTURE_SUFFIXES)
 
 
 def _chosen(inputs: Sequence[str | Path], request: Batch) -> list[Path]:
     """Return the files that are meant; errors as :func:`denoise_files`."""
-    raw_suffixes = [suffix for record in default_plugins().records("readers") for suffix in record.suffixes]
-    paths = expand_inputs(inputs, (*raw_suffixes, *PICTURE_SUFFIXES), recursive=request.recursive)
+    paths = expand_inputs(inputs, known_suffixes(), recursive=request.recursive)
     asked_for = {Path(item) for item in inputs}
     # What a folder or pattern finds of earlier results is not denoised again, nor are its darks.
     known = {resolved(Path(path)) for path in request.darks}
@@ -242,13 +285,13 @@ def _all_stages(work: FileWork, progress: Progress) -> None:
     work.attempt(work.write)
 
 
-def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, ending: str) -> Path:
+def _target(path: Path, output: str | Path | None, suffix: str, folder: Path | None, ending: str) -> Path:
     """Return where the result goes: beside the input, into a folder, or to the file that was named."""
     name = f"{path.stem}{ending}{suffix}"
     if output is None:
         return path.with_name(name)
     place = Path(output)
-    if place.is_dir() or not place.suffix:
+    if folder is not None:
         return place / folder / name
     asked = SAME_SUFFIX.get(place.suffix.lower(), place.suffix.lower())
     if asked != SAME_SUFFIX.get(suffix.lower(), suffix.lower()):
@@ -256,7 +299,11 @@ def _target(path: Path, output: str | Path | None, suffix: str, folder: Path, en
         raise UsageError(
             f"{place}: the result is a {suffix} file",
             hint=" or ".join(
-                [f"name it {place.with_suffix(suffix).name}", *(f"add --format {n}" for n in formats)]
+                [
+                    f"name it {place.with_suffix(suffix).name}",
+                    *(f"add --format {n}" for n in formats),
+                    *([] if asked in known_suffixes() else [f"{place}/ for a folder"]),
+                ]
             ),
         )
     return place

@@ -9,10 +9,9 @@ from typing import Any
 
 from synthnoise.denoising.denoiser import Settings
 from synthnoise.denoising.file_pipeline import resolved
-from synthnoise.denoising.files import PICTURE_SUFFIXES, PREVIEW_SUFFIX, SUFFIX, denoise_files
+from synthnoise.denoising.files import PREVIEW_SUFFIX, SUFFIX, Batch, BatchWork, known_suffixes
 from synthnoise.errors import UsageError
-from synthnoise.files import FileOutcome, subfolder
-from synthnoise.plugins import default_plugins
+from synthnoise.files import FileOutcome, names_folder, subfolder
 from synthnoise.progress import SILENT, Progress
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -58,18 +57,22 @@ def watch_folders(
     ------
     UsageError
         What is to be watched is no folder, or the output is no folder.
+    InputError
+        There is no such profile, or a dark cannot be read. Both are read once.
     """
     places = [Path(folder) for folder in folders]
     for place in places:
         if not place.is_dir():
             raise UsageError(f"{place}: only folders can be watched", hint="make the folder first")
-    if output is not None and Path(output).suffix and not Path(output).is_dir():
+    if output is not None and not names_folder(output, known_suffixes(), several=True):
         raise UsageError(f"{output}: one file cannot hold all results", hint="give -o a folder")
     if on_existing == "error":
         raise UsageError(
             "a watched folder cannot stop at results that exist", hint="choose skip or overwrite"
         )
-    darks = {resolved(Path(path)) for path in batch.get("darks", ())}
+    request = Batch(on_existing=on_existing, **batch)
+    darks = {resolved(Path(path)) for path in request.darks}
+    shared = BatchWork(settings or Settings(), request)
     seen: dict[Path, Stamp] = {}
     done: dict[Path, Stamp] = {}
     while True:
@@ -77,9 +80,8 @@ def watch_folders(
         ready = [path for path, stamp in found.items() if seen.get(path) == stamp != done.get(path)]
         for path in sorted(ready):
             done[path] = found[path]
-            target = None if output is None else Path(output) / subfolder(path, places)
-            yield from denoise_files(
-                [path], target, settings, progress=progress, on_existing=on_existing, **batch
+            yield from shared.run(
+                [path], lambda path: request.target(path, output, subfolder(path, places)), progress
             )
         seen = found
         pause()
@@ -87,8 +89,7 @@ def watch_folders(
 
 def _files(folders: Sequence[Path], recursive: bool) -> Iterator[tuple[Path, Stamp]]:
     """Yield the files that may be denoised, with size and date; those that vanish meanwhile are left out."""
-    readers = default_plugins().records("readers")
-    suffixes = {suffix for record in readers for suffix in record.suffixes}.union(PICTURE_SUFFIXES)
+    suffixes = known_suffixes()
     for folder in folders:
         for path in _held(folder, recursive):
             if path.suffix.lower() not in suffixes or path.stem.endswith((SUFFIX, PREVIEW_SUFFIX)):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from synthnoise.colour_filter_arrays import RGGB, Cfa
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
-from synthnoise.files import FileOutcome, OnExistingPolicy, expand_inputs
+from synthnoise.files import FileOutcome, OnExistingPolicy, expand_inputs, names_folder
 from synthnoise.images.colours import decode_srgb, encode_srgb
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.plugins import Plugins, default_plugins
@@ -158,7 +158,7 @@ def add_noise_files(
     Raises
     ------
     UsageError
-        The settings do not fit together.
+        The settings do not fit together, or there is one output file for several inputs.
     InputError
         A pattern or folder names no file.
     """
@@ -168,12 +168,18 @@ def add_noise_files(
         )
     noise = _Noise(settings, plugins or default_plugins())
     sources = expand_inputs(paths, noise.suffixes)
+    known = noise.suffixes | {".dng"}
+    into_folder = output is None or names_folder(output, known, several=len(sources) > 1)
+    if len(sources) > 1 and not into_folder:
+        raise UsageError(
+            f"{output}: one file cannot hold the results of {len(sources)} files", hint="give -o a folder"
+        )
     progress.start("adding noise", total=len(sources))
     outcomes = []
     for source in sources:
         target: Path | None = None
         try:
-            target = _target(source, output, alone=len(sources) == 1)
+            target = _target(source, output, into_folder=into_folder)
             if skip := on_existing == "skip" and target.exists():
                 outcomes.append(FileOutcome(source, target, skipped=skip))
             else:
@@ -185,7 +191,7 @@ def add_noise_files(
     return outcomes
 
 
-def _target(source: Path, output: str | Path | None, *, alone: bool) -> Path:
+def _target(source: Path, output: str | Path | None, *, into_folder: bool) -> Path:
     """Return where the noisy version of ``source`` goes."""
     suffix = source.suffix.lower()
     if suffix not in PICTURE_SUFFIXES:
@@ -194,8 +200,7 @@ def _target(source: Path, output: str | Path | None, *, alone: bool) -> Path:
         suffix = ".png"
     if output is None:
         return source.with_name(f"{source.stem}-noisy{suffix}")
-    place = Path(output)
-    target = place if alone and place.suffix and not place.is_dir() else place / f"{source.stem}{suffix}"
+    target = Path(output) / f"{source.stem}{suffix}" if into_folder else Path(output)
     if target.exists() and target.samefile(source):
         raise UsageError(f"{target}: would take the place of its own source", hint="choose another folder")
     return target
