@@ -11,6 +11,9 @@ from synthnoise.errors import MissingExtraError
 from synthnoise.plugins import default_plugins
 from synthnoise.specs import CommandSpec
 
+_USAGE_ERROR: Any = typer.BadParameter.__base__
+"""What all complaints about arguments are; Typer does not export it."""
+
 
 class PluginGroup(typer.core.TyperGroup):
     """A group that shows plugin commands by their records and imports them only when they run."""
@@ -30,6 +33,20 @@ class PluginGroup(typer.core.TyperGroup):
             return None
         record: CommandSpec = default_plugins().find("commands", cmd_name)
         return _stub(record) if ctx.resilient_parsing or getattr(ctx, "listing", False) else _load(record)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; of an option that belongs before it, the error says so."""
+        try:
+            return super().invoke(ctx)
+        except _USAGE_ERROR as error:
+            option = getattr(error, "option_name", None)
+            own = [name for parameter in self.params for name in parameter.opts]
+            if option in own and error.ctx is not ctx:
+                error.message += (
+                    f"; it goes before the command: {self.name} {option} {ctx.invoked_subcommand}"
+                )
+                error.possibilities = None
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help with stubs in place of plugin commands."""
