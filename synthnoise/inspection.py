@@ -31,22 +31,30 @@ def inspect_file(path: Path | str) -> tuple[str, dict[str, Any]]:
         raise InputError(f"{path}: no such file", hint=f"bundled weights: {', '.join(bundled_names())}")
     if path.is_dir():
         return _describe_folder(path)
-    if path.suffix == ".safetensors":
+    suffix = path.suffix.lower()
+    if suffix == ".safetensors" or (not suffix and _holds_weights(path)):
         from synthnoise.denoisers.model_card import describe_weights
 
         return "weights", describe_weights(path)
-    if path.suffix == ".onnx":
+    if suffix == ".onnx":
         from synthnoise.export import describe_onnx
 
         facts = describe_onnx(path)
         return "ONNX denoiser" if "denoiser" in facts else "ONNX file, not of synthnoise export", facts
-    if path.suffix == ".dtmodel":
+    if suffix == ".dtmodel":
         from synthnoise.export import describe_darktable
 
         return "package for darktable", describe_darktable(path)
-    if path.suffix.lower() in FOREIGN:
-        raise InputError(f"{path}: weights of other software", hint=FOREIGN[path.suffix.lower()])
+    if suffix in FOREIGN:
+        raise InputError(f"{path}: weights of other software", hint=FOREIGN[suffix])
     return "RAW file", _describe_raw(path)
+
+
+def _holds_weights(path: Path) -> bool:
+    """Return whether a file begins as safetensors do, with the length of a JSON header that fits into it."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size
 
 
 def _describe_raw(path: Path) -> dict[str, Any]:

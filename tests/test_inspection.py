@@ -12,6 +12,7 @@ from networks import SMALL, SMALL_RECORD, stirred
 from synthnoise.cli.main import app
 from synthnoise.denoisers.bundled import bundled_names
 from synthnoise.denoisers.weights import save_weights
+from synthnoise.denoising.networks import load_denoiser
 from synthnoise.errors import InputError
 from synthnoise.export import export_onnx
 from synthnoise.inspection import inspect_file
@@ -39,6 +40,24 @@ def test_weights_and_the_file_exported_of_them_say_the_same(tmp_path: Path) -> N
     assert {key: weights[key] for key in alike - {"halo"}} == {key: model[key] for key in alike - {"halo"}}
     # What is measured at the export can only be less.
     assert model["halo"] <= weights["halo"]
+
+
+@pytest.mark.parametrize("name", ["net", "NET.SAFETENSORS"])
+def test_weights_are_known_however_they_are_called(tmp_path: Path, name: str) -> None:
+    save_weights(tmp_path / "net.safetensors", stirred(SMALL), SMALL_RECORD)
+    kind, facts = inspect_file(tmp_path / "net.safetensors")
+    (tmp_path / "net.safetensors").rename(tmp_path / name)
+    assert inspect_file(tmp_path / name) == (kind, facts)
+    # Denoising takes them, too.
+    assert load_denoiser(str(tmp_path / name), {}).record.channels == facts["channels"]
+
+
+def test_files_without_suffix_are_not_all_weights(tmp_path: Path) -> None:
+    for content in (b"", b"12345678", (1 << 40).to_bytes(8, "little") + b"{}", b"II*\0" + bytes(60)):
+        (tmp_path / "x").write_bytes(content)
+        with pytest.raises(InputError) as refusal:
+            inspect_file(tmp_path / "x")
+        assert "weights" not in refusal.value.message
 
 
 def test_people_read_rows_and_programs_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
