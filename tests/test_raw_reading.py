@@ -237,6 +237,18 @@ def test_pictures_are_called_so(tmp_path, kind, name, said, hint):
         assert hint in refusal.value.hint
 
 
+@pytest.mark.parametrize("name", ["a.dng", "a.nef", "a.kdc"])
+def test_what_the_decoder_says_is_put_in_our_words(tmp_path, name):
+    (tmp_path / name).write_bytes(b"hello")
+    with pytest.raises(InputError) as refusal:
+        read_frame(tmp_path / name)
+    assert (
+        refusal.value.message == f"{tmp_path / name}: is damaged or truncated: it ends before its pixels do"
+    )
+    # Its own words are for --debug.
+    assert b"Input/output error" in refusal.value.__cause__.args
+
+
 def test_missing_folder_and_empty(tmp_path):
     _refused(tmp_path / "none.dng", "no such file")
     _refused(tmp_path, "folder")

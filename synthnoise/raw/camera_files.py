@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from synthnoise.errors import InputError
 from synthnoise.raw import dng_reading as dng
 from synthnoise.raw.borders import dark_borders
-from synthnoise.raw.capture import Exposure, decoder_exposure, decoder_message, exposure_of, refuse_headerless
+from synthnoise.raw.capture import Exposure, decoder_exposure, decoder_reason, exposure_of, refuse_headerless
 from synthnoise.raw.containers import open_container
 from synthnoise.raw.dng_decoding import linear_mosaic, lossless_mosaic
 from synthnoise.raw.foreign_files import no_camera_file
@@ -223,9 +223,9 @@ def _decode(
     except rawpy.LibRawFileUnsupportedError as error:
         raise no_camera_file(path) from error
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
-        raise InputError(f"{path}: is damaged or truncated: {decoder_message(error)}") from error
+        raise InputError(f"{path}: is damaged or truncated: {decoder_reason(error)}") from error
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
-        raise InputError(f"{path}: cannot be decoded: {decoder_message(error)}") from error
+        raise InputError(f"{path}: cannot be decoded: {decoder_reason(error)}") from error
 
 
 def common_repeat(

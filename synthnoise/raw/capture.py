@@ -253,7 +253,7 @@ def _decoder_info(path: Path, exposure: Exposure, limits: ReadLimits) -> Capture
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
         if not (exposure.make or exposure.model):
             raise no_camera_file(path) from error
-        return dataclasses.replace(info, unreadable=f"the decoder refuses it: {decoder_message(error)}")
+        return dataclasses.replace(info, unreadable=f"cannot be decoded: {decoder_reason(error)}")
 
 
 def decoder_exposure(raw: rawpy.RawPy) -> dict[str, Any]:
@@ -270,7 +270,19 @@ def decoder_exposure(raw: rawpy.RawPy) -> dict[str, Any]:
     return {name: float(value) for name, value in found.items() if 0 < value < math.inf}
 
 
-def decoder_message(error: BaseException) -> str:
-    """Return what LibRaw said, as text (rawpy hands over bytes)."""
-    said = error.args[0] if error.args else ""
-    return said.decode("ascii", "replace") if isinstance(said, bytes) else str(said) or type(error).__name__
+DECODER_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (rawpy.LibRawIOError, "it ends before its pixels do"),
+    (rawpy.LibRawDataError, "its pixels are not what they should be"),
+    (rawpy.LibRawUnsufficientMemoryError, "it takes more memory than there is"),
+    (MemoryError, "it takes more memory than there is"),
+    (rawpy.LibRawFileUnsupportedError, "it is of a kind that is not known"),
+    (rawpy.LibRawNotImplementedError, "it is of a kind that is not known"),
+    (rawpy.NotSupportedError, "it is of a kind that is not known"),
+)
+
+
+def decoder_reason(error: BaseException) -> str:
+    """Return why LibRaw gave up, in words for photographers; its own stay the cause of what is raised."""
+    return next(
+        (said for kind, said in DECODER_REASONS if isinstance(error, kind)), "the decoder gives it up"
+    )
