@@ -15,7 +15,7 @@ from synthnoise.denoising.denoiser import Denoiser, Settings
 from synthnoise.denoising.mosaic_planes import MosaicPlanes
 from synthnoise.denoising.noise_source import FrameNoise, NoisePairs, find_noise
 from synthnoise.denoising.profile_darks import ProfileDarks
-from synthnoise.denoising.residual import noise_left, squares, transmitted
+from synthnoise.denoising.residual import noise_left, squares, transmitted, white
 from synthnoise.denoising.tile_pipeline import denoise_tiles
 from synthnoise.profiles.schema import CameraProfile
 from synthnoise.profiles.store import load_profile
@@ -182,7 +182,11 @@ def denoise_knowing(
     residual, by_colour = noise_left(
         [
             transmitted(
-                lambda noisy: denoiser.denoised(noisy, shot, read), source.read(square)[None], shot, read
+                denoiser.denoised(source.read(square)[None], shot, read, whole=True),
+                lambda noisy: denoiser.denoised(noisy, shot, read),
+                shot,
+                read,
+                demosaiced.spread_noise if denoiser.by_mosaics else white,
             )
             for square in squares(source.size)
         ],

@@ -245,14 +245,16 @@ class Denoiser:
 
         return torch.from_numpy(self.denoised(noisy.cpu().numpy(), shot, read)).to(noisy.device)
 
-    def denoised(self, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
-        """Return the same for arrays."""
+    def denoised(
+        self, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...], *, whole: bool = False
+    ) -> Array:
+        """Return the same for arrays; ``whole``: at full strength."""
         restored = self.restore(noisy, shot, read)
         drift = self.drift((noisy.shape[-2], noisy.shape[-1]), shot, read, batch=len(noisy))
         if drift is not None:
             drift.add(noisy, restored, (0, 0))
             restored = restored + drift.at((0, 0, noisy.shape[-2], noisy.shape[-1]))
-        return self.strengths.blended(noisy, restored)
+        return restored if whole else self.strengths.blended(noisy, restored)
 
     def restore(self, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
         """Return planes as the network gives them, at full strength, their local means as it left them.

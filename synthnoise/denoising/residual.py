@@ -1,10 +1,11 @@
 """How much noise a denoiser leaves, measured by asking it.
 
-A little more noise is added to the noisy planes, and what of it comes out again is the share of noise
-that the denoiser lets through there: all of it in fine texture, where it is not seen, next to none in
-flat places, where it is. What a file says of itself is therefore measured over its flat blocks. Works for
-any denoiser, also one that leaves noise of another colour than white (the probe is that of Ramani, Blu and
-Unser, "Monte-Carlo SURE", IEEE TIP 17(9), 2008, with the response in place of its divergence).
+What it has restored is taken for the truth, and noise as strong as there was is drawn onto it, twice. What
+is restored of the two differs by the noise that was left, by nothing that the image has: a parametric
+bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 6.5). In fine texture most
+of the noise is left, where it is not seen, next to none in flat places, where it is: what a file says of
+itself is measured over its flat blocks. It holds for any denoiser, also one that is not linear or leaves
+noise of another colour than white.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from numpy.typing import NDArray
 from synthnoise.philox import normals
 from synthnoise.random_streams import Stream
 
-PROBE = 0.1
-"""Standard deviation of the added noise, in that of the noise there is: 0.5 % more in all."""
 BLOCK = 16
 FLAT = 1.0
 """Variance of a restored block, in that of the noise, up to which it counts as flat."""
@@ -28,7 +27,8 @@ EDGE = 128
 """Pixels of a plane along the edge of a probed square."""
 
 Array = NDArray[np.float32]
-Restore = Callable[[Array], Array]
+Denoise = Callable[[Array], Array]
+Draw = Callable[[int, tuple[int, int, int]], Array]
 
 
 def squares(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
@@ -44,24 +44,47 @@ def squares(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     return [(top, left, top + height, left + width) for top in tops for left in lefts]
 
 
-def transmitted(restore: Restore, noisy: Array, shot: tuple[float, ...], read: tuple[float, ...]) -> Array:
-    """Return the ratio of noise out to noise in, variances, per flat block and plane [n, C] of [1, C, H, W].
+def white(number: int, shape: tuple[int, int, int]) -> Array:
+    """Return white noise [C, H, W] of variance 1."""
+    return normals(number, Stream.PROBE, shape)
+
+
+def transmitted(
+    restored: Array,
+    denoise: Denoise,
+    shot: tuple[float, ...],
+    read: tuple[float, ...],
+    draw: Draw = white,
+) -> NDArray[np.float32]:
+    """Return the ratio of noise out to noise in, variances, per flat block and plane [n, C].
 
     A block is flat where the restored planes vary less than the noise did; where there are few, the
     flattest count.
+
+    Parameters
+    ----------
+    restored
+        Planes [1, C, H, W] from which all noise was taken that the denoiser takes, [0, 1].
+    denoise
+        What is asked, planes of that shape to such, with all its settings.
+    shot, read
+        Variance of the noise per plane, ``shot x + read``.
+    draw
+        What noise of variance 1 looks like, planes [C, H, W] of a number and that shape.
     """
     s, o = (np.array(values, np.float32)[:, None, None] for values in (shot, read))
-    restored = restore(noisy)
-    deviation = PROBE * np.sqrt(s * np.maximum(restored, 0) + o)
-    _, *shape = noisy.shape
-    unit = normals(0, Stream.PROBE, (shape[0], shape[1], shape[2]))
-    response = (restore(noisy + deviation * unit) - restored) / deviation
-    edge = min(BLOCK, *noisy.shape[-2:])
-    mean, square, noise = (_block_means(values, edge) for values in (restored, restored**2, deviation**2))
-    roughness = np.maximum(square - mean**2, 0) * PROBE**2 / np.maximum(noise, 1e-20)
-    roughness = roughness.mean(1).ravel()
+    deviation = np.sqrt(s * np.maximum(restored, 0) + o)
+    _, channels, height, width = restored.shape
+    once, again = (denoise(restored + deviation * draw(n, (channels, height, width))) for n in range(2))
+    edge = min(BLOCK, *restored.shape[-2:])
+    mean, square, noise, left = (
+        _block_means(values, edge)
+        for values in (restored, restored**2, deviation**2, np.square(once - again) / 2)
+    )
+    noise = np.maximum(noise, 1e-20)
+    roughness = (np.maximum(square - mean**2, 0) / noise).mean(1).ravel()
     limit = max(FLAT, float(np.quantile(roughness, FEWEST)))
-    share = _block_means(response**2, edge)[0].reshape(shape[0], -1).T
+    share = (left / noise)[0].reshape(channels, -1).T
     return np.asarray(share[roughness <= limit])
 
 
