@@ -17,6 +17,7 @@ from synthnoise.denoising import Settings, denoise_files
 from synthnoise.denoising.denoiser import Denoiser
 from synthnoise.denoising.pictures import denoise_picture, estimate_sigma
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
+from synthnoise.raw.jpeg_picture import write_jpeg_picture
 from synthnoise.raw.picture import Picture, split_samples
 from synthnoise.raw.picture_files import read_picture, write_picture
 from synthnoise.sensors.scenes import dead_leaves
@@ -246,6 +247,35 @@ def test_what_cannot_be_denoised_is_refused_in_one_line(tmp_path, name, said):
     assert isinstance(outcome.error, SynthnoiseError)
     assert said in outcome.error.message
     assert outcome.error.message.startswith(str(path))
+
+
+def huffman_codes(data: bytes) -> int:
+    """Return how many Huffman codes the tables of a JPEG hold (ITU-T T.81, B.2.4.2)."""
+    at, codes = 2, 0
+    while data[at + 1] != 0xDA:
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        tables, at = data[at + 4 : at + 2 + length] if data[at + 1] == 0xC4 else b"", at + 2 + length
+        while tables:
+            own = sum(tables[1:17])
+            codes, tables = codes + own, tables[17 + own :]
+    return codes
+
+
+def test_huffman_codes_are_fitted_up_to_a_size_alone():
+    """Fitting needs all coefficients at once, which a large picture has no room for in 1 GB."""
+    pixels = (255 * dead_leaves((80, 120), seed=1).transpose(1, 2, 0)).clip(0, 255).astype(np.uint8)
+    picture = Picture(pixels=pixels, extra=pixels[..., :0], container="PNG")
+    files = {}
+    for optimised in (80 * 120, 80 * 120 - 1):
+        file = io.BytesIO()
+        write_jpeg_picture(file, picture, optimised=optimised)
+        files[optimised] = file.getvalue()
+    fitted, plain = files.values()
+    # The tables of annex K, for brightness and for colour, know all values that there may be.
+    assert huffman_codes(plain) == 2 * (12 + 162)
+    assert huffman_codes(fitted) < 200
+    assert len(fitted) < len(plain)
+    assert np.array_equal(imagecodecs.jpeg8_decode(fitted), imagecodecs.jpeg8_decode(plain))
 
 
 def test_transparency_has_no_place_in_a_jpeg(tmp_path):

@@ -71,10 +71,10 @@ def read_jpeg(path: Path, limits: ReadLimits = DEFAULT_LIMITS) -> Picture:
     )
 
 
-def write_jpeg_picture(file: BinaryIO, picture: Picture) -> None:
+def write_jpeg_picture(file: BinaryIO, picture: Picture, *, optimised: int = OPTIMISED) -> None:
     """Write a picture as JPEG of quality 95 with full colour resolution, its segments as they were.
 
-    Sixteen bits are rounded to eight.
+    Sixteen bits are rounded to eight. Up to ``optimised`` pixels Huffman codes are fitted to the picture.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def write_jpeg_picture(file: BinaryIO, picture: Picture) -> None:
         pixels = np.rint(pixels / np.float32(257)).astype(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
-        stream, "JPEG", quality=QUALITY, subsampling="4:4:4", optimize=pixels[..., 0].size <= OPTIMISED
+        stream, "JPEG", quality=QUALITY, subsampling="4:4:4", optimize=pixels[..., 0].size <= optimised
     )
     encoded = stream.getbuffer()
     plain = encoded[2:4] == JFIF
