@@ -20,6 +20,7 @@ from networks import SMALL_RECORD, stirred
 from torch.nn import functional
 
 from synthnoise import specs
+from synthnoise.denoisers.onnx_graph import GraphOptions, onnx_model
 from synthnoise.denoisers.weights import (
     WeightsRecord,
     build_network,
@@ -27,9 +28,11 @@ from synthnoise.denoisers.weights import (
     load_weights,
     save_weights,
 )
+from synthnoise.denoising.onnx_network import Trial, on_onnxruntime
 from synthnoise.errors import InputError, MissingExtraError, OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.export import describe_onnx, export_darktable, export_onnx, halve_weights
 from synthnoise.export.half_precision import in_half_precision
+from synthnoise.export.onnx import model_of, session_of
 from synthnoise.hookspecs import hookimpl
 from synthnoise.plugins import Plugins
 
@@ -210,8 +213,8 @@ class Halving(torch.nn.Module):
         self.up = torch.nn.ConvTranspose2d(8, channels, 2, stride=2)
 
     def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        # softplus is none of the operations that are written down here, so that torch's exporter has to.
-        return noisy - self.up(functional.softplus(self.down(torch.cat((noisy, sigma), 1))))
+        # This softplus is none of the operations that are written down here, so torch's exporter has to.
+        return noisy - self.up(functional.softplus(self.down(torch.cat((noisy, sigma), 1)), beta=2))
 
 
 @pytest.fixture
@@ -262,6 +265,38 @@ def test_a_plugins_network_that_needs_even_sizes_takes_odd_ones(tmp_path: Path, 
     features = np.abs(bright - noisy - 200).max()
     assert features > 1
     np.testing.assert_allclose(found, bright, atol=features * 2e-3)
+
+
+class Cropping(torch.nn.Module):
+    """Crops by a number that is its own size less one, which only another size tells from a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        left = noisy.shape[3] - 1
+        return noisy - functional.pad(self.layer(noisy)[..., left:], (left, 0)) * sigma
+
+
+def test_a_graph_that_is_wrong_at_other_sizes_does_not_denoise() -> None:
+    network = Cropping().eval()
+    onnx_model(network, channels=2, sigma_planes=1)
+    found, _, remark = on_onnxruntime(network, 1, Trial(channels=2, sigma=1.0, multiple_of=1))
+    assert found is network
+    assert str(remark).startswith("on torch, slower: onnxruntime gives something else, by ")
+
+
+@pytest.mark.slow
+def test_a_graph_that_is_wrong_at_other_sizes_does_not_leave() -> None:
+    network = Cropping().eval()
+    record = WeightsRecord(denoiser="cropping", domain="bayer", channels=2, noise_range=(0, 1))
+    session = session_of(model_of(network, record, GraphOptions()).SerializeToString())
+    noisy, sigma = torch.rand(1, 2, 33, 41), torch.rand(1, 1, 33, 41)
+    with torch.no_grad():
+        expected = network(noisy, sigma).numpy()
+    (found,) = session.run(None, {"noisy": noisy.numpy(), "sigma": sigma.numpy()})
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 What torch executes is seen by a dispatch mode; each operation becomes one or two ONNX nodes. What depends on
 parameters alone is computed then and there and stored as a constant. It takes a fiftieth of the time of
 torch's own exporter, needs no package but ``onnx``, and the same weights give the same bytes. The price: only
-the operations of :mod:`synthnoise.denoisers.onnx_operations` are known, and none that depends on the size.
+the operations of :mod:`synthnoise.denoisers.onnx_operations` are known, and sizes only of values before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from synthnoise.denoisers.onnx_operations import OPERATIONS, UnsupportedOperationError
+from synthnoise.denoisers.onnx_operations import OPERATIONS
+from synthnoise.denoisers.onnx_support import UnsupportedOperationError
 
 NOISY, SIGMA, DENOISED = "noisy", "sigma", "denoised"
 OPSETS = range(18, 24)
@@ -81,7 +82,8 @@ def onnx_model(
     shapes = [(2, planes, edge, edge + step) for planes in (channels, max(sigma_planes, 1))]
     examples = [torch.rand(shape, generator=torch.Generator().manual_seed(0)) for shape in shapes]
     recorder = Recorder(graph, network)
-    recorder.values |= dict(zip(map(id, examples), inner, strict=True))
+    for example, name in zip(examples, inner, strict=True):
+        recorder.register(example, name)
     with torch.no_grad(), recorder:
         result = network(*examples)
     if id(result) not in recorder.values:
@@ -183,6 +185,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ----------
     values
         Name in the graph of each tensor that depends on the image, by identity.
+    extents
+        Name of the first of a height and width, by (height, width).
     """
 
     def __init__(self, graph: _Graph, network: nn.Module) -> None:
@@ -192,6 +196,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._names = {id(value): name for name, value in network.state_dict(keep_vars=True).items()}
         # Identities are only unique among what is alive.
         self._alive: list[Any] = []
+        self.extents: dict[tuple[int, ...], str] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -205,13 +210,33 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._alive.append((args, result))
         flat = [item for arg in args for item in (arg if isinstance(arg, list | tuple) else [arg])]
         if any(id(item) in self.values for item in flat if isinstance(item, Tensor)):
-            name = str(func)
+            # What is done in place gives the tensor that it was done to, which then has another name.
+            name = str(func).replace("_.", ".") if str(func) not in OPERATIONS else str(func)
             if name not in OPERATIONS:
-                raise UnsupportedOperationError(f"no ONNX operation is known for torch's {name}")
+                raise UnsupportedOperationError(f"no ONNX operation is known for torch's {func}")
             outputs = result if isinstance(result, list | tuple) else [result]
             written = OPERATIONS[name](self, outputs, *args, **(kwargs or {}))
-            self.values.update((id(o), n) for o, n in zip(outputs, written, strict=False))
+            for output, value in zip(outputs, written, strict=False):
+                self.register(output, value)
         return result
+
+    def register(self, tensor: Tensor, name: str) -> None:
+        """Note the name of a tensor that depends on the image."""
+        self.values[id(tensor)] = name
+        if tensor.dim() == 4:
+            self.extents.setdefault(tuple(tensor.shape[2:]), name)
+
+    def extent(self, height: int, width: int) -> str:
+        """Return the name of (height, width) of the image at hand, int64 [2], by a value of that size.
+
+        Raises
+        ------
+        UnsupportedOperationError
+            None has it.
+        """
+        if (height, width) not in self.extents:
+            raise UnsupportedOperationError(f"no value before is {height} x {width} pixels")
+        return self.graph.add("Shape", [self.extents[height, width]], start=2, end=4)[0]
 
     def name(self, value: Any) -> str:
         """Return the name of a tensor or number, stored as a constant if it does not depend on the image."""

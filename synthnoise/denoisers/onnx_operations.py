@@ -1,4 +1,4 @@
-"""What each operation of torch becomes in an ONNX graph.
+"""What each operation of torch becomes in an ONNX graph: layers here, the rest from the rooms beside.
 
 The functions are called with the recorder, what torch returned and torch's own arguments; they return the
 names of the values that they wrote.
@@ -6,26 +6,19 @@ names of the values that they wrote.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from synthnoise.errors import SynthnoiseError
+from synthnoise.denoisers.onnx_activations import ACTIVATIONS, pointwise
+from synthnoise.denoisers.onnx_shapes import SHAPES
+from synthnoise.denoisers.onnx_support import Writer, check
 
 if TYPE_CHECKING:
     from synthnoise.denoisers.onnx_graph import Recorder
-
-
-class UnsupportedOperationError(SynthnoiseError):
-    """The network does something that has no entry in the table."""
-
-
-def _check(condition: bool, what: str) -> None:
-    if not condition:
-        raise UnsupportedOperationError(f"no ONNX operation is known for {what}")
 
 
 def _convolution(
@@ -59,50 +52,6 @@ def _convolution(
     return names
 
 
-def _pointwise(operator: str, **attributes: Any) -> Callable[..., list[str]]:
-    """Return how to write an operation of one or two values without further arguments."""
-
-    def write(recorder: Recorder, _outputs: Sequence[Tensor], *values: Any, **rest: Any) -> list[str]:
-        _check(not rest and len(values) <= 2, f"{operator} with arguments")
-        return recorder.graph.add(operator, recorder.names(*values), **attributes)
-
-    return write
-
-
-def _leaky_relu(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, slope: float = 0.01) -> list[str]:
-    return recorder.graph.add("LeakyRelu", recorder.names(x), alpha=float(slope))
-
-
-def _concatenate(
-    recorder: Recorder, _outputs: Sequence[Tensor], parts: list[Tensor], dim: int = 0
-) -> list[str]:
-    return recorder.graph.add("Concat", recorder.names(*parts), axis=dim)
-
-
-def _replicate(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, padding: list[int]) -> list[str]:
-    left, right, top, bottom = padding
-    pads = recorder.graph.constant(np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
-    return recorder.graph.add("Pad", [recorder.name(x), pads], mode="edge")
-
-
-def _unshuffle(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, step: int) -> list[str]:
-    # ONNX puts the place within the block before the plane, torch the plane before the place.
-    planes = x.shape[1]
-    if step == 1:
-        return [recorder.name(x)]
-    order = np.arange(step**2 * planes).reshape(step**2, planes).T.ravel()
-    (blocks,) = recorder.graph.add("SpaceToDepth", [recorder.name(x)], blocksize=step)
-    if planes == 1:
-        return [blocks]
-    return recorder.graph.add("Gather", [blocks, recorder.graph.constant(order)], axis=1)
-
-
-def _shuffle(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, step: int) -> list[str]:
-    if step == 1:
-        return [recorder.name(x)]
-    return recorder.graph.add("DepthToSpace", [recorder.name(x)], blocksize=step, mode="CRD")
-
-
 def _average(
     recorder: Recorder,
     _outputs: Sequence[Tensor],
@@ -111,13 +60,12 @@ def _average(
     stride: Sequence[int] = (),
     *rest: Any,
 ) -> list[str]:
-    _check(not any(np.ravel(rest[:1])) and not any(rest[1:2]), "padded averages")
-    _check(rest[3:] in ((), (None,)), "averages with a divisor of their own")
+    check(not any(rest[1:2]), "averages of what is beyond the image")
+    check(rest[3:] in ((), (None,)), "averages with a divisor of their own")
     if set(kernel) == set(stride or kernel) == {1}:
         return [recorder.name(x)]
-    return recorder.graph.add(
-        "AveragePool", [recorder.name(x)], kernel_shape=list(kernel), strides=list(stride or kernel)
-    )
+    own = {"count_include_pad": int(rest[2]) if rest[2:] else 1} if any(np.ravel(rest[:1])) else {}
+    return _pooled(recorder, "AveragePool", x, kernel, stride, rest, **own)
 
 
 def _maximum(
@@ -128,33 +76,96 @@ def _maximum(
     stride: Sequence[int] = (),
     *rest: Any,
 ) -> list[str]:
-    _check(not any(np.ravel(rest[:1])), "padded maxima")
+    check(set(np.ravel(rest[1:2])) <= {1} and not any(rest[2:3]), "maxima of pixels apart")
+    return _pooled(recorder, "MaxPool", x, kernel, stride, rest)
+
+
+def _pooled(
+    recorder: Recorder,
+    operator: str,
+    x: Tensor,
+    kernel: list[int],
+    stride: Sequence[int],
+    rest: Sequence[Any],
+    **own: Any,
+) -> list[str]:
+    if any(padding := list(rest[0]) if rest else []):
+        own["pads"] = padding * 2
     return recorder.graph.add(
-        "MaxPool", [recorder.name(x)], kernel_shape=list(kernel), strides=list(stride or kernel)
+        operator, [recorder.name(x)], kernel_shape=list(kernel), strides=list(stride or kernel), **own
     )
 
 
-def _mean(
+def _reduction(operator: str) -> Writer:
+    """Return how to write what many values along some axes are made one by."""
+
+    def write(
+        recorder: Recorder,
+        _outputs: Sequence[Tensor],
+        x: Tensor,
+        dims: int | list[int] | None = None,
+        keepdim: bool = False,
+        dtype: torch.dtype | None = None,
+    ) -> list[str]:
+        check(dtype in (None, x.dtype), f"{operator} in another precision")
+        chosen = [dims] if isinstance(dims, int) else dims or range(x.dim())
+        axes = recorder.graph.constant(np.array([d % x.dim() for d in chosen], np.int64))
+        return recorder.graph.add(operator, [recorder.name(x), axes], keepdims=int(keepdim))
+
+    return write
+
+
+def _length(
     recorder: Recorder,
-    _outputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
     x: Tensor,
-    dims: list[int],
+    order: float = 2,
+    dims: list[int] | None = None,
     keepdim: bool = False,
-    dtype: torch.dtype | None = None,
 ) -> list[str]:
-    _check(dtype in (None, x.dtype), "means in another precision")
-    axes = recorder.graph.constant(np.array([d % x.dim() for d in dims], np.int64))
-    return recorder.graph.add("ReduceMean", [recorder.name(x), axes], keepdims=int(keepdim))
+    check(order in (1, 2), "other norms than of first and second order")
+    return _reduction(f"ReduceL{order:.0f}")(recorder, outputs, x, dims, keepdim)
 
 
-def _split(recorder: Recorder, outputs: Sequence[Tensor], x: Tensor, _size: int, dim: int = 0) -> list[str]:
-    _check(dim % x.dim() == 1, "splits of other axes than the planes")
-    sizes = recorder.graph.constant(np.array([part.shape[1] for part in outputs], np.int64))
-    return recorder.graph.add("Split", [recorder.name(x), sizes], len(outputs), axis=1)
+def _variance(
+    recorder: Recorder,
+    outputs: Sequence[Tensor],
+    x: Tensor,
+    dims: list[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> list[str]:
+    taken = [d % x.dim() for d in dims or range(x.dim())]
+    lost = 1.0 if correction is None else float(correction)
+    check(lost == 0 or taken == [1], "unbiased variances over the image")
+    mean = _reduction("ReduceMean")
+    (middle,) = mean(recorder, outputs, x, taken, True)
+    (apart,) = recorder.graph.add("Sub", [recorder.name(x), middle])
+    (squares,) = recorder.graph.add("Mul", [apart, apart])
+    axes = recorder.graph.constant(np.array(taken, np.int64))
+    found = recorder.graph.add("ReduceMean", [squares, axes], keepdims=int(keepdim))
+    if lost:
+        factor = x.shape[1] / (x.shape[1] - lost)
+        found = recorder.graph.add("Mul", [*found, recorder.name(factor)])
+    return found
 
 
-def _permute(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, order: list[int]) -> list[str]:
-    return recorder.graph.add("Transpose", [recorder.name(x)], perm=order)
+def _deviation(recorder: Recorder, outputs: Sequence[Tensor], *values: Any, **rest: Any) -> list[str]:
+    return recorder.graph.add("Sqrt", _variance(recorder, outputs, *values, **rest))
+
+
+def _softmax(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, dim: int, _half: bool) -> list[str]:
+    return recorder.graph.add("Softmax", recorder.names(x), axis=dim % x.dim())
+
+
+def _affine(
+    recorder: Recorder, _outputs: Sequence[Tensor], bias: Tensor, x: Tensor, weight: Tensor, **rest: Any
+) -> list[str]:
+    check(not rest, "linear layers with factors")
+    return recorder.graph.add(
+        "Add", [*recorder.graph.add("MatMul", recorder.names(x, weight)), recorder.name(bias)]
+    )
 
 
 def _layer_norm(
@@ -166,9 +177,36 @@ def _layer_norm(
     bias: Tensor | None,
     epsilon: float,
 ) -> list[str]:
-    _check(weight is not None and bias is not None, "normalisation without factors")
+    check(weight is not None and bias is not None, "normalisation without factors")
     inputs = recorder.names(x, weight, bias)
     return recorder.graph.add("LayerNormalization", inputs, axis=-len(shape), epsilon=epsilon)
+
+
+def _group_norm(
+    recorder: Recorder,
+    _outputs: Sequence[Tensor],
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    _count: int,
+    _planes: int,
+    _pixels: int,
+    groups: int,
+    epsilon: float,
+) -> list[str]:
+    # ONNX has an operator of this name, whose factors were per group before version 21.
+    graph, (name,) = recorder.graph, recorder.names(x)
+    (size,) = graph.add("Shape", [name])
+    (grouped,) = graph.add("Reshape", [name, graph.constant(np.array([0, groups, -1], np.int64))])
+    plain = [graph.constant(np.full(groups, value, np.float32)) for value in (1, 0)]
+    (even,) = graph.add("InstanceNormalization", [grouped, *plain], epsilon=epsilon)
+    names = graph.add("Reshape", [even, size])
+    shape = (-1, *[1] * (x.dim() - 2))
+    for operator, factors in (("Mul", weight), ("Add", bias)):
+        if factors is not None:
+            own = graph.constant(factors.detach().cpu().numpy().reshape(shape))
+            names = graph.add(operator, [*names, own])
+    return names
 
 
 def _batch_norm(
@@ -183,41 +221,34 @@ def _batch_norm(
     _momentum: float,
     epsilon: float,
 ) -> list[str]:
-    _check(not training, "batch normalisation in training")
-    _check(weight is not None and bias is not None, "normalisation without factors")
+    check(not training, "batch normalisation in training")
+    check(weight is not None and bias is not None, "normalisation without factors")
     inputs = recorder.names(x, weight, bias, mean, variance)
     return recorder.graph.add("BatchNormalization", inputs, epsilon=epsilon)
 
 
-def _same(recorder: Recorder, outputs: Sequence[Tensor], x: Tensor, *_rest: Any) -> list[str]:
-    _check(outputs[0].shape == x.shape, "views of another shape")
-    return [recorder.name(x)]
-
-
-OPERATIONS: dict[str, Callable[..., list[str]]] = {
+OPERATIONS: dict[str, Writer] = {
+    **ACTIVATIONS,
+    **SHAPES,
     "aten.convolution.default": _convolution,
-    "aten.relu.default": _pointwise("Relu"),
-    "aten.sigmoid.default": _pointwise("Sigmoid"),
-    "aten.sqrt.default": _pointwise("Sqrt"),
-    "aten.neg.default": _pointwise("Neg"),
-    "aten.add.Tensor": _pointwise("Add"),
-    "aten.sub.Tensor": _pointwise("Sub"),
-    "aten.mul.Tensor": _pointwise("Mul"),
-    "aten.div.Tensor": _pointwise("Div"),
-    "aten.pow.Tensor_Scalar": _pointwise("Pow"),
-    "aten.leaky_relu.default": _leaky_relu,
-    "aten.cat.default": _concatenate,
-    "aten.replication_pad2d.default": _replicate,
-    "aten.pixel_unshuffle.default": _unshuffle,
-    "aten.pixel_shuffle.default": _shuffle,
     "aten.avg_pool2d.default": _average,
     "aten.max_pool2d_with_indices.default": _maximum,
-    "aten.mean.dim": _mean,
-    "aten.split.Tensor": _split,
-    "aten.permute.default": _permute,
+    "aten.mean.dim": _reduction("ReduceMean"),
+    "aten.mean.default": _reduction("ReduceMean"),
+    "aten.sum.dim_IntList": _reduction("ReduceSum"),
+    "aten.amax.default": _reduction("ReduceMax"),
+    "aten.amin.default": _reduction("ReduceMin"),
+    "aten.max.dim": _reduction("ReduceMax"),
+    "aten.min.dim": _reduction("ReduceMin"),
+    "aten.var.correction": _variance,
+    "aten.std.correction": _deviation,
+    "aten.linalg_vector_norm.default": _length,
+    "aten._softmax.default": _softmax,
+    "aten.mm.default": pointwise("MatMul"),
+    "aten.bmm.default": pointwise("MatMul"),
+    "aten.addmm.default": _affine,
     "aten.native_layer_norm.default": _layer_norm,
+    "aten.native_group_norm.default": _group_norm,
     "aten.native_batch_norm.default": _batch_norm,
-    "aten.as_strided_.default": _same,
-    "aten.detach.default": _same,
 }
 """By torch's names."""

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from synthnoise.denoisers.model_card import describe_network
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, OPSETS, SIGMA, GraphOptions, onnx_model
-from synthnoise.denoisers.onnx_operations import UnsupportedOperationError
+from synthnoise.denoisers.onnx_support import UnsupportedOperationError
 from synthnoise.denoisers.reach import measured
 from synthnoise.denoisers.weights import WeightsRecord, content_hash
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
@@ -253,18 +253,27 @@ def model_of(network: nn.Module, record: WeightsRecord, options: GraphOptions) -
     SynthnoiseError
         torch's exporter fails.
     """
-    try:
-        return onnx_model(
+    with contextlib.suppress(UnsupportedOperationError):
+        model = onnx_model(
             network, channels=record.channels, sigma_planes=max(record.sigma_planes, 1), options=options
         )
-    except UnsupportedOperationError:
-        pass
+        if _holds(model, Padded(network, options.multiple_of), record, options.size):
+            return model
     if util.find_spec("onnxscript") is None:
         raise MissingExtraError("onnxscript", _EXTRA)
     model = _trace(Padded(network, options.multiple_of), record, options)
     _clean(model)
     _name_outputs(model)
     return model
+
+
+def _holds(model: Any, network: nn.Module, record: WeightsRecord, size: tuple[int, int] | None) -> bool:
+    """Return whether a graph of ours does at another size what the network does: numbers may be its sizes."""
+    shape = _CHECKED_SHAPES[1] if size is None else (1, *size)
+    try:
+        return _verify(model.SerializeToString(), network, record, (shape,), half=False) >= 0
+    except Exception:  # onnxruntime raises classes of its own, without a common ancestor
+        return False
 
 
 def _trace(network: nn.Module, record: WeightsRecord, options: GraphOptions) -> Any:
