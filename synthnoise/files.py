@@ -110,6 +110,54 @@ def remove_stale_parts(folder: Path) -> int:
     return len(stale)
 
 
+def remove_parts_of(path: Path) -> None:
+    """Delete what interrupted runs left half-written of the file ``path``, which nobody may be writing."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.????????{PART_SUFFIX}"):
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """Hold a lock on a folder, or for a file to be on one beside it; the system drops it with the process.
+
+    Nothing where there are no locks.
+
+    Raises
+    ------
+    SynthnoiseError
+        Another process holds it, or the folder of the file cannot be written.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    beside = None if place.is_dir() else place.with_name(f".{place.name}.lock")
+    try:
+        if beside is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(beside or place, os.O_RDONLY if beside is None else os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise SynthnoiseError(
+            f"{place}: cannot write: {error.strerror}", hint="check free space and permissions"
+        ) from error
+    try:
+        with contextlib.suppress(OSError):  # file systems without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                beside = None
+                what = "folder" if place.is_dir() else "name"
+                raise SynthnoiseError(
+                    f"{place}: another process is writing here", hint=f"wait for it, or choose another {what}"
+                ) from None
+        yield
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
 def sha256(path: Path | str) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with Path(path).open("rb") as file:

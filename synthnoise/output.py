@@ -143,7 +143,8 @@ class ProgressDisplay:
         whole = f" of {self._total:g}"
         if not self._done:
             return whole
-        seconds = (time.monotonic() - self._began) * (self._total - self._done) / self._done
+        left_over = max(self._total - self._done, 0.0)  # sums of shares may end a digit beyond
+        seconds = (time.monotonic() - self._began) * left_over / self._done
         minutes = round(seconds / 60)
         left = f"{seconds:.0f} s" if minutes < 2 else f"{minutes // 60} h {minutes % 60} min"
         return f"{whole}, {left.removeprefix('0 h ')} left"

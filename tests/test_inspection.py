@@ -73,6 +73,21 @@ def test_people_read_rows_and_programs_a_tree(tmp_path: Path, capsys: pytest.Cap
     assert document["card"]["recipe"]["noise_options"]["sigma_max"] == 75
 
 
+@pytest.mark.parametrize("noise_range", [None, [0.1], "0 to 75", [None, 1], 3])
+def test_a_noise_range_that_is_none_is_shown_as_it_stands(
+    noise_range: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_weights(tmp_path / "net.safetensors", stirred(SMALL), SMALL_RECORD)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx")
+    model = onnx.load(tmp_path / "net.onnx")
+    (entry,) = model.metadata_props
+    facts = json.loads(entry.value) | {"noise_range": noise_range, "domain": "srgb"}
+    entry.value = json.dumps(facts)
+    onnx.save(model, tmp_path / "net.onnx")
+    app(["inspect", str(tmp_path / "net.onnx"), "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["noise_range"] == noise_range
+
+
 def test_what_is_not_ours_is_said(tmp_path: Path) -> None:
     save_weights(tmp_path / "net.safetensors", stirred(SMALL), SMALL_RECORD)
     export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx")

@@ -25,7 +25,7 @@ from synthnoise.plugins import default_plugins
 from synthnoise.profiles.arrangement import rearranged
 from synthnoise.profiles.store import load_profile, profile_folders, save_profile
 from synthnoise.training import TrainingInterrupted, train
-from synthnoise.training.budget import Budget, learning_rate
+from synthnoise.training.budget import LOOKING, Budget, Reports, learning_rate
 from synthnoise.training.checkpoint import RunState, checkpoint_path
 from synthnoise.training.examples import Example, Examples
 from synthnoise.training.learner import Learner
@@ -139,6 +139,30 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(
     assert logs[0] == logs[1]
     assert not checkpoint_path(parts).exists()
     assert signal.getsignal(stop) in (signal.default_int_handler, signal.SIG_DFL)
+
+
+def test_two_runs_do_not_write_to_one_output(tmp_path: Path) -> None:
+    output, settings = tmp_path / "net", RAW | {"steps": 3, "batch": 2, "crop": 8}
+    refusals = []
+
+    def begin_again() -> None:
+        for resume in (False, True):
+            with pytest.raises(SynthnoiseError, match="net: another process is writing here") as refusal:
+                train(output=output, resume=resume, overwrite=not resume, **settings)
+            refusals.append(refusal.value)
+
+    train(output=output, progress=Listener(1, begin_again), **settings)
+    assert len(refusals) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"net", "net.csv"}
+
+
+def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
+    ours = [tmp_path / f".net{kind}.abcdefgh.part" for kind in ("", ".csv", ".checkpoint")]
+    theirs = [tmp_path / f".net{kind}.abcdefgh.part" for kind in ("2", ".safetensors", "2.csv")]
+    for path in (*ours, *theirs):
+        path.write_bytes(b"half")
+    train(output=tmp_path / "net", steps=1, **RAW)
+    assert {path.name for path in tmp_path.glob(".*")} == {path.name for path in theirs}
 
 
 def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
@@ -315,6 +339,25 @@ def test_minutes_end_a_run(tmp_path: Path) -> None:
     summary = train(output=tmp_path / "net", minutes=1 / 60, **RAW)
     assert summary.seconds >= 1
     assert summary.steps >= 1
+
+
+@pytest.mark.parametrize("look", [0.0, 1.0, 20.0])
+def test_reports_leave_minutes_to_the_steps(look: float) -> None:
+    reports, seconds, steps, looks = Reports(Budget(minutes=2)), 0.0, 0, 0
+    while seconds < 120:
+        seconds, steps = seconds + 0.25, steps + 1
+        if reports.due(steps, seconds):
+            looks, seconds = looks + 1, seconds + look
+    # The first and the last come whatever they take.
+    assert steps >= (120 - 2 * look) * (1 - LOOKING) / 0.25 - 2
+    assert looks == 20 if not look else looks >= 2
+    assert Reports(Budget(minutes=2), 0.5).due(1, 67)
+    assert not Reports(Budget(minutes=2), 0.5).due(1, 65)
+
+
+def test_a_budget_in_steps_has_all_its_reports() -> None:
+    reports = Reports(Budget(steps=60))
+    assert sum(reports.due(step, 100.0 * step * step) for step in range(1, 61)) == 20
 
 
 def test_rate_anneals_to_the_end_of_whichever_budget_ends_first() -> None:

@@ -34,8 +34,13 @@ def _rows(facts: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any
         name = f"{inside}{key.replace('_', ' ')}"
         if isinstance(value, Mapping):
             yield from _rows(value, f"{name}: ")
-        elif key == "noise_range" and facts.get("domain") == "srgb":
+        elif key == "noise_range" and facts.get("domain") == "srgb" and _is_range(value):
             least, greatest = value
             yield name, f"{least:.4g} {greatest:.4g} ({255 * least:.3g} to {255 * greatest:.3g} of 255)"
         elif value is not None and value != "":
             yield name, value
+
+
+def _is_range(value: Any) -> bool:
+    """Return whether a value is two numbers: the metadata of an ONNX file may be anybody's."""
+    return isinstance(value, list) and [type(number) in (int, float) for number in value] == [True, True]

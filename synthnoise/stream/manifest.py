@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from typing import Any
 
 from synthnoise import __version__
 from synthnoise.errors import InputError, SynthnoiseError, UsageError
-from synthnoise.files import remove_stale_parts, write_bytes
+from synthnoise.files import alone, remove_stale_parts, write_bytes
 from synthnoise.output import jsonable
 
 MANIFEST = "manifest.json"
@@ -78,7 +77,7 @@ def claim(folder: Path, document: Mapping[str, Any]) -> Iterator[None]:
         raise SynthnoiseError(
             f"{folder}: cannot be made: {error.strerror}", hint="choose another folder"
         ) from error
-    with _alone(folder):
+    with alone(folder):
         remove_parts(folder)
         if (folder / MANIFEST).exists():
             _refuse_other(folder, read_manifest(folder), document)
@@ -119,25 +118,3 @@ def _difference(name: str, there: Any, here: Any) -> tuple[str, Any, Any]:
 def _short(value: Any) -> str:
     text = "missing" if value is None else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder, which the system drops with the process; nothing where there are no locks."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # file systems without locks
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise SynthnoiseError(
-                    f"{folder}: another process is writing here", hint="wait for it, or choose another folder"
-                ) from None
-        yield
-    finally:
-        os.close(descriptor)

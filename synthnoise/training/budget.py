@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from synthnoise.errors import UsageError
 
@@ -12,6 +12,12 @@ WARM_UP = 0.02
 
 FINAL_RATE = 0.01
 """Rate at the end over the highest one."""
+
+REPORTS = 20
+"""Reports over the budget, ..."""
+
+LOOKING = 0.1
+"""... where it is in minutes fewer, so that they take no more than this share of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,42 @@ class Budget:
         by_steps = step / self.steps if self.steps is not None else 0.0
         by_time = seconds / (60 * self.minutes) if self.minutes is not None else 0.0
         return max(by_steps, by_time)
+
+
+@dataclass
+class Reports:
+    """When a run stops to look how it goes: at each twentieth of its budget, and at its end.
+
+    A budget in minutes is for steps. Reports about many pictures would take most of a short one, so
+    there nine times as long as one took passes before the next.
+
+    Attributes
+    ----------
+    budget
+        Of the run.
+    """
+
+    budget: Budget
+    _before: float = 0.0
+    _looked: bool = field(default=False, init=False)
+    _last: float = field(default=0.0, init=False)
+    _step: float = field(default=0.0, init=False)
+    _earliest: float = field(default=0.0, init=False)
+
+    def due(self, step: int, seconds: float) -> bool:
+        """Return whether a report is due after ``step`` steps and ``seconds``: ask after each."""
+        passed, self._last = seconds - self._last, seconds
+        if self._looked:
+            self._earliest = seconds + (passed - self._step) * (1 - LOOKING) / LOOKING
+        else:
+            self._step = passed
+        spent = min(1.0, self.budget.spent(step, seconds))
+        self._looked = int(spent * REPORTS) > int(self._before * REPORTS) and (
+            self.budget.minutes is None or spent == 1 or seconds >= self._earliest
+        )
+        if self._looked:
+            self._before = spent
+        return self._looked
 
 
 def learning_rate(highest: float, spent: float) -> float:

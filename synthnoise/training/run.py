@@ -20,7 +20,7 @@ from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.plugins import Plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.ahead import Ahead
-from synthnoise.training.budget import learning_rate
+from synthnoise.training.budget import Reports, learning_rate
 from synthnoise.training.checkpoint import RunState, checkpoint_path, read_checkpoint, write_checkpoint
 from synthnoise.training.examples import Examples
 from synthnoise.training.interruption import Interruption, TrainingInterrupted
@@ -32,9 +32,6 @@ from synthnoise.training.ranks import Ranks
 from synthnoise.training.sheets import draw_sheet
 from synthnoise.training.start import Start
 from synthnoise.training.validation import Validation
-
-REPORTS = 20
-"""Lines of the log over the budget."""
 
 SAVE_SECONDS = 60.0
 """Wall clock that a crash may cost."""
@@ -204,6 +201,7 @@ class Run:
             Loss or weights are no longer finite, or validation falls far; the last good weights are written.
         """
         spent = self._spent()
+        reports = Reports(self.plan.budget, spent)
         self.progress.start("percent of the training", total=100)
         self.progress.advance(100 * spent)
         with Interruption() as interruption, torch.random.fork_rng(devices=[]):
@@ -211,7 +209,7 @@ class Run:
                 stop = self._step(spent, interruption)
                 before, spent = spent, min(1.0, self._spent())
                 self.progress.advance(100 * (spent - before))
-                if int(spent * REPORTS) > int(before * REPORTS):
+                if reports.due(self.state.step, self.state.seconds):
                     self._look()
                 if stop and spent < 1:
                     self._stop(stop, spent)

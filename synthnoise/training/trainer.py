@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from synthnoise.colour_filter_arrays import CfaName
 from synthnoise.devices import enough_memory, full_precision, pick_device
-from synthnoise.errors import OutputExistsError, UsageError
+from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
+from synthnoise.files import alone, remove_parts_of
 from synthnoise.noise.default_model import default_noise_model
 from synthnoise.options import converted
 from synthnoise.plugins import Kind, Plugins, default_plugins
@@ -150,7 +152,7 @@ def train(
     TrainingInterrupted
         Ctrl-C or SIGTERM came; the state is saved.
     SynthnoiseError
-        Training diverged; the last good weights are in ``output``.
+        Training diverged; the last good weights are in ``output``. Or another process trains to it.
     """
     output, plugins = Path(output), plugins or default_plugins()
     check_output(output, sheets=sheets, tensorboard=tensorboard, resume=resume, overwrite=overwrite)
@@ -205,11 +207,35 @@ def train(
         overwrite=overwrite,
         progress=progress if ranks.is_first else SILENT,
     )
-    if resume:
-        run.resume()
     # What is to be computed in single precision has levels hundreds of times the noise on them.
-    with full_precision(), enough_memory("a smaller --batch or --crop"):
+    with _alone(output, ranks), full_precision(), enough_memory("a smaller --batch or --crop"):
+        if resume:
+            run.resume()
         return run.finish()
+
+
+@contextlib.contextmanager
+def _alone(output: Path, ranks: Ranks) -> Iterator[None]:
+    """Keep other runs from the same output; all processes of this one are refused together.
+
+    Raises
+    ------
+    SynthnoiseError
+        There is another run, or the folder cannot be written.
+    """
+    refusal: SynthnoiseError | None = None
+    with contextlib.ExitStack() as held:
+        if ranks.is_first:
+            try:
+                held.enter_context(alone(output))
+            except SynthnoiseError as error:
+                refusal = error
+        if any(refused for (refused,) in ranks.gather(float(refusal is not None))):
+            raise refusal or SynthnoiseError(f"{output}: the first process may not write here")
+        if ranks.is_first:
+            for path in (output, checkpoint_path(output), log_path(output)):
+                remove_parts_of(path)
+        yield
 
 
 def plan_of(
