@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import tifffile
 from networks import stirred
 
 from synthnoise import DatasetRequest, synthesize
@@ -111,6 +112,28 @@ def test_a_camera_gets_the_noise_it_has() -> None:
     assert float(denoised["SSIM"]) > float(noisy["SSIM"])
 
 
+class _Refuses:
+    """Progress of what must not begin."""
+
+    def start(self, title: str, total: float | None = None) -> None:
+        raise AssertionError(title)
+
+    advance = note = start
+
+
+def test_an_image_that_cannot_be_measured_is_named(tmp_path: Path) -> None:
+    light = np.full((32, 40, 3), 0.5, np.float32)
+    tifffile.imwrite(tmp_path / "even.tif", light, photometric="rgb")
+    light[3, 4, 1] = np.nan
+    tifffile.imwrite(tmp_path / "hole.tif", light, photometric="rgb")
+    with pytest.raises(InputError, match=r"hole\.tif: holds NaN"):
+        evaluate_denoisers(["wiener"], folder=tmp_path, sigmas=[25])
+    (tmp_path / "hole.tif").unlink()
+    tifffile.imwrite(tmp_path / "small.tif", light[8:18], photometric="rgb")
+    with pytest.raises(InputError, match=r"small\.tif: SSIM needs at least 11"):
+        evaluate_denoisers(["wiener"], folder=tmp_path, sigmas=[25])
+
+
 def test_what_cannot_be_measured_is_refused(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no virtual camera"):
         evaluate_denoisers(["patch-dct"], sensors=["toaster"])
@@ -124,8 +147,11 @@ def test_what_cannot_be_measured_is_refused(pictures: Path, tmp_path: Path) -> N
         evaluate_denoisers(["no-such"], folder=pictures)
     with pytest.raises(PluginError, match="no metric called 'vmaf'"):
         evaluate_denoisers(["patch-dct"], folder=pictures, metrics=["psnr", "vmaf"])
-    with pytest.raises(UsageError, match="sigma -5 is no noise"):
-        evaluate_denoisers(["patch-dct"], folder=pictures, sigmas=[25, -5])
+    for level in (-5, math.nan, math.inf):
+        with pytest.raises(UsageError, match=f"sigma {level:g} is no noise"):
+            evaluate_denoisers(["patch-dct"], folder=pictures, sigmas=[25, level])
+    with pytest.raises(UsageError, match="no virtual camera called 'toaster'"):
+        evaluate_denoisers(["patch-dct"], sensors=["mild", "toaster"], progress=_Refuses())
     with pytest.raises(UsageError, match="no sensor"):
         evaluate_denoisers(["patch-dct"], folder=pictures, sensors=["mild"])
     for of_images in ({"sigmas": [25.0]}, {"every": 2}, {"per_image": True}):

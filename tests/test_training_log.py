@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -22,7 +23,7 @@ from synthnoise.raw.frame import Frame
 from synthnoise.raw.images import write_png
 from synthnoise.training import TrainingInterrupted, train
 from synthnoise.training.budget import Budget
-from synthnoise.training.examples import Examples
+from synthnoise.training.examples import Example, Examples
 from synthnoise.training.plan import TrainingPlan
 from synthnoise.training.sheets import sheets_path, views_of
 from synthnoise.training.validation import Validation
@@ -127,7 +128,30 @@ def test_folders_that_cannot_serve_are_refused_before_anything_is_written(tmp_pa
     (folder / "small.png").write_bytes(b"junk")
     with pytest.raises(InputError, match=r"small\.png"):
         train(**settings)
+    (folder / "small.png").unlink()
+    light = np.full((48, 48, 3), 0.5, np.float32)
+    light[20, 20, 0] = np.nan
+    tifffile.imwrite(folder / "hole.tif", light, photometric="rgb")
+    with pytest.raises(InputError, match=r"hole\.tif: holds NaN"):
+        train(**settings)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_figures_that_are_no_numbers_do_not_cost_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a network or a plugin's noise overflows on one picture of the folder."""
+    grey(tmp_path, "grey.png", (48, 48))
+    draw = Examples.of_scene
+
+    def overflowing(*arguments: Any) -> Example:
+        example = draw(*arguments)
+        example.noisy.fill_(torch.nan)
+        return example
+
+    monkeypatch.setattr(Examples, "of_scene", overflowing)
+    train(output=tmp_path / "net", validate=tmp_path, **RGB | {"steps": 1, "device": "cpu"})
+    assert read_record(tmp_path / "net").figures.keys() == {"psnr", "noisy_psnr"}
 
 
 def test_a_sheet_for_every_report(tmp_path: Path) -> None:

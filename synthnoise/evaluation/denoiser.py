@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def evaluate_denoisers(
     PluginError
         There is no such denoiser or metric.
     InputError
-        The folder holds no images.
+        The folder holds no images, or one that cannot be measured.
     """
     measures = load_metrics(metrics)
     if folder is not None and (sensors or ratios):
@@ -114,10 +115,16 @@ def evaluate_denoisers(
         )
     if folder is not None:
         levels = sigmas or DEFAULT_SIGMAS
-        if not min(levels) > 0:
-            raise UsageError(f"sigma {min(levels):g} is no noise", hint="its standard deviation, of 255")
+        for level in levels:
+            if not 0 < level < math.inf:
+                raise UsageError(f"sigma {level:g} is no noise", hint="its standard deviation, of 255")
         paths = image_files(Path(folder))[::every]
         return _on_images(denoisers, paths, levels, per_image, measures, seed, device, progress)
+    for sensor in sensors or ():
+        if sensor not in SENSORS:
+            raise UsageError(
+                f"there is no virtual camera called {sensor!r}", hint=f"one of {', '.join(SENSORS)}"
+            )
     return _on_cameras(
         denoisers, sensors or DEFAULT_SENSORS, ratios or DEFAULT_RATIOS, measures, seed, device, progress
     )
@@ -146,7 +153,10 @@ def _on_images(
             noise = np.random.default_rng(seed).standard_normal(clean.shape) * (level / 255)
             noisy = torch.from_numpy((clean + noise).transpose(2, 0, 1)[None]).float()
             target = torch.from_numpy(clean.transpose(2, 0, 1)[None])
-            scores[NOISY].append(_score(measures, noisy.clone, target))
+            try:
+                scores[NOISY].append(_score(measures, noisy.clone, target))
+            except UsageError as error:
+                raise InputError(f"{path}: {error}", hint="take it out of the folder") from error
             for name, denoiser in ready.items():
                 run = partial(denoise_tiled, denoiser, noisy, level / 255)
                 scores[name].append(_score(measures, run, target))
@@ -246,9 +256,17 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def read_clean(path: Path) -> NDArray[np.float64]:
-    """Return an image float64 [H, W, 3] in sRGB of [0, 1]; floats in a file are linear light."""
+    """Return an image float64 [H, W, 3] in sRGB of [0, 1]; floats in a file are linear light.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or holds NaN or infinity.
+    """
     pixels = read_image(path)
     if pixels.dtype.kind == "f":
+        if not np.isfinite(pixels).all():
+            raise InputError(f"{path}: holds NaN or infinity", hint="take it out of the folder")
         light = torch.from_numpy(pixels.astype(np.float64)).clamp(0, 1)
         return np.asarray(encode_srgb(light).numpy())
     return pixels / np.float64(np.iinfo(pixels.dtype).max)
@@ -283,8 +301,6 @@ class _Shot:
 
 
 def _shoot(sensor: str, ratio: float, seed: int) -> _Shot:
-    if sensor not in SENSORS:
-        raise UsageError(f"there is no virtual camera called {sensor!r}", hint=f"one of {', '.join(SENSORS)}")
     camera = VirtualCamera(SENSORS[sensor], seed=seed)
     scene = camera.sensor.camera_rgb(dead_leaves(camera.sensor.size, seed))
     noisy = camera.shoot(scene, ratio=ratio)

@@ -346,7 +346,7 @@ class Run:
             multiple_of=self.multiple_of,
             global_context=bool(getattr(network, "global_context", spec.global_context)),
             steps=self.state.step,
-            figures=figures,
+            figures={name: value for name, value in figures.items() if math.isfinite(value)},
         )
         averaged = self.learner.averaged().cpu()
         save_weights(self.output, averaged, measured(averaged, record), overwrite=self.overwrite)

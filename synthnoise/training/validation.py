@@ -111,6 +111,8 @@ def _scene(path: Path, period: tuple[int, int], multiple: int) -> Tensor:
         raise InputError(f"{path}: has {len(picture)} planes, not three", hint="take it out of the folder")
     top, left, bottom, right = _middle(path, picture.shape[1:], period, multiple)
     part = torch.from_numpy(picture[:, top:bottom, left:right].astype(np.float32))
+    if not part.isfinite().all():
+        raise InputError(f"{path}: holds NaN or infinity", hint="take it out of the folder")
     if picture.dtype.kind == "f":
         return part.clamp(0, 1)
     return decode_srgb(part / float(np.iinfo(picture.dtype).max))
