@@ -19,7 +19,8 @@ from typing import Any, Literal
 import pluggy
 
 from synthnoise import hookspecs, options, specs
-from synthnoise.errors import MissingExtraError, PluginError
+from synthnoise.errors import MissingExtraError, PluginError, SynthnoiseError
+from synthnoise.files import printable
 
 BUILTIN = "builtin"
 BUILTIN_MODULE = "synthnoise.builtin"
@@ -215,7 +216,8 @@ class Plugins:
         Raises
         ------
         PluginError
-            As :meth:`find`; also if an optional package is missing or the import fails.
+            As :meth:`find`; also if an optional package is missing, the import fails, or what a plugin's
+            factory raises, which is no bug of ours.
         UsageError
             The options do not fit.
         """
@@ -224,7 +226,18 @@ class Plugins:
             raise MissingExtraError(module, extra)
         chosen = options.build(record.load_options(), values or {}, owner=record.name)
         factory = record.load()
-        return factory() if chosen is None else factory(chosen)
+        try:
+            return factory() if chosen is None else factory(chosen)
+        except SynthnoiseError:
+            raise
+        except Exception as error:
+            if record.source == BUILTIN:
+                raise
+            said = printable(f"{type(error).__name__}: {error}".splitlines()[0])
+            raise PluginError(
+                f"{record.name}: cannot be made: {said}",
+                hint=f"other options (synthnoise models {record.name}), or tell the author of its plugin",
+            ) from error
 
 
 def _not_installed() -> ModuleType:

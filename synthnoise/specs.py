@@ -110,8 +110,11 @@ class Spec:
             return target
         try:
             return pkgutil.resolve_name(target)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise PluginError(f"{self.name}: cannot import {target}: {error}") from error
+        except Exception as error:  # also NameError, SyntaxError: it is the module's author who mends it
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise PluginError(
+                f"{self.name}: cannot import {target}: {said}", hint="synthnoise --debug COMMAND says where"
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -231,6 +231,42 @@ def test_create_checks_options(install):
             plugins.create("image_models", "round", bad)
 
 
+def test_what_a_plugin_raises_when_its_model_is_made_is_its_own_and_in_one_line(install):
+    source = """
+        from dataclasses import dataclass
+        from synthnoise.hookspecs import hookimpl
+        from synthnoise.specs import ImageModelSpec
+
+        @dataclass(frozen=True)
+        class Options:
+            width: int = 6
+
+        def grouped(options):
+            raise ValueError(f"{options.width} features in 4 groups\\nof what size?")
+
+        @hookimpl
+        def synthnoise_image_models():
+            yield ImageModelSpec(name="grouped", summary="A model.", factory=grouped, options=Options)
+    """
+    plugins = Plugins([install("grouping", source)])
+    said = "grouped: cannot be made: ValueError: 6 features in 4 groups$"
+    with pytest.raises(PluginError, match=said) as error:
+        plugins.create("image_models", "grouped", {})
+    assert "synthnoise models grouped" in str(error.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"), [("width = undefined", "NameError: name 'undefined'"), ("width =", "SyntaxError")]
+)
+def test_a_mistake_in_the_module_of_a_model_is_said_in_one_line(tmp_path, monkeypatch, source, said):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = f"mistaken_{len(source)}"
+    (tmp_path / f"{module}.py").write_text(source)
+    record = ImageModelSpec(name="late", summary="A model.", factory=f"{module}:Model")
+    with pytest.raises(PluginError, match=f"late: cannot import {module}:Model: {said}"):
+        record.load()
+
+
 def test_plugins_command_names_the_broken_one(tmp_path: Path):
     """A plugin installed as a distribution, broken at import, through the real command line."""
     (tmp_path / "broken_distribution.py").write_text("raise ImportError('needs film')")

@@ -37,6 +37,8 @@ class GraphOptions:
     ----------
     multiple_of
         Height and width are padded inside the graph to a multiple of this.
+    step
+        The graph is not padded, and will be given multiples of this alone: no other size is tried.
     size
         (height, width) in pixels of the input that the graph is fixed to, with a batch of one; None leaves
         batch, height and width free.
@@ -48,6 +50,7 @@ class GraphOptions:
     """
 
     multiple_of: int = 1
+    step: int = 1
     size: tuple[int, int] | None = None
     opset: int = 20
     blocked: bool = False
@@ -77,7 +80,7 @@ def onnx_model(
     options = options or GraphOptions()
     graph = _Graph(blocked=options.blocked)
     inner = [graph.pad(name, options) for name in (NOISY, SIGMA)]
-    step = math.lcm(options.multiple_of, int(getattr(network, "multiple_of", 1)))
+    step = math.lcm(options.multiple_of, options.step, int(getattr(network, "multiple_of", 1)))
     edge = -(-_LEAST_EDGE // step) * step
     shapes = [(2, planes, edge, edge + step) for planes in (channels, max(sigma_planes, 1))]
     examples = [torch.rand(shape, generator=torch.Generator().manual_seed(0)) for shape in shapes]

@@ -296,7 +296,7 @@ def on_onnxruntime(
             network,
             channels=trial.channels,
             sigma_planes=sigma_planes,
-            options=GraphOptions(blocked=True),
+            options=GraphOptions(blocked=True, step=trial.multiple_of),
         )
         graph = Graph(model.SerializeToString(), trial.run(network))
         found = OnnxNetwork(open_session(graph.model, CPU))
