@@ -20,6 +20,7 @@ from networks import SMALL_RECORD, stirred
 from torch.nn import functional
 
 from synthnoise import specs
+from synthnoise.denoisers.onnx_course import depends_on_size
 from synthnoise.denoisers.onnx_graph import GraphOptions, onnx_model
 from synthnoise.denoisers.weights import (
     WeightsRecord,
@@ -190,6 +191,10 @@ def test_every_architecture_exports_exactly_at_odd_sizes_and_in_half_precision(
     # That it is what torch computes is verified before the file gets its name.
     assert 0 < summary.max_error < half.max_error
     assert half.size < 0.8 * summary.size
+    # Graphs of them are written without asking.
+    step = record.multiple_of
+    shapes = [(2, planes, 32 * step, 33 * step) for planes in (record.channels, 1)]
+    assert not depends_on_size(network, shapes, step)
 
 
 def test_static_files_have_one_size_and_no_other(exported: tuple[Path, Path], tmp_path: Path) -> None:

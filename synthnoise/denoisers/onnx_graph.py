@@ -18,8 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from synthnoise.denoisers.onnx_course import depends_on_size
 from synthnoise.denoisers.onnx_operations import OPERATIONS
-from synthnoise.denoisers.onnx_support import UnsupportedOperationError
+from synthnoise.denoisers.onnx_support import UnsupportedOperationError, check, unknown
+from synthnoise.errors import SynthnoiseError
 
 NOISY, SIGMA, DENOISED = "noisy", "sigma", "denoised"
 OPSETS = range(18, 24)
@@ -27,6 +29,8 @@ OPSETS = range(18, 24)
 _IR_VERSIONS = {23: 11}
 """Of the file format, where an opset needs a newer one than 10, which every onnxruntime since 1.18 reads."""
 _LEAST_EDGE = 32
+_OURS = (f"{__package__}.", "torch.nn.")
+"""Where the parts of networks are from that are known to be the same at any size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,8 @@ def onnx_model(
     ------
     UnsupportedOperationError
         The network does something that cannot be written down here.
+    SynthnoiseError
+        It does something else to large images than to small ones, which no graph for all sizes can.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -83,12 +89,19 @@ def onnx_model(
     step = math.lcm(options.multiple_of, options.step, int(getattr(network, "multiple_of", 1)))
     edge = -(-_LEAST_EDGE // step) * step
     shapes = [(2, planes, edge, edge + step) for planes in (channels, max(sigma_planes, 1))]
+    ours = all(type(part).__module__.startswith(_OURS) for part in network.modules())
+    if options.size is None and not ours and depends_on_size(network, shapes, step):
+        raise SynthnoiseError(
+            "the network does something else to large images than to small ones",
+            hint="a graph of one static size can hold what it does there",
+        )
     examples = [torch.rand(shape, generator=torch.Generator().manual_seed(0)) for shape in shapes]
     recorder = Recorder(graph, network)
     for example, name in zip(examples, inner, strict=True):
         recorder.register(example, name)
     with torch.no_grad(), recorder:
         result = network(*examples)
+    recorder.refuse_lost(tensors_of(result))
     if id(result) not in recorder.values:
         raise UnsupportedOperationError("what the network returns does not depend on its input")
     graph.finish(recorder.values[id(result)], options)
@@ -181,6 +194,23 @@ class _Graph:
             raise UnsupportedOperationError("the network returns its input")
 
 
+def tensors_of(value: Any) -> list[Tensor]:
+    """Return the tensors among arguments or results of an operation."""
+    if isinstance(value, Tensor):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [tensor for item in items for tensor in tensors_of(item)]
+
+
+def changed_by(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Tensor]:
+    """Return the arguments that an operation writes to."""
+    if not func._schema.is_mutable:
+        return []
+    told = func._schema.arguments
+    given = {**dict(zip((each.name for each in told), args, strict=False)), **kwargs}
+    return tensors_of([given.get(each.name) for each in told if each.is_write])
+
+
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operation and writes down those that depend on the image.
 
@@ -190,6 +220,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         Name in the graph of each tensor that depends on the image, by identity.
     extents
         Name of the first of a height and width, by (height, width).
+    lost
+        Tensors, by identity, of which the graph has no value, or not the one that they have now, and why.
     """
 
     def __init__(self, graph: _Graph, network: nn.Module) -> None:
@@ -200,6 +232,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # Identities are only unique among what is alive.
         self._alive: list[Any] = []
         self.extents: dict[tuple[int, ...], str] = {}
+        self.lost: dict[int, str] = {}
+        self._sharing: dict[int, set[int]] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -209,19 +243,47 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self._alive.append((args, result))
-        flat = [item for arg in args for item in (arg if isinstance(arg, list | tuple) else [arg])]
-        if any(id(item) in self.values for item in flat if isinstance(item, Tensor)):
-            # What is done in place gives the tensor that it was done to, which then has another name.
-            name = str(func).replace("_.", ".") if str(func) not in OPERATIONS else str(func)
-            if name not in OPERATIONS:
-                raise UnsupportedOperationError(f"no ONNX operation is known for torch's {func}")
-            outputs = result if isinstance(result, list | tuple) else [result]
-            written = OPERATIONS[name](self, outputs, *args, **(kwargs or {}))
-            for output, value in zip(outputs, written, strict=False):
-                self.register(output, value)
+        given = kwargs or {}
+        before = [tensor.shape for tensor in changed_by(func, args, given)]
+        result = func(*args, **given)
+        self._alive.append((args, given, result))
+        taken, outputs, changed = tensors_of((args, given)), tensors_of(result), changed_by(func, args, given)
+        for tensor in (*taken, *outputs):
+            self._sharing.setdefault(tensor.untyped_storage()._cdata, set()).add(id(tensor))
+        self.refuse_lost(taken)
+        if any(id(tensor) in self.values for tensor in taken):
+            check(before == [tensor.shape for tensor in changed], f"torch's {func}")
+            self._write(func, args, given, outputs)
+        for tensor in changed:
+            self._lose_others(tensor)
         return result
+
+    def refuse_lost(self, tensors: Sequence[Tensor]) -> None:
+        """Raise UnsupportedOperationError if the graph does not have one of the values."""
+        for tensor in tensors:
+            check(id(tensor) not in self.lost, self.lost.get(id(tensor), ""))
+
+    def _lose_others(self, tensor: Tensor) -> None:
+        """Note what has changed with a tensor because it is stored in the same place."""
+        others = self._sharing[tensor.untyped_storage()._cdata] - {id(tensor)}
+        written = (self._names.get(other) in self.graph.constants for other in (*others, id(tensor)))
+        check(not any(written), "a constant that changes")
+        for other in others:
+            if id(tensor) in self.values or other in self.values:
+                self.lost[other] = "values that change with others"
+
+    def _write(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: list[Tensor]) -> None:
+        # What is done in place gives the tensor that it was done to, which then has another name.
+        name = str(func).replace("_.", ".") if str(func) not in OPERATIONS else str(func)
+        check(name in OPERATIONS, f"torch's {func}")
+        try:
+            written = OPERATIONS[name](self, outputs, *args, **kwargs)
+        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+            raise unknown(f"torch's {func} with such arguments") from error
+        for output, value in zip(outputs, written, strict=False):
+            self.register(output, value)
+        for output in outputs[len(written) :]:
+            self.lost[id(output)] = f"what torch's {func} gives beside its values"
 
     def register(self, tensor: Tensor, name: str) -> None:
         """Note the name of a tensor that depends on the image."""

@@ -194,6 +194,8 @@ def _group_norm(
     groups: int,
     epsilon: float,
 ) -> list[str]:
+    varying = any(id(factors) in recorder.values for factors in (weight, bias))
+    check(not varying, "normalisation by factors that depend on the image")
     # ONNX has an operator of this name, whose factors were per group before version 21.
     graph, (name,) = recorder.graph, recorder.names(x)
     (size,) = graph.add("Shape", [name])

@@ -72,9 +72,11 @@ def _part(
     end: int | None = None,
     step: int = 1,
 ) -> list[str]:
-    if outputs[0].shape == x.shape:
-        return [recorder.name(x)]
     axis, first, last = dim % x.dim(), start or 0, _END if end is None else end
+    if outputs[0].shape == x.shape:
+        # Up to the end of a small image may be a limit, of which larger ones have more.
+        check(axis == 1 or last == x.shape[axis] or last >= _END, "parts of rows and columns up to a place")
+        return [recorder.name(x)]
     # A place that is counted from the beginning may depend on the size.
     check(axis == 1 or ((last < 0 or last >= _END) and axis > 1), "parts of rows and columns up to a place")
     bounds = [_integers(recorder, [value]) for value in (first, last, axis, step)]
@@ -222,6 +224,9 @@ def _resize(**attributes: Any) -> Writer:
             own["coordinate_transformation_mode"] = "align_corners" if rest[0] else "half_pixel"
         factors = [factor for factor in rest[-2:] if isinstance(factor, float)]
         if len(factors) == 2:
+            # Rounded, as they are in ONNX, they lead to other pixels, and at some sizes to one less.
+            exact = all(float(np.float32(factor)) == factor for factor in factors)
+            check(exact, "interpolation by factors that have no end in binary")
             scales = recorder.graph.constant(np.array([1, 1, *factors], np.float32))
             return recorder.graph.add("Resize", [recorder.name(x), "", scales], **own)
         planes = recorder.graph.add("Shape", [recorder.name(x)], start=0, end=2)

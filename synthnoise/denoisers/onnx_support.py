@@ -17,4 +17,9 @@ class UnsupportedOperationError(SynthnoiseError):
 def check(condition: bool, what: str) -> None:
     """Raise UnsupportedOperationError for ``what`` unless ``condition`` holds."""
     if not condition:
-        raise UnsupportedOperationError(f"no ONNX operation is known for {what}")
+        raise unknown(what)
+
+
+def unknown(what: str) -> UnsupportedOperationError:
+    """Return the error for ``what``."""
+    return UnsupportedOperationError(f"no ONNX operation is known for {what}")
