@@ -420,7 +420,7 @@ def test_refusals_leave_no_file_and_harm_none(exported: tuple[Path, Path], tmp_p
     with pytest.raises(OutputExistsError):
         export_onnx(*exported)
     assert exported[1].read_bytes() == before
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="is what export writes, and it takes weights"):
         export_onnx(exported[1], tmp_path / "net.onnx")
     with pytest.raises(UsageError, match="opset"):
         export_onnx(exported[0], tmp_path / "net.onnx", opset=7)

@@ -73,6 +73,11 @@ def open_source(
         )
     if output.exists() and not overwrite:
         raise OutputExistsError(output)
+    if path.suffix.lower() in (ONNX, DARKTABLE):
+        raise InputError(
+            f"{name}: is what export writes, and it takes weights",
+            hint=f"the {SAFETENSORS} file that it was made of",
+        )
     network, record = load_weights(path, plugins=plugins)
     card = model_card(record, bundled=is_bundled(path), plugins=plugins)
     return Source(name=name, network=network, record=record, card=card)
