@@ -86,6 +86,17 @@ def converted(options: type[Any] | None, values: Mapping[str, Any], *, owner: st
     return found
 
 
+def free_text(options: type[Any] | None, values: Mapping[str, Any]) -> bool:
+    """Return whether a value is text of the user's own, such as the path of a file, and no choice or number."""
+    hints = typing.get_type_hints(options) if options else {}
+
+    def chosen(value: Any, annotation: Any) -> bool:
+        kinds = (annotation, *get_args(annotation))
+        return any(get_origin(kind) is Literal and value in get_args(kind) for kind in kinds)
+
+    return any(isinstance(value, str) and not chosen(value, hints.get(key)) for key, value in values.items())
+
+
 def _in_tuple(value: Any, annotation: Any) -> Any:
     """Return a list as the tuple that the field holds, and a number as a tuple of one."""
     if isinstance(value, list):

@@ -229,7 +229,7 @@ def test_a_camera_of_another_mosaic_is_refused(tmp_path: Path) -> None:
 
 
 def test_pairs_are_cut_from_the_images_that_the_weights_know(first: Path, tmp_path: Path) -> None:
-    """Unless others are named; what was drawn with options, which may be files, is not."""
+    """Unless others are named; what was drawn with options that may be files is not."""
     common = RAW | {"steps": 1, "average": 0}
     known = tmp_path / "known.safetensors"
     train(output=known, start=first, images="mondrian", scene=48, cuts=3, **common)
@@ -238,9 +238,14 @@ def test_pairs_are_cut_from_the_images_that_the_weights_know(first: Path, tmp_pa
         recipe = read_record(train(output=tmp_path / name, start=known, **chosen, **common).output).recipe
         assert (recipe["images"], recipe["scene"], recipe["cuts"]) == (name, *drawn[name])
     other = tmp_path / "other.safetensors"
-    train(output=other, start=first, images="mondrian", image_options={"colours": "grey"}, **common)
+    train(output=other, start=first, images="vibrant-leaves", image_options={"colours": "grey"}, **common)
     last = train(output=tmp_path / "last", start=other, **common)
     assert read_record(last.output).recipe["images"] == IMAGES
+    train(output=other, start=first, images="mondrian", image_options={"line": 2.0}, overwrite=True, **common)
+    recipe = read_record(train(output=last.output, start=other, overwrite=True, **common).output).recipe
+    assert (recipe["images"], recipe["image_options"]) == ("mondrian", {"line": 2.0})
+    recipe = read_record(train(output=tmp_path / "raw", start="raw", **common).output).recipe
+    assert (recipe["images"], recipe["image_options"]) == ("vibrant-leaves", {"preset": "paper-2025"})
 
 
 @pytest.mark.slow

@@ -75,18 +75,20 @@ class Start:
                     hint="the options of the network are those of the weights it begins from",
                 )
 
-    def images(self, plugins: Plugins) -> tuple[str, int | None, int] | None:
-        """Return the model of the images that the weights learnt from, ``scene`` and ``cuts`` of their pairs.
+    def images(self, plugins: Plugins) -> tuple[str, dict[str, Any], int | None, int] | None:
+        """Return the model of the images that the weights learnt from, its options, ``scene`` and ``cuts``.
 
-        None where these are not told, or were drawn with options: files that those name do not travel.
+        None where these are not told, or an option may name files, which do not travel with the weights.
         """
         recipe = self.record.recipe
         name, scene, cuts = recipe.get("images"), recipe.get("scene"), recipe.get("cuts", 1)
-        if recipe.get("image_options") or name not in {spec.name for spec in plugins.records("image_models")}:
+        values = recipe.get("image_options") or {}
+        model = next((spec for spec in plugins.records("image_models") if spec.name == name), None)
+        if model is None or options.free_text(model.load_options() if values else None, values):
             return None
         if isinstance(scene, int | None) and isinstance(cuts, int):
-            return str(name), scene, cuts
-        return str(name), None, 1
+            return str(name), dict(values), scene, cuts
+        return str(name), dict(values), None, 1
 
     def noise(self) -> tuple[str | None, dict[str, Any]]:
         """Return name and options of the noise that the weights learnt from; None if a camera's.

@@ -288,7 +288,8 @@ def plan_of(
 
     if images is None:
         known = begun.images(plugins) if begun and not image_options else None
-        images, own_scene, own_cuts = known or (IMAGES, None, 1)
+        images, own_options, own_scene, own_cuts = known or (IMAGES, {}, None, 1)
+        image_options = image_options or own_options
         if scene is None and cuts == 1:
             scene, cuts = own_scene, own_cuts
 
