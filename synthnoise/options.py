@@ -87,7 +87,7 @@ def converted(options: type[Any] | None, values: Mapping[str, Any], *, owner: st
 
 
 def free_text(options: type[Any] | None, values: Mapping[str, Any]) -> bool:
-    """Return whether a value is text of the user's own, such as the path of a file, and no choice or number."""
+    """Return whether a value is text of the user's own, which may name a file: no choice and no number."""
     hints = typing.get_type_hints(options) if options else {}
 
     def chosen(value: Any, annotation: Any) -> bool:
