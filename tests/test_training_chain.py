@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from synthnoise.cli.main import app
-from synthnoise.denoisers.weights import read_record
+from synthnoise.denoisers.weights import load_weights, read_record, save_weights
 from synthnoise.errors import OutputExistsError, SynthnoiseError, UsageError
 from synthnoise.plugins import default_plugins
 from synthnoise.progress import Silent
@@ -109,6 +109,44 @@ def test_parts_that_are_there_are_taken(
     assert weights(tmp_path) == {
         name: whole[name] for name in whole if name != "one.safetensors" or "one" in there
     }
+
+
+@pytest.mark.parametrize(
+    ("there", "changed", "by", "message"),
+    [
+        ("one two", "two", ("steps = 3", "steps = 4"), "two says now: with steps 3, not 4"),
+        ("one", "one", ("max = 50", "max = 55"), "one says now: with noise_options sigma_max 50, not 55"),
+        # Made from what is no longer the recipe of the part before.
+        ("one two", "one", ("seed = 1", "seed = 7"), "one says now: with seed 1, not 7"),
+        ("two", "two", ("[4, 4, 4]", "[4, 4, 8]"), "its widths is"),
+    ],
+)
+def test_parts_of_another_recipe_than_they_have_now_are_refused(
+    recipes: Path, whole: dict[str, bytes], tmp_path: Path, there: str, changed: str, by: Any, message: str
+) -> None:
+    for name in there.split():
+        (tmp_path / f"{name}.safetensors").write_bytes(whole[f"{name}.safetensors"])
+    for name in ("one", "two", "three"):
+        text = (recipes / f"{name}.toml").read_text()
+        (tmp_path / f"{name}.toml").write_text(text.replace(*by) if name == changed else text)
+    before = weights(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        make(tmp_path, tmp_path)
+    assert weights(tmp_path) == before
+
+
+def test_a_part_that_began_from_other_weights_than_are_there_is_refused(
+    recipes: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Both are of their recipes, but the first has been made anew since."""
+    (tmp_path / "two.safetensors").write_bytes(whole["two.safetensors"])
+    one = tmp_path / "one.safetensors"
+    one.write_bytes(whole[one.name])
+    network, record = load_weights(one)
+    next(network.parameters()).data *= 2
+    save_weights(one, network, record, overwrite=True)
+    with pytest.raises(UsageError, match=r"two\.safetensors: .* with other weights of that name"):
+        make(recipes, tmp_path)
 
 
 def test_stopped_in_a_part_it_goes_on_there(recipes: Path, whole: dict[str, bytes], tmp_path: Path) -> None:

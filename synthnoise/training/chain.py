@@ -6,7 +6,7 @@ A recipe whose ``start`` is a file that has a recipe of its own is the next part
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from synthnoise.plugins import Plugins, default_plugins
 from synthnoise.progress import SILENT, Progress
 from synthnoise.training.checkpoint import checkpoint_path
 from synthnoise.training.examples import Examples
+from synthnoise.training.plan import difference
 from synthnoise.training.ranks import is_first_process
 from synthnoise.training.recipes import OF_THE_RUN, read_recipe, recipe_before
 from synthnoise.training.run import TrainingSummary
@@ -61,8 +62,9 @@ def train_recipe(
     """Train what a recipe says, and before it what it begins from, unless that is there.
 
     The parts lie beside ``output``, under the names that the recipes give them, and a part whose file is
-    there is taken as it is. Whether it is the very network that the recipe went on from is a remark: the
-    images that a recipe draws change between versions, and so do the last digits between processors.
+    there is taken, if its recipe has not changed since. Whether it is the very network that the recipe went
+    on from is a remark: the images that a recipe draws change between versions, and so do the last digits
+    between processors.
 
     Parameters
     ----------
@@ -85,6 +87,8 @@ def train_recipe(
 
     Raises
     ------
+    UsageError
+        A part that is there was made by another recipe than it has now.
     SynthnoiseError
         As of :func:`synthnoise.training.train`, and of its recipes; what can be known is said before the
         first part.
@@ -96,7 +100,7 @@ def train_recipe(
     there = [number for number, part in enumerate(parts[:-1]) if part.output.exists()]
     first = max(there, default=-1) + 1
     resumed = [resume and (checkpoint_path(part.output).exists() or len(parts) == 1) for part in parts]
-    before = read_start(parts[first - 1].output, plugins) if first else None
+    before = _taken(parts[:first], plugins) if first else None
     if len(parts) > first + 1:
         foreseen = before
         for part, again in zip(parts[first:], resumed[first:], strict=True):
@@ -157,6 +161,35 @@ def _parts(recipe: str | Path, output: Path, changes: Mapping[str, Any]) -> list
 def _kept_beside(run: Mapping[str, Any]) -> dict[str, bool]:
     """Return which kinds of log a run keeps beside its output, apart from the CSV."""
     return {kind: bool(run.get(kind)) for kind in ("sheets", "tensorboard")}
+
+
+def _taken(parts: Sequence[Part], plugins: Plugins) -> Start:
+    """Return the weights of the last part, which is there, as those before it may be.
+
+    Raises
+    ------
+    UsageError
+        One of them was made by another recipe than it has now, or from other weights than are there.
+    """
+    before: Start | None = None
+    for part in parts:
+        foreseen = _foreseen(part, before, plugins)
+        if part.output.exists():
+            found = read_start(part.output, plugins)
+            # Of networks all options, the defaults too: a version may have more of them.
+            made = found.record.recipe | {"denoiser_options": found.record.options}
+            now = foreseen.record.recipe | {"denoiser_options": foreseen.record.options}
+            if not now["start_sha256"]:  # what it began from was not kept
+                now["start_sha256"] = made.get("start_sha256")
+            if (differs := difference(made, now)) is not None:
+                raise UsageError(
+                    f"{part.output}: was not made as its recipe {part.name} says now: with {differs}",
+                    hint="delete or rename it, and the parts after it, to have them made anew;"
+                    " or go on from it with --start",
+                )
+            foreseen = found
+        before = foreseen
+    return foreseen
 
 
 def _foreseen(part: Part, before: Start | None, plugins: Plugins) -> Start:

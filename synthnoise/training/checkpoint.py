@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,11 @@ from synthnoise.denoisers.weights import read_tensors
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file, write_bytes
 from synthnoise.training.average import Average
-from synthnoise.training.plan import TrainingPlan
+from synthnoise.training.plan import difference
 
 KEY = "synthnoise-training"
 SCHEMA = 2
 _NETWORK, _AVERAGE, _OPTIMISER = "network.", "average.", "optimiser."
-
-_OTHERS = {"profile_sha256": "another profile of that name", "start_sha256": "other weights of that name"}
-"""What to say of hashes that differ."""
 
 
 @dataclass
@@ -145,13 +142,9 @@ def read_checkpoint(path: Path, plan: dict[str, Any]) -> tuple[dict[str, Tensor]
         raise InputError(
             f"{path}: not a checkpoint of synthnoise train", hint="start again without --resume"
         ) from error
-    # Arguments that training has learnt since had their defaults.
-    before = {f.name: f.default for f in fields(TrainingPlan) if f.default is not MISSING} | before
-    for key in sorted(plan.keys() | before.keys()):
-        if plan.get(key) != before.get(key):
-            differs = f"{key} {before.get(key)}, not {plan.get(key)}"
-            raise UsageError(
-                f"{path}: was begun with {_OTHERS.get(key, differs)}",
-                hint="resume with the same arguments, or start again with --overwrite",
-            )
+    if (differs := difference(before, plan)) is not None:
+        raise UsageError(
+            f"{path}: was begun with {differs}",
+            hint="resume with the same arguments, or start again with --overwrite",
+        )
     return tensors, state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal, get_args
 
@@ -17,6 +17,9 @@ SMALLEST_CROP = 8
 PrecisionName = Literal["32", "bf16-mixed", "16-mixed"]
 LossName = Literal["mse", "psnr", "l1", "ssim", "noise-residual"]
 OptimiserName = Literal["adamw", "muon"]
+
+_OTHERS = {"profile_sha256": "another profile of that name", "start_sha256": "other weights of that name"}
+"""What to say of hashes that differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +154,24 @@ class TrainingPlan:
         # As it comes back from a file: lists for tuples.
         recipe: dict[str, Any] = json.loads(json.dumps(values))
         return recipe
+
+
+def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """Return in words the first thing that two plans differ in, as :meth:`TrainingPlan.recipe` has them.
+
+    Arguments that training has learnt since the first of them had their defaults. None if nothing differs.
+    """
+    fields = dataclasses.fields(TrainingPlan)
+    before = {field.name: field.default for field in fields if field.default is not MISSING} | before
+    for key in sorted(now.keys() | before.keys()):
+        old, new = before.get(key), now.get(key)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            inner = next(one for one in sorted(old.keys() | new.keys()) if old.get(one) != new.get(one))
+            key, old, new = f"{key} {inner}", old.get(inner), new.get(inner)
+        return _OTHERS.get(key, f"{key} {old}, not {new}")
+    return None
 
 
 def _without_folders(value: Any) -> Any:
