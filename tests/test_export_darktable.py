@@ -81,6 +81,25 @@ def test_same_weights_same_bytes_and_nothing_of_the_machine(tmp_path: Path) -> N
         assert str(tmp_path).encode() not in b"".join(package.read(name) for name in package.namelist())
 
 
+@pytest.mark.parametrize(
+    ("noise_range", "sigma", "told"),
+    [
+        ((0.0, 0.2), 20.0, False),
+        ((0.0, 0.2), 300.0, True),
+        ((0.1, 0.2), 15.0, True),
+        ((0.0, 55 / 255), 55.0, False),
+        ((0.0, 0.0), 300.0, False),  # not known
+    ],
+)
+def test_a_level_that_the_network_never_saw_is_told(
+    tmp_path: Path, noise_range: tuple[float, float], sigma: float, told: bool
+) -> None:
+    source = weights(tmp_path, noise_range=noise_range)
+    made = export_darktable(source, tmp_path / "mine.dtmodel", sigma=sigma, static=(32, 32))
+    assert ("was trained on noise" in (said := made.lines()[-1])) == told
+    assert said.endswith(f"not on {sigma:g}") == told == bool(made.as_dict()["remarks"])
+
+
 def test_what_darktable_cannot_run_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "net.dtmodel"
     with pytest.raises(UsageError, match="not told the noise"):

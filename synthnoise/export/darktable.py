@@ -118,6 +118,7 @@ def export_darktable(
         nodes=len(model.graph.node),
         max_error=error,
         checked=((1, height, width),),
+        remarks=_beyond_training(source, sigma),
     )
 
 
@@ -146,6 +147,18 @@ def describe_darktable(path: Path | str) -> dict[str, Any]:
     except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, OSError) as error:
         raise InputError(f"{path}: not a package for darktable: {printable(error)}") from error
     return {printable(key): value for key, value in facts.items()}
+
+
+def _beyond_training(source: Source, sigma: float) -> tuple[str, ...]:
+    """Return that the network never saw noise of such a level, of 255; nothing where it did, or does not say.
+
+    Half a level is what a whole number of the range may be off.
+    """
+    least, most = (255 * level for level in source.record.noise_range)
+    if not most or least - 0.5 <= sigma <= most + 0.5:
+        return ()
+    trained = f"{source.name} was trained on noise of sigma {least:.3g} to {most:.3g} of 255"
+    return (f"{trained}, not on {sigma:g}",)
 
 
 def _settle(model: Any, sigma: float) -> None:

@@ -61,6 +61,8 @@ class OnnxSummary:
         Largest absolute difference from torch over the sizes checked.
     checked
         The [B, H, W] that were checked.
+    remarks
+        What the user should know of it.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class OnnxSummary:
     nodes: int
     max_error: float
     checked: tuple[tuple[int, int, int], ...]
+    remarks: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary for a machine."""
@@ -79,6 +82,7 @@ class OnnxSummary:
         return [
             f"{self.path}: {self.size / 1e6:.2f} MB, {self.nodes} operations",
             f"differs from torch by at most {self.max_error:.1e} (checked at {sizes})",
+            *self.remarks,
         ]
 
 
