@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from synthnoise import DenoiserSpec, hookimpl, plugins
 from synthnoise.cli.main import app
-from synthnoise.denoisers.weights import load_weights
+from synthnoise.denoisers.weights import WeightsRecord, load_weights, save_weights
 from synthnoise.denoising import Denoiser, Settings
 from synthnoise.errors import PluginError
 from synthnoise.evaluation.denoiser import evaluate_denoisers
@@ -126,11 +126,22 @@ class Raising(nn.Module):
         raise ValueError("no such\nthing")
 
 
+class Moody(Learnt):
+    """Cannot be made when it is not in the mood, as one that fetches something cannot without a network."""
+
+    able = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not self.able:
+            raise OSError("the server says\nno")
+
+
 FAULTY = tuple(
     DenoiserSpec(name=n.__name__.lower(), summary="At fault.", factory=n, halo=0, trainable=False)
     for n in (Nothing, Every, Raising)
 )
-NETWORKS = (Mixing, Shrinking, Grey, Rigid, Halving)
+NETWORKS = (Mixing, Shrinking, Grey, Rigid, Halving, Moody)
 BROUGHT = DenoiserSpec(
     name="learnt", summary="A network.", factory=Learnt, domain="srgb", channels=3, trainable=False
 )
@@ -239,6 +250,19 @@ def test_what_goes_wrong_in_a_plugin_is_said_in_one_line_and_nothing_is_written(
     assert done.output.splitlines()[-2] == f"error: {said}"
     assert done.output.splitlines()[-1].startswith("hint: ")
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_weights_whose_network_its_plugin_cannot_make_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "net.safetensors"
+    save_weights(path, Moody(), WeightsRecord(denoiser="moody", domain="srgb", channels=3, halo=1))
+    load_weights(path)
+    monkeypatch.setattr(Moody, "able", False)
+    with pytest.raises(PluginError) as caught:
+        load_weights(path)
+    assert caught.value.message == f"{path}: moody: cannot be made: OSError: the server says"
+    assert "author" in str(caught.value.hint)
 
 
 def test_one_that_brings_its_weights_is_told_the_noise_level_in_one_plane() -> None:

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from safetensors import SafetensorError, safe_open
 
 import synthnoise
+from synthnoise.denoisers.tensor_files import not_weights, read_header, read_tensors
 from synthnoise.errors import InputError, PluginError, UsageError
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import BUILTIN, Plugins, default_plugins
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 
 KEY = "synthnoise"
 SCHEMA = 1
-MAX_HEADER_BYTES = 1 << 20
-MAX_FILE_BYTES = 1 << 31
 FARTHEST_UNKNOWN = 256
 """Largest halo in pixels of a network that does not say how far it can see at all."""
-_SMALLEST_HEADER = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +129,7 @@ def load_weights(path: Path | str, *, plugins: Plugins | None = None) -> tuple[n
         The file is truncated, not a weights file, holds NaN or infinity, its tensors do not fit
         the network that its record names, or the record says of the network what it is not.
     PluginError
-        No installed plugin offers that denoiser.
+        No installed plugin offers that denoiser, or the one that does fails to make it.
     """
     path = existing_file(path)
     tensors, metadata = read_tensors(path)
@@ -145,7 +142,10 @@ def load_weights(path: Path | str, *, plugins: Plugins | None = None) -> tuple[n
             f"{path}: is of the denoiser {printable(record.denoiser)}, which no plugin here offers",
             hint="install the package that it was trained with",
         ) from error
-    module = _build(path, record, plugins, tensors)
+    try:
+        module = _build(path, record, plugins, tensors)
+    except PluginError as error:
+        raise PluginError(f"{path}: {error.message}", hint=error.hint) from error
     _check_claims(path, record, module, spec)
     module.load_state_dict(tensors)
     return module.eval(), record
@@ -160,7 +160,7 @@ def read_record(path: Path | str) -> WeightsRecord:
         It is not a weights file.
     """
     path = existing_file(path)
-    return _parse_record(path, _read_header(path))
+    return _parse_record(path, read_header(path))
 
 
 def count_parameters(path: Path | str) -> int:
@@ -176,7 +176,7 @@ def count_parameters(path: Path | str) -> int:
         with safe_open(path, framework="np") as file:
             return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise _not_weights(path, str(error)) from error
+        raise not_weights(path, str(error)) from error
 
 
 def denoiser_spec(record: WeightsRecord, *, plugins: Plugins | None = None) -> DenoiserSpec:
@@ -197,30 +197,6 @@ def denoiser_spec(record: WeightsRecord, *, plugins: Plugins | None = None) -> D
         multiple_of=record.multiple_of,
         global_context=record.global_context,
     )
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors of a safetensors file, half precision widened to single, and its metadata.
-
-    Raises
-    ------
-    InputError
-        The file is truncated or not safetensors, larger than 2 GiB, or holds NaN or infinity.
-    """
-    metadata = _read_header(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise _not_weights(path, str(error)) from error
-    for name, value in tensors.items():
-        if value.is_floating_point():
-            tensors[name] = value = value.float() if value.dtype.itemsize < 4 else value
-            if not value.isfinite().all():
-                raise InputError(
-                    f"{path}: tensor {printable(name)} holds NaN or infinity", hint="fetch or train it again"
-                )
-    return tensors, metadata
 
 
 def content_hash(module: nn.Module) -> str:
@@ -256,42 +232,13 @@ def build_network(
     return network
 
 
-def _not_weights(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{path}: not a weights file: {printable(reason)}", hint="expected safetensors of synthnoise"
-    )
-
-
-def _read_header(path: Path) -> dict[str, str]:
-    """Return the metadata after checking, before anything is allocated, that the header is of sane size."""
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise _not_weights(path, f"{size} bytes are more than the {MAX_FILE_BYTES} allowed")
-    with path.open("rb") as file:
-        prefix = file.read(8)
-        if len(prefix) < 8:
-            raise _not_weights(path, f"only {size} bytes")
-        (length,) = struct.unpack("<Q", prefix)
-        if not _SMALLEST_HEADER <= length <= min(MAX_HEADER_BYTES, size - 8):
-            raise _not_weights(path, f"header of {length} bytes in a file of {size}")
-        text = file.read(length)
-    try:
-        header = json.loads(text)
-        metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
-    except (ValueError, RecursionError) as error:
-        raise _not_weights(path, "its header is not JSON") from error
-    if not isinstance(metadata, dict):
-        raise _not_weights(path, "its header is not a table")
-    return metadata
-
-
 def _parse_record(path: Path, metadata: Mapping[str, str]) -> WeightsRecord:
     try:
         values = json.loads(metadata.get(KEY, "null"))
     except (TypeError, ValueError, RecursionError) as error:
-        raise _not_weights(path, "its record is not JSON") from error
+        raise not_weights(path, "its record is not JSON") from error
     if not isinstance(values, dict):
-        raise _not_weights(path, f"it has no {KEY} record")
+        raise not_weights(path, f"it has no {KEY} record")
     if values.get("schema") != SCHEMA:
         raise InputError(
             f"{path}: its record has schema {printable(values.get('schema'))}, this reads {SCHEMA}",
@@ -301,13 +248,13 @@ def _parse_record(path: Path, metadata: Mapping[str, str]) -> WeightsRecord:
     known = {key: value for key, value in values.items() if key in hints}
     for key, value in known.items():
         if not _has_type(value, hints[key]):
-            raise _not_weights(path, f"{key} of its record is {value!r}")
+            raise not_weights(path, f"{key} of its record is {value!r}")
     if "noise_range" in known:
         known["noise_range"] = tuple(known["noise_range"])
     try:
         return WeightsRecord(**known)
     except TypeError as error:
-        raise _not_weights(path, f"its record is incomplete: {error}") from error
+        raise not_weights(path, f"its record is incomplete: {error}") from error
 
 
 def _has_type(value: Any, annotation: Any) -> bool:

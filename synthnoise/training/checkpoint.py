@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from synthnoise.denoisers.weights import read_tensors
+from synthnoise.denoisers.tensor_files import read_tensors
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file, write_bytes
 from synthnoise.training.average import Average
