@@ -1,4 +1,4 @@
-"""What a file or folder is, and what it says of itself: RAW, profile, weights, ONNX, dataset."""
+"""What a file or folder is, and what it says of itself: RAW, profile, dataset, network, training."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
+from synthnoise.denoisers.network_files import DARKTABLE, ONNX, SAFETENSORS, suffix_of
 from synthnoise.denoising.networks import FOREIGN
 from synthnoise.errors import InputError
+from synthnoise.files import existing_file
+from synthnoise.profiles.store import PROFILE_FILE
+from synthnoise.stream.manifest import MANIFEST
+
+STATE, LOG, RECIPE = ".checkpoint", ".csv", ".toml"
+"""What synthnoise train reads and leaves beside weights."""
+
+KNOWN = (
+    "inspect knows RAW files, camera profiles, datasets, weights, ONNX files, packages for darktable,"
+    " and the recipes, logs and states of train"
+)
 
 
 def inspect_file(path: Path | str) -> tuple[str, dict[str, Any]]:
@@ -23,6 +35,8 @@ def inspect_file(path: Path | str) -> tuple[str, dict[str, Any]]:
     ------
     InputError
         There is nothing there, or nothing that synthnoise knows.
+    UsageError
+        A recipe says what training does not know.
     MissingExtraError
         ONNX files need the package onnx.
     """
@@ -31,30 +45,46 @@ def inspect_file(path: Path | str) -> tuple[str, dict[str, Any]]:
         raise InputError(f"{path}: no such file", hint=f"bundled weights: {', '.join(bundled_names())}")
     if path.is_dir():
         return _describe_folder(path)
-    suffix = path.suffix.lower()
-    if suffix == ".safetensors" or (not suffix and _holds_weights(path)):
+    suffix = suffix_of(existing_file(path))
+    if path.name in (PROFILE_FILE, MANIFEST):
+        return _describe_folder(path.parent)
+    if suffix in (SAFETENSORS, ONNX, DARKTABLE):
+        return _describe_network(path, suffix)
+    if suffix in FOREIGN:
+        raise InputError(f"{path}: weights of other software", hint=FOREIGN[suffix])
+    if suffix in (STATE, LOG, RECIPE):
+        return _describe_training(path, suffix)
+    try:
+        return "RAW file", _describe_raw(path)
+    except InputError as error:
+        raise InputError(error.message, hint=error.hint or KNOWN) from error
+
+
+def _describe_network(path: Path, suffix: str) -> tuple[str, dict[str, Any]]:
+    if suffix == SAFETENSORS:
         from synthnoise.denoisers.model_card import describe_weights
 
         return "weights", describe_weights(path)
-    if suffix == ".onnx":
-        from synthnoise.export import describe_onnx
+    from synthnoise.export import describe_darktable, describe_onnx
 
-        facts = describe_onnx(path)
-        return "ONNX denoiser" if "denoiser" in facts else "ONNX file, not of synthnoise export", facts
-    if suffix == ".dtmodel":
-        from synthnoise.export import describe_darktable
-
+    if suffix == DARKTABLE:
         return "package for darktable", describe_darktable(path)
-    if suffix in FOREIGN:
-        raise InputError(f"{path}: weights of other software", hint=FOREIGN[suffix])
-    return "RAW file", _describe_raw(path)
+    facts = describe_onnx(path)
+    return "ONNX denoiser" if "denoiser" in facts else "ONNX file, not of synthnoise export", facts
 
 
-def _holds_weights(path: Path) -> bool:
-    """Return whether a file begins as safetensors do, with the length of a JSON header that fits into it."""
-    with path.open("rb") as file:
-        head = file.read(9)
-    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size
+def _describe_training(path: Path, suffix: str) -> tuple[str, dict[str, Any]]:
+    if suffix == RECIPE:
+        from synthnoise.training.recipes import read_recipe
+
+        return "recipe for synthnoise train", read_recipe(path)
+    if suffix == LOG:
+        from synthnoise.training.log import describe_log
+
+        return "log of a training", describe_log(path)
+    from synthnoise.training.checkpoint import describe_checkpoint
+
+    return "state of an unfinished training, with which --resume goes on", describe_checkpoint(path)
 
 
 def _describe_raw(path: Path) -> dict[str, Any]:
@@ -69,7 +99,7 @@ def _describe_raw(path: Path) -> dict[str, Any]:
 
 
 def _describe_folder(path: Path) -> tuple[str, dict[str, Any]]:
-    if (path / "profile.toml").is_file():
+    if (path / PROFILE_FILE).is_file():
         from synthnoise.profiles.store import load_profile
 
         profile = load_profile(path)
@@ -80,7 +110,7 @@ def _describe_folder(path: Path) -> tuple[str, dict[str, Any]]:
             "white": profile.white,
             "created": profile.created,
         }
-    if (path / "manifest.json").is_file():
+    if (path / MANIFEST).is_file():
         from synthnoise.stream.manifest import read_manifest
 
         return "dataset", read_manifest(path)

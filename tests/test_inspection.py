@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import onnx
@@ -16,6 +18,10 @@ from synthnoise.denoising.networks import load_denoiser
 from synthnoise.errors import InputError
 from synthnoise.export import export_onnx
 from synthnoise.inspection import inspect_file
+from synthnoise.profiles.store import shipped_folder
+from synthnoise.progress import Silent
+from synthnoise.training import TrainingInterrupted, train_recipe
+from synthnoise.training.recipes import read_recipe
 
 
 @pytest.mark.parametrize("name", bundled_names())
@@ -52,8 +58,77 @@ def test_weights_are_known_however_they_are_called(tmp_path: Path, name: str) ->
     assert load_denoiser(str(tmp_path / name), {}).record.channels == facts["channels"]
 
 
+@pytest.mark.parametrize("static", [None, (32, 40)])
+def test_exported_files_are_known_without_suffix(tmp_path: Path, static: tuple[int, int] | None) -> None:
+    save_weights(tmp_path / "net.safetensors", stirred(SMALL), SMALL_RECORD)
+    export_onnx(tmp_path / "net.safetensors", tmp_path / "net.onnx", static=static)
+    found = inspect_file(tmp_path / "net.onnx")
+    (tmp_path / "net.onnx").rename(tmp_path / "net")
+    assert inspect_file(tmp_path / "net") == found
+    assert load_denoiser(str(tmp_path / "net"), {}).record.channels == found[1]["channels"]
+    with pytest.raises(InputError, match="is what export writes"):
+        export_onnx(tmp_path / "net", tmp_path / "again.onnx")
+
+
+def test_what_a_training_leaves_says_where_it_stands(tmp_path: Path) -> None:
+    """The state of a run that was stopped, its log, and the recipe that it was begun with."""
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        'images = "mondrian"\nnoise = "gaussian"\nnoise_options = { sigma = 25 }\ndenoiser = "dncnn"\n'
+        "denoiser_options = { depth = 3, width = 8 }\nratio = [1, 1]\nsteps = 40\nbatch = 1\ncrop = 16\n"
+    )
+
+    class Stopping(Silent):
+        def note(self, text: str) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(TrainingInterrupted):
+        train_recipe(recipe, output=tmp_path / "net.safetensors", device="cpu", progress=Stopping())
+    kind, state = inspect_file(tmp_path / "net.safetensors.checkpoint")
+    assert "unfinished" in kind
+    # A twentieth of the steps, at which the first report is, and the one that Ctrl-C lets end.
+    assert 2 <= state["step"] <= 3
+    assert (state["plan"]["steps"], state["plan"]["noise_options"]) == (40, {"sigma": 25.0})
+    kind, log = inspect_file(tmp_path / "net.safetensors.csv")
+    assert (kind, log["reports"], log["step"]) == ("log of a training", 1, 2)
+    assert log["psnr"] == pytest.approx(state["best_psnr"], abs=1e-3)
+    kind, arguments = inspect_file(recipe)
+    assert (kind, arguments) == ("recipe for synthnoise train", read_recipe(recipe))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said", "hint"),
+    [
+        ("a.csv", b"x,y\n1,2\n", "is a table, but not the log", "step, seconds, lr"),
+        ("a.csv", b"\xff\xfe", "is a table, but not the log", "step, seconds, lr"),
+        ("a.csv", b"", "is a table, but not the log", "step, seconds, lr"),
+        ("a.safetensors.checkpoint", b"{}", "only 2 bytes", "safetensors"),
+        ("a.txt", b"hello", "not a camera file", "inspect knows RAW files"),
+        ("a.toml", b"=", "not a recipe", "None"),
+    ],
+)
+def test_what_is_none_of_these_is_said(
+    tmp_path: Path, name: str, content: bytes, said: str, hint: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said) as refusal:
+        inspect_file(tmp_path / name)
+    assert hint in str(refusal.value.hint)
+
+
+def test_the_files_that_make_a_folder_a_profile_stand_for_it() -> None:
+    folder = shipped_folder() / "virtual-mild"
+    assert inspect_file(folder / "profile.toml") == inspect_file(folder)
+
+
 def test_files_without_suffix_are_not_all_weights(tmp_path: Path) -> None:
-    for content in (b"", b"12345678", (1 << 40).to_bytes(8, "little") + b"{}", b"II*\0" + bytes(60)):
+    for content in (
+        b"",
+        b"12345678",
+        (1 << 40).to_bytes(8, "little") + b"{}",
+        b"II*\0" + bytes(60),
+        b"\x08\x09" * 9,
+    ):
         (tmp_path / "x").write_bytes(content)
         with pytest.raises(InputError) as refusal:
             inspect_file(tmp_path / "x")

@@ -15,12 +15,14 @@ def inspect(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="RAW file, profile, dataset, ONNX file, or weights (bundled ones by name)."
+            metavar="FILE",
+            help="RAW file, camera profile, dataset, weights (bundled ones by name), .onnx, .dtmodel; recipe,"
+            " log (.csv) or state (.checkpoint) of train.",
         ),
     ],
     json: Json = False,
 ) -> None:
-    """Say what a file is: RAW, camera profile, weights, ONNX or dataset, and what it holds."""
+    """Say what a file or folder is, and what it holds or says of itself."""
     from synthnoise.inspection import inspect_file
 
     kind, facts = inspect_file(source)

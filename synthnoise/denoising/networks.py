@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
+from synthnoise.denoisers.network_files import ONNX, SAFETENSORS, suffix_of
 from synthnoise.denoising.fixed_size import of_any_size
 from synthnoise.denoising.graph_cache import keep_graph, kept_graph
 from synthnoise.denoising.onnx_network import (
@@ -37,8 +38,6 @@ from synthnoise.specs import DenoiserSpec, Domain
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-ONNX, SAFETENSORS = ".onnx", ".safetensors"
 
 _EXTRA = "onnx"
 _DAMAGED = "the file is damaged, or its metadata are of another network: export the weights again"
@@ -93,7 +92,7 @@ def load_denoiser(name: str, options: Mapping[str, Any], device: str = "cpu") ->
     ----------
     name
         A classical denoiser, bundled weights, or a ``.safetensors`` or ``.onnx`` file; a file without a
-        suffix, called like no denoiser, is one of weights.
+        suffix, called like no denoiser, is either.
     options
         Of a classical denoiser; weights have none.
     device
@@ -153,7 +152,7 @@ def _load_file(path: Path, device: str) -> LoadedNetwork:
 
 @functools.lru_cache(maxsize=1)
 def _loaded(path: Path, device: str, _state: tuple[int, ...]) -> LoadedNetwork:
-    return load_onnx(path, device) if path.suffix.lower() == ONNX else _load_weights(path, device)
+    return load_onnx(path, device) if suffix_of(path) == ONNX else _load_weights(path, device)
 
 
 def _load_weights(path: Path, device: str) -> LoadedNetwork:

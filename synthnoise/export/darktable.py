@@ -19,11 +19,12 @@ import numpy as np
 import torch
 
 from synthnoise.denoisers.model_card import ORIGIN
+from synthnoise.denoisers.network_files import DARKTABLE
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, SIGMA, GraphOptions
 from synthnoise.denoisers.reach import measured
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
 from synthnoise.export.onnx import TOLERANCE, OnnxSummary, Padded, describe, model_of, session_of
-from synthnoise.export.source import DARKTABLE, Source, open_source
+from synthnoise.export.source import Source, open_source
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
+from synthnoise.denoisers.network_files import SAFETENSORS
 from synthnoise.denoisers.weights import save_weights
 from synthnoise.errors import SynthnoiseError
 from synthnoise.export.onnx import Padded
-from synthnoise.export.source import SAFETENSORS, example_of, open_source
+from synthnoise.export.source import example_of, open_source
 from synthnoise.plugins import Plugins
 
 EDGE = 64

@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthnoise.denoisers.model_card import describe_network
+from synthnoise.denoisers.network_files import ONNX
 from synthnoise.denoisers.onnx_graph import DENOISED, NOISY, OPSETS, SIGMA, GraphOptions, onnx_model
 from synthnoise.denoisers.onnx_support import UnsupportedOperationError
 from synthnoise.denoisers.reach import measured
 from synthnoise.denoisers.weights import WeightsRecord, content_hash
 from synthnoise.errors import InputError, MissingExtraError, SynthnoiseError, UsageError
 from synthnoise.export.half_precision import in_half_precision
-from synthnoise.export.source import ONNX, Source, example_of, open_source
+from synthnoise.export.source import Source, example_of, open_source
 from synthnoise.files import existing_file, printable, write_bytes
 from synthnoise.plugins import Plugins
 

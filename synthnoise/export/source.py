@@ -11,11 +11,10 @@ from torch import Tensor, nn
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.model_card import is_bundled, model_card
+from synthnoise.denoisers.network_files import DARKTABLE, ONNX, SAFETENSORS, suffix_of
 from synthnoise.denoisers.weights import WeightsRecord, load_weights
 from synthnoise.errors import InputError, OutputExistsError, UsageError
 from synthnoise.plugins import Plugins
-
-ONNX, DARKTABLE, SAFETENSORS = ".onnx", ".dtmodel", ".safetensors"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +72,7 @@ def open_source(
         )
     if output.exists() and not overwrite:
         raise OutputExistsError(output)
-    if path.suffix.lower() in (ONNX, DARKTABLE):
+    if suffix_of(path) in (ONNX, DARKTABLE):
         raise InputError(
             f"{name}: is what export writes, and it takes weights",
             hint=f"the {SAFETENSORS} file that it was made of",

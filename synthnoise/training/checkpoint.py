@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from synthnoise.denoisers.tensor_files import read_tensors
+from synthnoise.denoisers.tensor_files import read_header, read_tensors
 from synthnoise.errors import InputError, UsageError
 from synthnoise.files import existing_file, write_bytes
 from synthnoise.training.average import Average
@@ -133,18 +134,38 @@ def read_checkpoint(path: Path, plan: dict[str, Any]) -> tuple[dict[str, Tensor]
     if not path.exists():
         raise InputError(f"{path}: there is nothing to resume", hint="leave out --resume to start")
     tensors, metadata = read_tensors(existing_file(path))
-    try:
-        record = json.loads(metadata[KEY])
-        if record["schema"] != SCHEMA:
-            raise ValueError("of another version")
-        state, before = RunState(**record["state"]), record["plan"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a checkpoint of synthnoise train", hint="start again without --resume"
-        ) from error
+    state, before = _parsed(path, metadata)
     if (differs := difference(before, plan)) is not None:
         raise UsageError(
             f"{path}: was begun with {differs}",
             hint="resume with the same arguments, or start again with --overwrite",
         )
     return tensors, state
+
+
+def describe_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what the state of a run says of itself, JSON values by name, without its tensors.
+
+    Raises
+    ------
+    InputError
+        It is none, or damaged.
+    """
+    state, plan = _parsed(path, read_header(path))
+    said = {name: value for name, value in plan.items() if value not in (None, "", {})}
+    return {"step": state.step, "seconds": state.seconds, "best_psnr": state.best_psnr or None, "plan": said}
+
+
+def _parsed(path: Path, metadata: Mapping[str, str]) -> tuple[RunState, dict[str, Any]]:
+    """Return state and plan of a checkpoint."""
+    try:
+        record = json.loads(metadata[KEY])
+        if record["schema"] != SCHEMA:
+            raise ValueError("of another version")
+        state, plan = RunState(**record["state"]), dict(record["plan"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: not a checkpoint of synthnoise train",
+            hint="it is damaged, or of another version: train anew, with --overwrite",
+        ) from error
+    return state, plan

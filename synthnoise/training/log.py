@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthnoise.errors import MissingExtraError
+from synthnoise.errors import InputError, MissingExtraError
 from synthnoise.files import write_bytes
 from synthnoise.raw.images import write_png
 from synthnoise.training.sheets import sheets_path
@@ -68,6 +68,9 @@ def log_path(output: Path) -> Path:
 def events_path(output: Path) -> Path:
     """Return the folder of TensorBoard's events of a run that will write ``output``."""
     return output.with_name(output.name + ".tensorboard")
+
+
+COLUMNS = ", ".join(field.name for field in fields(Report))
 
 
 class Log:
@@ -149,3 +152,28 @@ def _text(value: float | int | None) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def describe_log(path: Path) -> dict[str, Any]:
+    """Return how many reports a log holds and what the last one says, numbers by name.
+
+    Raises
+    ------
+    InputError
+        It is another table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *lines = list(csv.reader(file))
+        if header != [field.name for field in fields(Report)]:
+            raise ValueError("other columns")
+        last = dict(zip(header, map(_number, lines[-1]), strict=True))
+    except (ValueError, IndexError, csv.Error) as error:
+        raise InputError(
+            f"{path}: is a table, but not the log of synthnoise train", hint=f"its columns are {COLUMNS}"
+        ) from error
+    return {"reports": len(lines), **last}
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
