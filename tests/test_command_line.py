@@ -85,6 +85,7 @@ def test_every_command_has_help(command, overview):
         (["evaluate", "noise", "--debug"], 2, "it goes before the command: synthnoise --debug evaluate"),
         (["synth", "--size", "big"], 2, "HEIGHTxWIDTH"),
         (["synth", "-o", "leaf.png"], 2, "leaf.png: samples go into a folder"),
+        (["pipe", "synth", "-n", "1", "-o", "leaf.png"], 2, "leaf.png: samples go into a folder"),
         (["synth", "-o", "a", "-o", "b"], 2, "two places"),
         (["synth", "--model", "dead-leafs"], 3, "dead-leaves"),
         (["inspect", "missing.dng"], 4, "no such file"),

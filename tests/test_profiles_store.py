@@ -463,3 +463,13 @@ def test_shipped_profiles_can_be_used(name, monkeypatch, tmp_path):
         greens = [place for place, colour in enumerate(profile.colours) if colour == 1]
         variances = [(noise_of.read_noise[place] / profile.scale[place]) ** 2 for place in greens]
         assert noise_of.read[1] == pytest.approx(sum(variances) / len(greens), rel=1e-6)
+
+
+def test_a_file_where_a_profile_is_wanted_is_told_what_one_is(tmp_path):
+    photograph = tmp_path / "photo.dng"
+    photograph.write_bytes(b"II*\0")
+    with pytest.raises(
+        InputError, match=r"photo\.dng: is a file, and a camera profile is a folder"
+    ) as refusal:
+        load_profile(photograph)
+    assert "calibrate" in str(refusal.value.hint)

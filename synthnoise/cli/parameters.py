@@ -11,7 +11,7 @@ import typer
 
 from synthnoise.denoisers.bundled import bundled_names
 from synthnoise.errors import UsageError
-from synthnoise.files import OnExistingPolicy
+from synthnoise.files import OnExistingPolicy, names_folder
 from synthnoise.options import build, parse_pairs
 from synthnoise.plugins import Kind, default_plugins
 
@@ -106,6 +106,9 @@ GeometryText = Annotated[
     ),
 ]
 
+SAMPLES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".dng", ".tar")
+"""Suffixes of samples, of which there are folders full."""
+
 MODEL_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*=.*", re.DOTALL)
 
 
@@ -124,6 +127,18 @@ def split_output(values: list[str] | None) -> tuple[str | None, dict[str, str]]:
     if len(places) > 1:
         raise UsageError(f"-o is given two places to write to: {places[0]} and {places[1]}")
     return (places[0] if places else None), parse_pairs(options)
+
+
+def check_folder(place: str | None) -> None:
+    """Refuse a place for samples that is called as a file; None and a folder of such a name are none.
+
+    Raises
+    ------
+    UsageError
+        It is.
+    """
+    if place is not None and Path(place).suffix.lower() in SAMPLES and not names_folder(place, SAMPLES):
+        raise UsageError(f"{place}: samples go into a folder", hint=f"-o {Path(place).with_suffix('')}")
 
 
 def parse_geometry(text: str | None) -> Geometry | None:

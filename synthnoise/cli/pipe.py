@@ -17,6 +17,7 @@ from synthnoise.cli.parameters import (
     Profile,
     Ratio,
     Seed,
+    check_folder,
     parse_size,
     split_output,
 )
@@ -151,6 +152,7 @@ def pipe(context: typer.Context) -> None:
             return
     if pipeline.place is None:
         raise UsageError("where should the result go?", hint="give the last stage -o DIR")
+    check_folder(pipeline.place)
     batches = iter(pipeline.upstream("the end"))
     from synthnoise.stream import dataset
 

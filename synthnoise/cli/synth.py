@@ -18,16 +18,12 @@ from synthnoise.cli.parameters import (
     Profile,
     Ratio,
     Seed,
+    check_folder,
     parse_size,
     split_output,
 )
-from synthnoise.errors import UsageError
-from synthnoise.files import names_folder
 from synthnoise.options import parse_pairs
 from synthnoise.output import Output
-
-SAMPLES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".dng", ".tar")
-"""Suffixes of samples, of which there are folders full."""
 
 
 def synth(
@@ -63,8 +59,7 @@ def synth(
     # What the command line alone can refuse is refused before torch is loaded.
     place, options = split_output(output)
     area = parse_size(size)
-    if place is not None and Path(place).suffix.lower() in SAMPLES and not names_folder(place, SAMPLES):
-        raise UsageError(f"{place}: samples go into a folder", hint=f"-o {Path(place).with_suffix('')}")
+    check_folder(place)
     from synthnoise.stream import dataset, npy_stream
 
     out = Output(json_mode=json, quiet=context.obj["quiet"])

@@ -226,8 +226,18 @@ def _read_document(folder: Path) -> tuple[CameraProfile, dict[float, ArrayFile]]
 def _unknown(name: str, path: Path, known: list[str]) -> InputError:
     if path.is_dir():
         return InputError(f"{path}: holds no {PROFILE_FILE}", hint="synthnoise calibrate makes one")
+    if path.is_file():
+        return InputError(
+            f"{path}: is a file, and a camera profile is a folder: what a camera's noise was measured to be",
+            hint="synthnoise calibrate --dark DARK --noisy PHOTO -o FOLDER makes one,"
+            " profiles import FILE one of what other tools say",
+        )
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else "synthnoise profiles list shows those that are there"
+    hint = (
+        "synthnoise profiles list shows those that are there, synthnoise calibrate makes one of your camera"
+    )
+    if close:
+        hint = f"did you mean {close[0]}?"
     return InputError(f"{name}: no profile of that name, and no folder", hint=hint)
 
 
