@@ -21,6 +21,9 @@ PART_SUFFIX = ".part"
 _UMASK = threading.Lock()
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")
 
+ATTEMPTS = 16
+"""How often a lock is tried that others remove meanwhile; on odd file systems a file may never be its own."""
+
 CONTACT_SHEET = "contact-sheet.png"
 """Overview that a dataset's folder may hold beside its samples; it is not one of them."""
 
@@ -133,29 +136,57 @@ def alone(place: Path) -> Iterator[None]:
         yield
         return
     beside = None if place.is_dir() else place.with_name(f".{place.name}.lock")
+    descriptor, left = -1, ATTEMPTS
     try:
-        if beside is not None:
-            place.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(beside or place, os.O_RDONLY if beside is None else os.O_RDWR | os.O_CREAT)
+        while descriptor < 0:
+            descriptor, left = _opened(place, beside), left - 1
+            with contextlib.suppress(OSError):  # file systems without locks
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    beside = None
+                    what = "folder" if place.is_dir() else "name"
+                    raise SynthnoiseError(
+                        f"{place}: another process is writing here",
+                        hint=f"wait for it, or choose another {what}",
+                    ) from None
+            if beside is not None and left and not _names(beside, descriptor):
+                # Who held it has removed it meanwhile, and a third process may hold a new one.
+                os.close(descriptor)
+                descriptor = -1
+        yield
+    finally:
+        if descriptor >= 0:
+            if beside is not None:
+                beside.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def _opened(place: Path, beside: Path | None) -> int:
+    """Return the descriptor of what is locked: the folder ``place``, or the file ``beside`` it.
+
+    Raises
+    ------
+    SynthnoiseError
+        The folder of the file cannot be written.
+    """
+    try:
+        if beside is None:
+            return os.open(place, os.O_RDONLY)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(beside, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise SynthnoiseError(
             f"{place}: cannot write: {error.strerror}", hint="check free space and permissions"
         ) from error
+
+
+def _names(path: Path, descriptor: int) -> bool:
+    """Return whether a name is still that of an open file."""
     try:
-        with contextlib.suppress(OSError):  # file systems without locks
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                beside = None
-                what = "folder" if place.is_dir() else "name"
-                raise SynthnoiseError(
-                    f"{place}: another process is writing here", hint=f"wait for it, or choose another {what}"
-                ) from None
-        yield
-    finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
-        os.close(descriptor)
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def sha256(path: Path | str) -> str:

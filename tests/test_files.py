@@ -11,7 +11,7 @@ import pytest
 
 from synthnoise import files
 from synthnoise.errors import InputError, OutputExistsError, SynthnoiseError
-from synthnoise.files import names_folder
+from synthnoise.files import alone, names_folder
 
 
 def test_failure_inside_leaves_nothing(tmp_path):
@@ -135,3 +135,30 @@ def test_a_folder_that_is_there_is_one_whatever_its_name(tmp_path):
     assert not names_folder(tmp_path / "a.dng", {".dng"})
     (tmp_path / "a.dng").mkdir()
     assert names_folder(tmp_path / "a.dng", {".dng"})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are the system's")
+def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
+    """Three processes: the first ends between the second's opening of the lock and its locking it."""
+    import fcntl
+
+    place, lock = tmp_path / "net", tmp_path / ".net.lock"
+    flock, third = fcntl.flock, []
+
+    def slowly(descriptor, how):
+        if not third:
+            lock.unlink()  # as the first process does at its end
+            third.append(os.open(lock, os.O_RDWR | os.O_CREAT))
+            flock(third[0], how)
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", slowly)
+    with pytest.raises(SynthnoiseError, match="another process is writing here"), alone(place):
+        pass
+    assert lock.exists()  # the third's
+    os.close(third[0])
+    with alone(place):
+        assert lock.exists()
+        with pytest.raises(SynthnoiseError, match="another process"), alone(place):
+            pass
+    assert not lock.exists()

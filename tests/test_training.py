@@ -355,6 +355,16 @@ def test_reports_leave_minutes_to_the_steps(look: float) -> None:
     assert not Reports(Budget(minutes=2), 0.5).due(1, 65)
 
 
+def test_a_run_that_goes_on_looks_no_more_than_one_that_did_not_stop() -> None:
+    """Each report takes 8 s, so that 72 s have to pass before the next: of the 5 twentieths one has it."""
+    reports, seconds, step, looks = Reports(Budget(minutes=2), 0.5, 60), 60.0, 240, 0
+    while seconds < 90:
+        seconds, step = seconds + 0.25, step + 1
+        if reports.due(step, seconds):
+            looks, seconds = looks + 1, seconds + 8
+    assert looks == 1
+
+
 def test_a_budget_in_steps_has_all_its_reports() -> None:
     reports = Reports(Budget(steps=60))
     assert sum(reports.due(step, 100.0 * step * step) for step in range(1, 61)) == 20

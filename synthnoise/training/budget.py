@@ -63,12 +63,18 @@ class Reports:
     ----------
     budget
         Of the run.
+
+    Parameters
+    ----------
+    _before, _last
+        Share of the budget and seconds that were spent when the run was stopped, for one that goes on. What a
+        report took then is not kept: each sitting may begin with one.
     """
 
     budget: Budget
     _before: float = 0.0
+    _last: float = 0.0
     _looked: bool = field(default=False, init=False)
-    _last: float = field(default=0.0, init=False)
     _step: float = field(default=0.0, init=False)
     _earliest: float = field(default=0.0, init=False)
 

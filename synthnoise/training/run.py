@@ -201,7 +201,7 @@ class Run:
             Loss or weights are no longer finite, or validation falls far; the last good weights are written.
         """
         spent = self._spent()
-        reports = Reports(self.plan.budget, spent)
+        reports = Reports(self.plan.budget, spent, self.state.seconds)
         self.progress.start("percent of the training", total=100)
         self.progress.advance(100 * spent)
         with Interruption() as interruption, torch.random.fork_rng(devices=[]):
