@@ -75,6 +75,38 @@ def scaled(factor: float, mode: str, **how: Any) -> Callable[[Tensor], Tensor]:
     )
 
 
+def learnt(layer: nn.Module) -> nn.Module:
+    """Return a layer whose factors and statistics are not those that it begins with."""
+    for at, value in enumerate((*layer.parameters(), *layer.buffers())):
+        if value.dim():
+            value.data = torch.linspace(0.5, 1.5 + at, value.numel()).view(value.shape)
+    return layer.eval()
+
+
+def last(layer: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return a layer that is given the planes as the last axis, as transformers have them."""
+    return lambda x: layer(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def patched(kernel: int, **how: int) -> Callable[[Tensor], Tensor]:
+    """Return weighted patches of an image, summed up where they were; what is in none is interpolated."""
+
+    def through(x: Tensor) -> Tensor:
+        step = how.get("stride", 1)
+        patches = functional.unfold(x, kernel, **how)
+        weights = torch.linspace(0.5, 1.5, patches.shape[1])[:, None]
+        covered = [edge // step * step for edge in x.shape[2:]]
+        return functional.interpolate(functional.fold(patches * weights, covered, kernel, **how), x.shape[2:])
+
+    return through
+
+
+def neighbours(x: Tensor) -> Tensor:
+    """Sum over the neighbours of a pixel, two pixels away, by what they have in common with it."""
+    around = functional.unfold(x, 3, padding=2, dilation=2).view(x.shape[0], 6, 9, *x.shape[2:])
+    return (around * (around * x[:, :, None]).sum(1, keepdim=True).softmax(2)).sum(2)
+
+
 MIXING = torch.linspace(-1, 1, 36).view(6, 6)
 
 CASES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -111,6 +143,23 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "normalize": lambda x: functional.normalize(x, dim=1),
     "GroupNorm": nn.GroupNorm(2, 6),
     "GroupNorm without factors": nn.GroupNorm(3, 6, affine=False),
+    "InstanceNorm": nn.InstanceNorm2d(6),
+    "InstanceNorm with factors": learnt(nn.InstanceNorm2d(6, affine=True)),
+    "InstanceNorm of the training": learnt(nn.InstanceNorm2d(6, affine=True, track_running_stats=True)),
+    "BatchNorm": learnt(nn.BatchNorm2d(6)),
+    "BatchNorm without factors": learnt(nn.BatchNorm2d(6, affine=False)),
+    "LayerNorm": last(learnt(nn.LayerNorm(6))),
+    "LayerNorm without factors": last(nn.LayerNorm(6, elementwise_affine=False)),
+    "LayerNorm without offsets": last(learnt(nn.LayerNorm(6, bias=False))),
+    "linear of the last axis": last(lambda x: functional.linear(x, MIXING, MIXING[0])),
+    "linear without offsets": last(lambda x: functional.linear(x, MIXING)),
+    "product of the last axis": last(lambda x: x @ MIXING),
+    "roll": lambda x: x * x.roll((3, -30), (2, 3)),
+    "roll planes": lambda x: x + x.roll(1, 1).roll(-8, 1),
+    "flip": lambda x: x * x.flip(3) + x.flip((1, 2)),
+    "patches": patched(3, padding=1),
+    "patches apart": patched(2, stride=2),
+    "neighbours": neighbours,
     "GELU": nn.GELU(),
     "GELU by tanh": nn.GELU(approximate="tanh"),
     "SiLU": nn.SiLU(inplace=True),

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from synthnoise.denoisers.onnx_course import depends_on_size
 from synthnoise.denoisers.onnx_operations import OPERATIONS
-from synthnoise.denoisers.onnx_support import UnsupportedOperationError, check, unknown
+from synthnoise.denoisers.onnx_support import BATCH, UnsupportedOperationError, check, unknown
 from synthnoise.errors import SynthnoiseError
 
 NOISY, SIGMA, DENOISED = "noisy", "sigma", "denoised"
@@ -88,7 +88,7 @@ def onnx_model(
     inner = [graph.pad(name, options) for name in (NOISY, SIGMA)]
     step = math.lcm(options.multiple_of, options.step, int(getattr(network, "multiple_of", 1)))
     edge = -(-_LEAST_EDGE // step) * step
-    shapes = [(2, planes, edge, edge + step) for planes in (channels, max(sigma_planes, 1))]
+    shapes = [(BATCH, planes, edge, edge + step) for planes in (channels, max(sigma_planes, 1))]
     ours = all(type(part).__module__.startswith(_OURS) for part in network.modules())
     if options.size is None and not ours and depends_on_size(network, shapes, step):
         raise SynthnoiseError(

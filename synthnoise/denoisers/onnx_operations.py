@@ -15,7 +15,7 @@ from torch import Tensor
 
 from synthnoise.denoisers.onnx_activations import ACTIVATIONS, pointwise
 from synthnoise.denoisers.onnx_shapes import SHAPES
-from synthnoise.denoisers.onnx_support import Writer, check
+from synthnoise.denoisers.onnx_support import BATCH, Writer, check
 
 if TYPE_CHECKING:
     from synthnoise.denoisers.onnx_graph import Recorder
@@ -177,8 +177,9 @@ def _layer_norm(
     bias: Tensor | None,
     epsilon: float,
 ) -> list[str]:
-    check(weight is not None and bias is not None, "normalisation without factors")
-    inputs = recorder.names(x, weight, bias)
+    ones = np.ones(shape, np.float32)
+    factors = recorder.graph.constant(ones) if weight is None else recorder.name(weight)
+    inputs = [recorder.name(x), factors, *([] if bias is None else [recorder.name(bias)])]
     return recorder.graph.add("LayerNormalization", inputs, axis=-len(shape), epsilon=epsilon)
 
 
@@ -217,16 +218,47 @@ def _batch_norm(
     x: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
-    mean: Tensor,
-    variance: Tensor,
+    mean: Tensor | None,
+    variance: Tensor | None,
     training: bool,
     _momentum: float,
     epsilon: float,
 ) -> list[str]:
-    check(not training, "batch normalisation in training")
-    check(weight is not None and bias is not None, "normalisation without factors")
-    inputs = recorder.names(x, weight, bias, mean, variance)
-    return recorder.graph.add("BatchNormalization", inputs, epsilon=epsilon)
+    graph, name, planes = recorder.graph, recorder.name(x), x.shape[1]
+    # To torch, the planes of all images of a batch are those of one, where each is normalised by itself.
+    of_each = x.shape[0] == 1 and planes % BATCH == 0
+    check(of_each or not training, "batch normalisation in training")
+    if of_each:
+        planes //= BATCH
+        size = graph.add("Shape", [name])
+        shape = graph.constant(np.array([-1, planes, *[0] * (x.dim() - 2)], np.int64))
+        (name,) = graph.add("Reshape", [name, shape])
+    names = []
+    for value, default in ((weight, 1), (bias, 0), (mean, 0), (variance, 1)):
+        if value is None:
+            names.append(graph.constant(np.full(planes, default, np.float32)))
+        else:
+            names.append(_of_one(recorder, value) if of_each else recorder.name(value))
+    operator = "InstanceNormalization" if training else "BatchNormalization"
+    found = graph.add(operator, [name, *(names[:2] if training else names)], epsilon=epsilon)
+    return graph.add("Reshape", [*found, *size]) if of_each else found
+
+
+def _of_one(recorder: Recorder, factors: Tensor) -> str:
+    """Return the name of the factors of one image, which all of a batch have in turn."""
+    check(id(factors) not in recorder.values, "normalisation by factors that depend on the image")
+    first, *others = factors.detach().cpu().view(BATCH, -1)
+    check(all(bool((other == first).all()) for other in others), "normalisation by factors of single images")
+    return recorder.graph.constant(first.numpy())
+
+
+def _product(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, y: Tensor) -> list[str]:
+    """Write products of matrices; what is one matrix for all, as in linear layers, is kept as one."""
+    if id(y) not in recorder.values and y.stride(0) == 0:
+        factors = recorder.graph.constant(y[0].detach().cpu().numpy())
+    else:
+        factors = recorder.name(y)
+    return recorder.graph.add("MatMul", [recorder.name(x), factors])
 
 
 OPERATIONS: dict[str, Writer] = {
@@ -247,7 +279,7 @@ OPERATIONS: dict[str, Writer] = {
     "aten.linalg_vector_norm.default": _length,
     "aten._softmax.default": _softmax,
     "aten.mm.default": pointwise("MatMul"),
-    "aten.bmm.default": pointwise("MatMul"),
+    "aten.bmm.default": _product,
     "aten.addmm.default": _affine,
     "aten.native_layer_norm.default": _layer_norm,
     "aten.native_group_norm.default": _group_norm,

@@ -83,6 +83,98 @@ def _part(
     return recorder.graph.add("Slice", [recorder.name(x), *bounds])
 
 
+def _roll(
+    recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, shifts: list[int], dims: Sequence[int] = ()
+) -> list[str]:
+    check(len(dims) == len(shifts), "rolls of all axes as if they were one")
+    graph, names = recorder.graph, [recorder.name(x)]
+    for shift, dim in zip(shifts, dims, strict=True):
+        axis = dim % x.dim()
+        (size,) = graph.add("Shape", names, start=axis, end=axis + 1)
+        # Where the last are that become the first: small images are rolled more than once around.
+        (place,) = graph.add("Mod", [_integers(recorder, [-shift]), size])
+        zero, end, axes = (_integers(recorder, [value]) for value in (0, _END, axis))
+        parts = [graph.add("Slice", [*names, *ends, axes])[0] for ends in ((place, end), (zero, place))]
+        names = graph.add("Concat", parts, axis=axis)
+    return names
+
+
+def _flip(recorder: Recorder, _outputs: Sequence[Tensor], x: Tensor, dims: list[int]) -> list[str]:
+    bounds = ([-1] * len(dims), [-_END] * len(dims), [d % x.dim() for d in dims], [-1] * len(dims))
+    return recorder.graph.add("Slice", [recorder.name(x), *(_integers(recorder, each) for each in bounds)])
+
+
+def _patches(
+    recorder: Recorder,
+    outputs: Sequence[Tensor],
+    x: Tensor,
+    kernel: list[int],
+    dilation: list[int],
+    padding: list[int],
+    stride: list[int],
+) -> list[str]:
+    """Write the patches [B, C h w, L] of images: for each place in a patch the image from there on."""
+    graph, name, planes = recorder.graph, recorder.name(x), x.shape[1]
+    check(x.dim() == 4, "patches of an image without a batch")
+    if any(padding):
+        (name,) = graph.add("Pad", [name, _integers(recorder, [0, 0, *padding, 0, 0, *padding])])
+    parts = []
+    for place in np.ndindex(*kernel):
+        first = [at * apart for at, apart in zip(place, dilation, strict=True)]
+        spare = [(n - 1 - at) * apart for n, at, apart in zip(kernel, place, dilation, strict=True)]
+        bounds = (first, [-each or _END for each in spare], [2, 3], stride)
+        parts += graph.add("Slice", [name, *(_integers(recorder, list(each)) for each in bounds)])
+    (places,) = graph.add("Concat", parts, axis=1)
+    # Torch puts the plane before the place within the patch.
+    order = np.arange(len(parts) * planes).reshape(len(parts), planes).T.ravel()
+    (images,) = graph.add("Gather", [places, graph.constant(order)], axis=1)
+    edges = _counts(x.shape[2:], kernel, dilation, padding, stride)
+    recorder.extents.setdefault(edges, images)
+    return graph.add("Reshape", [images, _integers(recorder, [0, 0, -1])])
+
+
+def _overlaid(
+    recorder: Recorder,
+    outputs: Sequence[Tensor],
+    x: Tensor,
+    size: list[int],
+    kernel: list[int],
+    dilation: list[int],
+    padding: list[int],
+    stride: list[int],
+) -> list[str]:
+    """Write the sum of patches [B, C h w, L] where they lie in images: for each place a kernel of its own."""
+    check(x.dim() == 3, "patches of an image without a batch")
+    counts = _counts(size, kernel, dilation, padding, stride)
+    covered = [
+        (n - 1) * s - 2 * p + d * (k - 1) + 1
+        for n, k, d, p, s in zip(counts, kernel, dilation, padding, stride, strict=True)
+    ]
+    # How much is beyond the last patch depends on the size.
+    check(covered == list(size), "images that are not whole patches")
+    graph, planes, places = recorder.graph, outputs[0].shape[1], int(np.prod(kernel))
+    ends = [_integers(recorder, [0, planes * places]), recorder.extent(*counts)]
+    images = graph.add("Reshape", [recorder.name(x), *graph.add("Concat", ends, axis=0)])
+    kernels = np.tile(np.eye(places, dtype=np.float32), (planes, 1)).reshape(-1, 1, *kernel)
+    return graph.add(
+        "ConvTranspose",
+        [*images, graph.constant(kernels)],
+        strides=list(stride),
+        pads=[*padding, *padding],
+        dilations=list(dilation),
+        group=planes,
+        kernel_shape=list(kernel),
+    )
+
+
+def _counts(
+    size: Sequence[int], kernel: list[int], dilation: list[int], padding: list[int], stride: list[int]
+) -> tuple[int, ...]:
+    """Return how many patches an image of a (height, width) has down and across."""
+    each = zip(size, kernel, dilation, padding, stride, strict=True)
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in each)
+
+
 def _unsqueeze(recorder: Recorder, outputs: Sequence[Tensor], x: Tensor, dim: int) -> list[str]:
     axes = _integers(recorder, [dim % outputs[0].dim()])
     return recorder.graph.add("Unsqueeze", [recorder.name(x), axes])
@@ -244,6 +336,10 @@ SHAPES: dict[str, Writer] = {
     "aten.unbind.int": _unbind,
     "aten.select.int": _select,
     "aten.slice.Tensor": _part,
+    "aten.roll.default": _roll,
+    "aten.flip.default": _flip,
+    "aten.im2col.default": _patches,
+    "aten.col2im.default": _overlaid,
     "aten.unsqueeze.default": _unsqueeze,
     "aten.squeeze.dim": _squeeze,
     "aten.squeeze.dims": _squeeze,

@@ -9,6 +9,9 @@ from synthnoise.errors import SynthnoiseError
 Writer = Callable[..., list[str]]
 """Called with the recorder, what torch returned and torch's own arguments; returns names of what it wrote."""
 
+BATCH = 2
+"""Images that a network denoises at once while it is written down."""
+
 
 class UnsupportedOperationError(SynthnoiseError):
     """The network does something that has no entry in the table."""
