@@ -86,6 +86,21 @@ def test_frames_that_are_something_else_are_refused_in_one_line(case, tmp_path):
     assert not (tmp_path / "p").exists()
 
 
+@pytest.mark.parametrize(
+    "darks",
+    [
+        lambda dim, dark: [dim],
+        lambda dim, dark: [dark, dim],
+        lambda dim, dark: [dark, replace(dim, exposure_time=0.5)],
+    ],
+)
+def test_a_dim_picture_among_darks_is_refused_by_its_colours(darks):
+    body = VirtualCamera(replace(SENSOR, size=(336, 384)))
+    scene = body.sensor.camera_rgb(patches(body.sensor.size))
+    with pytest.raises(InputError, match="red, green and blue vary unlike"):
+        calibrate(darks(body.shoot(scene, ratio=300.0), body.dark()), [body.shoot(scene, ratio=30.0)])
+
+
 WARNED = {
     "another exposure time": (
         lambda: ([CAMERA.dark(exposure_time=5.0)], [photograph()]),
@@ -99,7 +114,10 @@ WARNED = {
         lambda: ([DARK], [of_planes(photograph(), lambda p: np.where(p > 560, np.rint(p / 3) * 3, p))]),
         "compressed with loss",
     ),
-    "a dim picture for a dark": (lambda: ([photograph(300.0)], [photograph()]), "dim picture"),
+    "a dim picture for a dark, too small to be told": (
+        lambda: ([photograph(300.0)], [photograph()]),
+        "dim picture",
+    ),
     "a dark with fewer bits": (
         lambda: ([of_planes(DARK, lambda p: np.rint(p / 4) * 4)], [photograph()]),
         "4th code",

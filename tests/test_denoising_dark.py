@@ -190,6 +190,15 @@ def test_a_photograph_is_no_dark_and_the_two_are_not_swapped():
     subtract_dark(body.dark(1), darks(body))  # what is dark itself has as much as a dark
 
 
+def test_the_command_refuses_a_darker_photograph_as_dark(tmp_path):
+    body = camera("hard", 0.1)
+    for name, ratio in (("night", 24.0), ("darker", 48.0)):
+        write_dng(tmp_path / f"{name}.dng", shot(body, ratio=ratio)[0])
+    with pytest.raises(InputError, match=r"darker\.dng: shows a picture"):
+        denoise_files([tmp_path / "night.dng"], tmp_path / "out.dng", darks=[tmp_path / "darker.dng"])
+    assert not (tmp_path / "out.dng").exists()
+
+
 def test_a_warm_dark_of_another_exposure_may_be_brighter_than_a_photograph():
     # Of a longer dark only what the photograph confirms is taken, not its level.
     body = camera("hard", 0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,7 @@ from synthnoise.errors import InputError
 from synthnoise.profiles.schema import Quantity, SourceRole
 from synthnoise.progress import Progress
 from synthnoise.raw.frame import Frame, Rectangle
+from synthnoise.raw.stray_light import without_light
 
 SMALLEST_BORDER = 24
 """CFA repeats that a masked border must have in both directions to stand in for a dark."""
@@ -109,6 +111,8 @@ def calibrate_iso(
     border = [] if rectangle is None else [frame.crop(rectangle) for frame in noisy]
     dark = measure_darks(darks or border, progress=progress)
     warnings = [*check_dark((darks or noisy)[0], dark), *check_exposures(darks, noisy)]
+    for frame in itertools.chain(darks, *other_darks):
+        without_light(frame)
     for frame in noisy:
         warnings += [*check_light(frame, dark), *check_codes(frame)]
     quantities = dict[str, Quantity]()

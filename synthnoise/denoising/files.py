@@ -24,6 +24,7 @@ from synthnoise.progress import SILENT, Progress
 from synthnoise.raw.mean_dark import MeanDark, average_darks
 from synthnoise.raw.plain import Geometry
 from synthnoise.raw.reading import read_frame
+from synthnoise.raw.stray_light import without_light
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 RAW_FORMATS = {"dng": ".dng", "linear-dng": ".dng", "tiff": ".tif", "png": ".png", "jpeg": ".jpg"}
@@ -89,9 +90,10 @@ class Batch:
             raise UsageError(f"{self.jobs} jobs: at least one file at a time")
 
     def mean_dark(self) -> MeanDark:
-        """Return the mean of the darks; raises InputError where there are none, and as they are read."""
+        """Return the mean of the darks; raises InputError where one has seen light, and as they are read."""
         return average_darks(
-            read_frame(path, geometry=self.geometry, sandbox=self.sandbox) for path in self.darks
+            without_light(read_frame(path, geometry=self.geometry, sandbox=self.sandbox))
+            for path in self.darks
         )
 
     def is_picture(self, path: Path) -> bool:
