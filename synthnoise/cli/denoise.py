@@ -19,8 +19,10 @@ from synthnoise.cli.parameters import (
     OnExisting,
     OutputOrOption,
     Profile,
+    parse_cfa,
     parse_geometry,
     split_output,
+    was_given,
 )
 from synthnoise.errors import UsageError
 from synthnoise.files import FileOutcome
@@ -28,6 +30,24 @@ from synthnoise.output import Output
 
 if TYPE_CHECKING:
     from synthnoise.denoising import Settings
+
+
+OF_FILES = (
+    *(
+        "profile",
+        "iso",
+        "profile_dark",
+        "dark",
+        "tile",
+        "file_format",
+        "bits",
+        "preview",
+        "recursive",
+        "jobs",
+    ),
+    *("watch", "sandbox", "on_existing", "json"),
+)
+"""Parameters that change nothing in a stream, which states its noise itself."""
 
 
 def denoise(
@@ -106,8 +126,10 @@ def denoise(
     if inputs == ["-"]:
         from synthnoise.stream import npy_stream
 
+        _check_stream(context, place)
         batches = npy_stream.read_stream(sys.stdin.buffer)
-        npy_stream.write_stream(sys.stdout.buffer, denoising.denoise_stream(batches, settings))
+        restored = denoising.denoise_stream(batches, settings, cfa=parse_cfa(geometry))
+        npy_stream.write_stream(sys.stdout.buffer, restored)
         return
     batch = {
         "format": file_format,
@@ -130,6 +152,15 @@ def denoise(
     with interruptible(out, again), out.progress() as progress:
         outcomes = denoising.denoise_files(inputs, place, settings, jobs=jobs, progress=progress, **batch)
     report(out, outcomes)
+
+
+def _check_stream(context: typer.Context, place: str | None) -> None:
+    """Refuse options that are for files where a stream comes in, which they would not change."""
+    for name in (name for name in OF_FILES if was_given(context, name)):
+        option = name.removeprefix("file_").replace("_", "-")
+        raise UsageError(f"--{option} is for files, not for a stream", hint="leave it out, or name files")
+    if place not in (None, "-"):
+        raise UsageError(f"{place}: a stream is denoised to stdout", hint="leave out -o")
 
 
 def _watch(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from synthnoise.colour_filter_arrays import Cfa, as_cfa
 from synthnoise.denoisers.bundled import bundled_names
 from synthnoise.errors import UsageError
 from synthnoise.files import OnExistingPolicy, names_folder
@@ -77,7 +78,8 @@ OutputOrOption = Annotated[
     ),
 ]
 Profile = Annotated[
-    str | None, typer.Option("--profile", "-p", help="Camera profile: its name or its folder.")
+    str | None,
+    typer.Option("--profile", "-p", help="Camera profile: its name or its folder."),
 ]
 Iso = Annotated[
     float | None, typer.Option("--iso", help="ISO speed; one between two calibrated ones is interpolated.")
@@ -156,6 +158,28 @@ def parse_geometry(text: str | None) -> Geometry | None:
     pairs = parse_pairs(text.replace("/", ";").split(","))
     geometry: Geometry = build(Geometry, pairs, owner="--geometry")
     return geometry
+
+
+def parse_cfa(text: str | None) -> Cfa | None:
+    """Return the colours that a ``--geometry`` of planes in a stream says; None without one.
+
+    Raises
+    ------
+    UsageError
+        It says more than that, or what is no colour filter array.
+    """
+    geometry = parse_geometry(text)
+    if geometry is None:
+        return None
+    if geometry != type(geometry)(cfa=geometry.cfa):
+        raise UsageError(f"--geometry {text}: of a stream it says the planes alone", hint="such as cfa=GBRG")
+    return as_cfa(geometry.pattern)
+
+
+def was_given(context: typer.Context, name: str) -> bool:
+    """Return whether the user has set a parameter on the command line, and not its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
 
 def frames_of(paths: Sequence[Path | str] | None, geometry: Geometry | None) -> list[Frame | Path | str]:

@@ -21,6 +21,7 @@ from synthnoise.cli.parameters import (
     complete_noise_models,
     parse_range,
     split_output,
+    was_given,
 )
 from synthnoise.errors import SynthnoiseError, UsageError
 from synthnoise.output import Output
@@ -164,7 +165,7 @@ def train(
     }
     plan = dict(settings.values()) | {"denoiser_options": options}
     if recipe is not None:
-        plan = dict(settings[name] for name in settings if _given(context, name))
+        plan = dict(settings[name] for name in settings if was_given(context, name))
         plan |= {"recipe": recipe} | ({"denoiser_options": options} if options else {})
     # What the command line alone can refuse has been refused: torch is loaded only now.
     from synthnoise.training import train as run
@@ -202,9 +203,3 @@ def _said_once() -> Iterator[None]:
         if is_first_process() or isinstance(error, DeviceMemoryError):
             raise
         raise typer.Exit from None
-
-
-def _given(context: typer.Context, name: str) -> bool:
-    """Return whether the user has set a parameter, and not its default."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")

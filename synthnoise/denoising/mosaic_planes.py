@@ -51,7 +51,7 @@ class MosaicPlanes:
             )
         self._active = active = frame.active()
         self.period = h, w = active.cfa.shape
-        self._before = _before(as_cfa(active.cfa))
+        self._before = rows_before(as_cfa(active.cfa))
         height, width = active.mosaic.shape
         self.size = (-(-(height + self._before[0]) // h), -(-(width + self._before[1]) // w))
         corner = np.roll(active.cfa, self._before, (0, 1))
@@ -122,7 +122,7 @@ class MosaicPlanes:
         return top * h - row, left * w - column, bottom * h - row, right * w - column
 
 
-def _before(cfa: Cfa) -> tuple[int, int]:
+def rows_before(cfa: Cfa) -> tuple[int, int]:
     """Return the rows and columns before an area with which the repeat begins as the named one does."""
     name = name_of(cfa)
     if name is None:
