@@ -8,6 +8,7 @@ from typing import Any
 
 from synthnoise.denoisers.bundled import bundled_names, bundled_weights
 from synthnoise.denoisers.network_files import DARKTABLE, ONNX, SAFETENSORS, suffix_of
+from synthnoise.denoising.files import known_suffixes
 from synthnoise.denoising.networks import FOREIGN
 from synthnoise.errors import InputError
 from synthnoise.files import existing_file
@@ -57,7 +58,9 @@ def inspect_file(path: Path | str) -> tuple[str, dict[str, Any]]:
     try:
         return "RAW file", _describe_raw(path)
     except InputError as error:
-        raise InputError(error.message, hint=error.hint or KNOWN) from error
+        # What is called as a camera's file is one, and damaged.
+        hint = error.hint or (None if suffix in known_suffixes() else KNOWN)
+        raise InputError(error.message, hint=hint) from error
 
 
 def _describe_network(path: Path, suffix: str) -> tuple[str, dict[str, Any]]:
@@ -114,4 +117,7 @@ def _describe_folder(path: Path) -> tuple[str, dict[str, Any]]:
         from synthnoise.stream.manifest import read_manifest
 
         return "dataset", read_manifest(path)
-    raise InputError(f"{path}: a folder, but neither a camera profile nor a dataset")
+    raise InputError(
+        f"{path}: a folder, but neither a camera profile nor a dataset",
+        hint=f"those hold a {PROFILE_FILE} or a {MANIFEST}; name a file in it",
+    )

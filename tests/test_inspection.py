@@ -116,6 +116,14 @@ def test_what_is_none_of_these_is_said(
     assert hint in str(refusal.value.hint)
 
 
+def test_what_is_damaged_or_a_folder_is_not_told_what_inspect_knows(tmp_path: Path) -> None:
+    (tmp_path / "a.dng").write_bytes(b"II*\0junkjunk")
+    for path, hint in ((tmp_path / "a.dng", "None"), (tmp_path, "profile.toml")):
+        with pytest.raises(InputError) as refusal:
+            inspect_file(path)
+        assert hint in str(refusal.value.hint)
+
+
 def test_the_files_that_make_a_folder_a_profile_stand_for_it() -> None:
     folder = shipped_folder() / "virtual-mild"
     assert inspect_file(folder / "profile.toml") == inspect_file(folder)

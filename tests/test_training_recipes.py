@@ -84,8 +84,9 @@ def test_mistakes_in_a_recipe_are_named(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=line.split()[0]) as refusal:
             read_recipe(path)
         assert hint in str(refusal.value.hint)
-    with pytest.raises(UsageError, match="no recipe called rbg"):
+    with pytest.raises(UsageError, match="no recipe called rbg") as refusal:
         read_recipe("rbg")
+    assert refusal.value.hint == "did you mean rgb?"
     with pytest.raises(InputError):
         read_recipe(tmp_path / "none.toml")
 

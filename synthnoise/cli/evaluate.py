@@ -112,15 +112,20 @@ def noise(
 def denoiser(
     denoisers: Annotated[
         list[str] | None,
-        typer.Argument(help="Denoisers by name, or weights files.", autocompletion=complete_runnable),
+        typer.Argument(
+            help="Denoisers or bundled weights by name, .safetensors or .onnx files; default: patch-dct.",
+            autocompletion=complete_runnable,
+        ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Clean images, for Gaussian noise in sRGB.")
+        Path | None,
+        typer.Option("--folder", help="Folder of clean images, which get Gaussian noise in sRGB."),
     ] = None,
     sigma: Annotated[
-        list[str] | None, typer.Option("--sigma", help="Noise levels of 255: 25,50; repeatable.")
+        list[str] | None,
+        typer.Option("--sigma", help="Noise levels for --folder, of 255; default: 25,50; repeatable."),
     ] = None,
-    every: Annotated[int, typer.Option("--every", min=1, help="Every Nth image, sorted by name.")] = 1,
+    every: Annotated[int, typer.Option("--every", min=1, help="Every Nth image of --folder by name.")] = 1,
     per_image: Annotated[bool, typer.Option("--per-image", help="A row for each image, too.")] = False,
     metric: Annotated[
         list[str] | None,
@@ -128,11 +133,11 @@ def denoiser(
     ] = None,
     sensor: Annotated[
         list[str] | None,
-        typer.Option("--sensor", "--camera", help="Virtual cameras: mild,hard; repeatable."),
+        typer.Option("--sensor", "--camera", help="Virtual cameras: mild,hard; default: mild; repeatable."),
     ] = None,
     ratio: Annotated[
         list[str] | None,
-        typer.Option("--ratio", "--ratios", help="Underexposures: 100,300; repeatable."),
+        typer.Option("--ratio", "--ratios", help="Their underexposures; default: 1,10,100; repeatable."),
     ] = None,
     invariance: Annotated[
         bool,
@@ -144,7 +149,10 @@ def denoiser(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """PSNR and SSIM of denoisers side by side, with CPU seconds per megapixel."""
+    """PSNR and SSIM of denoisers side by side, with CPU seconds per megapixel.
+
+    With --folder on pictures, otherwise on RAW frames of virtual cameras.
+    """
     names, sigmas = denoisers or ["patch-dct"], _numbers("--sigma", _listed(sigma))
     out = Output(json_mode=json)
     if invariance:

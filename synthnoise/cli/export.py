@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthnoise.cli.parameters import Json, OutputPath, Overwrite, parse_size
+from synthnoise.cli.parameters import Json, Overwrite, parse_size
 from synthnoise.errors import UsageError
 from synthnoise.output import Output
 
@@ -16,9 +16,15 @@ def export(
     context: typer.Context,
     weights: Annotated[
         Path,
-        typer.Argument(help="Weights from synthnoise train (.safetensors), or the name of bundled ones."),
+        typer.Argument(
+            metavar="WEIGHTS",
+            help="Weights from synthnoise train (.safetensors), or the name of bundled ones.",
+        ),
     ],
-    output: OutputPath = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="NAME.onnx, .dtmodel or .safetensors; default: WEIGHTS.onnx."),
+    ] = None,
     static: Annotated[
         str | None,
         typer.Option("--static", metavar="HxW", help="Fix the size, in pixels of a plane; batch 1."),
@@ -32,10 +38,10 @@ def export(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Write a denoiser as ONNX, checked against torch, with all that is needed to run it inside.
+    """Write weights as an ONNX file, checked against torch, with all that is needed to run it inside.
 
-    A name that ends in .dtmodel becomes a package for darktable, for networks for pictures; with --half one
-    that ends in .safetensors the weights in a file of half the size.
+    -o NAME.dtmodel makes a package for darktable instead, of networks for pictures; -o NAME.safetensors with
+    --half the weights in a file of half the size.
     """
     from synthnoise.export import HalfSummary, OnnxSummary, export_darktable, export_onnx, halve_weights
 

@@ -74,12 +74,12 @@ OutputOrOption = Annotated[
         "-o",
         "--output",
         metavar="OUT|KEY=VALUE",
-        help="Where to write (- is stdout), or an option of the model; repeatable.",
+        help="Where to write (- is stdout), or an option of the model (synthnoise models NAME); repeatable.",
     ),
 ]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", "-p", help="Camera profile: its name or its folder."),
+    typer.Option("--profile", "-p", help="Camera profile: its name, or the folder that calibrate wrote."),
 ]
 Iso = Annotated[
     float | None, typer.Option("--iso", help="ISO speed; one between two calibrated ones is interpolated.")

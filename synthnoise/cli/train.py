@@ -13,7 +13,6 @@ from synthnoise.cli.parameters import (
     Device,
     Iso,
     Json,
-    OutputOrOption,
     Overwrite,
     Seed,
     complete_denoisers,
@@ -33,7 +32,7 @@ def train(
         str | None,
         typer.Option(
             "--images",
-            help="Image model: dead-leaves, or that of --start.",
+            help="Image model (synthnoise models); default: dead-leaves, or that of --start.",
             autocompletion=complete_image_models,
         ),
     ] = None,
@@ -41,7 +40,7 @@ def train(
         str | None,
         typer.Option(
             "--noise",
-            help="Noise model; none: what suits the profile.",
+            help="Noise model (synthnoise models); default: what suits the profile, or that of --start.",
             autocompletion=complete_noise_models,
         ),
     ] = None,
@@ -50,16 +49,26 @@ def train(
         typer.Option(
             "--denoiser",
             "-d",
-            help="Denoiser to train: that of --start, or raw-dru for RAW, x-trans-dru, u-dru for pictures.",
+            help="Network to train (synthnoise models); default: that of --start, or raw-dru for RAW,"
+            " x-trans-dru for X-Trans, u-dru for pictures.",
             autocompletion=complete_denoisers,
         ),
     ] = None,
-    output: OutputOrOption = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT|KEY=VALUE",
+            help="Weights to write (.safetensors), or an option of the network; repeatable.",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
             "--recipe",
-            help="Arguments from a .toml file, rgb or raw, after missing parts; what is given goes before.",
+            help="Take the arguments from a .toml file, or those that made raw, raw-x-trans or rgb; what is"
+            " given here goes before them. Parts that it begins from are trained first.",
         ),
     ] = None,
     start: Annotated[
@@ -67,8 +76,8 @@ def train(
         typer.Option(
             "--start",
             metavar="WEIGHTS",
-            help="Begin from weights: bundled ones by name, a .safetensors file, or random. With a --profile"
-            " alone: from raw, or raw-x-trans.",
+            help="Weights to begin from: bundled ones by name, a .safetensors file, or random for none;"
+            " default: with --profile and no --denoiser raw or raw-x-trans, else random.",
         ),
     ] = None,
     noise_option: Annotated[
@@ -88,22 +97,27 @@ def train(
     iso: Iso = None,
     cfa: Annotated[
         str | None,
-        typer.Option("--cfa", help="Without a profile: bayer or x-trans; none: that of --start, or bayer."),
+        typer.Option(
+            "--cfa", help="Without a profile: bayer or x-trans; default: that of --start, or bayer."
+        ),
     ] = None,
     ratio: Annotated[
         str, typer.Option("--ratio", help="Underexposure, or LEAST,MOST to draw it from.")
     ] = "1,100",
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="How many steps.")] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="Or for how long.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="How many steps; these or minutes.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="For how long.")] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Pairs per step.")] = 8,
     crop: Annotated[
         int | None,
-        typer.Option("--crop", min=16, help="Edge of a pair in (packed) pixels: 64, on X-Trans 32."),
+        typer.Option("--crop", min=16, help="Edge of a pair in (packed) pixels; default: 64, on X-Trans 32."),
     ] = None,
     scene: Annotated[
-        int | None, typer.Option("--scene", min=16, help="Edge of the images that pairs are cut from.")
+        int | None,
+        typer.Option("--scene", min=16, help="Edge of images to cut pairs from; default: no cuts."),
     ] = None,
-    cuts: Annotated[int, typer.Option("--cuts", min=1, help="Pairs cut from each image.")] = 1,
+    cuts: Annotated[int, typer.Option("--cuts", min=1, help="Pairs cut from each --scene.")] = 1,
     loss: Annotated[
         str,
         typer.Option(
@@ -111,13 +125,16 @@ def train(
         ),
     ] = "mse",
     rate: Annotated[
-        float | None, typer.Option("--lr", help="Highest learning rate: 0.001, or 0.0002 from --start.")
+        float | None,
+        typer.Option("--lr", help="Highest learning rate; default: 0.001, or 0.0002 from --start."),
     ] = None,
     optimiser: Annotated[str, typer.Option("--optimiser", help="adamw, or muon: more in a step.")] = "adamw",
     average: Annotated[
         float, typer.Option("--average", help="Decay of the average of the weights; 0: none.")
     ] = 0.999,
-    precision: Annotated[str, typer.Option("--precision", help="32, bf16-mixed or 16-mixed.")] = "32",
+    precision: Annotated[
+        str, typer.Option("--precision", help="32, or half: bf16-mixed or 16-mixed.")
+    ] = "32",
     devices: Annotated[
         int, typer.Option("--devices", min=1, help="How many, each with a process of its own.")
     ] = 1,
@@ -132,7 +149,10 @@ def train(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Train a denoiser on synthetic pairs drawn as it goes; Ctrl-C saves the state, --resume goes on."""
+    """Train a denoiser on synthetic pairs drawn as it goes; Ctrl-C saves the state, --resume goes on.
+
+    For your camera: synthnoise train --profile my-camera --minutes 30 -o my-camera.safetensors
+    """
     from synthnoise.options import parse_pairs
 
     place, options = split_output(output)

@@ -47,7 +47,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def not_weights(path: Path, reason: str) -> InputError:
     """Return what to raise where a file is not one of weights, and why."""
     return InputError(
-        f"{path}: not a weights file: {printable(reason)}", hint="expected safetensors of synthnoise"
+        f"{path}: not a weights file: {printable(reason)}",
+        hint="wanted are safetensors that synthnoise train wrote",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import tomllib
 import types
@@ -58,9 +59,9 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
     """
     path = FOLDER / f"{recipe}{SUFFIX}" if str(recipe) in recipe_names() else Path(recipe)
     if path.suffix != SUFFIX:
-        raise UsageError(
-            f"there is no recipe called {recipe}", hint=f"{', '.join(recipe_names())}, or a .toml file"
-        )
+        close = difflib.get_close_matches(str(recipe), recipe_names(), n=1)
+        hint = f"did you mean {close[0]}?" if close else f"{', '.join(recipe_names())}, or a .toml file"
+        raise UsageError(f"there is no recipe called {recipe}", hint=hint)
     try:
         values = tomllib.loads(existing_file(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
