@@ -130,3 +130,16 @@ def test_small_frames_are_not_judged():
     body = camera("mild")
     frame = body.shoot(body.sensor.camera_rgb(leaves()), ratio=30.0)
     assert least_share(frame.crop((0, 0, 300, 400))) == np.inf
+    assert least_share(frame.crop((0, 0, 2, 2))) == np.inf
+
+
+def test_floating_point_files_whose_white_is_one_are_judged():
+    body = camera("mild")
+    for frame in (body.shoot(body.sensor.camera_rgb(leaves()), ratio=30.0), camera("mild", **SHADED).dark()):
+        scaled = dataclasses.replace(
+            frame,
+            mosaic=(frame.mosaic / frame.white).astype(np.float32),
+            black=frame.black / frame.white,
+            white=1.0,
+        )
+        assert least_share(scaled) == pytest.approx(least_share(frame), rel=1e-3)

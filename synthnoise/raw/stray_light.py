@@ -32,7 +32,7 @@ GROUP = 8
 GROUPS = 2
 """Groups along the edge of a block."""
 FEWEST = 20
-"""Blocks along the shorter side of a frame that are enough to judge it."""
+"""Blocks of the largest kind along the shorter side of a frame that are enough to judge it."""
 ENOUGH = 1024
 """Pixels along the shorter side that are enough: of larger frames every second repeat counts, or fewer."""
 CUT_OFF = 0.1
@@ -59,16 +59,18 @@ def least_share(frame: Frame) -> float:
     greens = np.argwhere(active.cfa == GREEN)
     half = len(greens) // 2
     parts = [np.argwhere(active.cfa == RED), greens[:half], greens[half:], np.argwhere(active.cfa == BLUE)]
+    if min(active.mosaic.shape) < FEWEST * GROUP * GROUPS or not all(len(part) for part in parts):
+        return np.inf
     sample = active.mosaic[::3, ::5]
     noise = _noise(active)
-    if not all(len(part) for part in parts) or np.mean(sample == sample.min()) > CUT_OFF or noise == 0:
+    if np.mean(sample == sample.min()) > CUT_OFF or noise == 0:
         return np.inf
     levels = [_levels(active, part) for part in parts]
-    if min(levels[0].shape) < FEWEST:
-        return np.inf
     red, first, second, blue = (_without_lines(values) for values in levels)
     green = _covariance(first, second)
-    if green <= max(FAINTEST[0], FAINTEST[1] * noise) ** 2:
+    # The DN of floating-point files are of any size, and not rounded.
+    rounding = FAINTEST[0] if active.mosaic.dtype.kind in "iu" else 0.0
+    if green <= max(rounding, FAINTEST[1] * noise) ** 2:
         return np.inf
     if green < HALVES * max(_covariance(first, first), _covariance(second, second)):
         return np.inf
@@ -78,7 +80,9 @@ def least_share(frame: Frame) -> float:
 def _noise(active: Frame) -> float:
     """Return the robust standard deviation of a pixel in DN, by neighbours of a colour in a row."""
     w = active.cfa.shape[1]
-    rows = active.mosaic[::3].astype(np.float32)
+    # An odd step meets the rows of all colours.
+    thin = 3 * max(min(active.mosaic.shape) // ENOUGH, 1) | 1
+    rows = active.mosaic[::thin].astype(np.float32)
     return 1.4826 / math.sqrt(2) * float(np.median(np.abs(rows[:, w:] - rows[:, :-w])))
 
 
