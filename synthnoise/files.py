@@ -213,6 +213,24 @@ def existing_file(path: Path | str) -> Path:
     return path
 
 
+def read_text(path: Path | str, most: int) -> str:
+    """Return the UTF-8 text of a file of at most ``most`` bytes.
+
+    Raises
+    ------
+    InputError
+        As of :func:`existing_file`, it is larger, or a pipe or device, which may have no end.
+    UnicodeDecodeError
+        It is not text.
+    """
+    path = existing_file(path)
+    if not path.is_file():
+        raise InputError(f"{path}: is a pipe or a device, not a file")
+    if (size := path.stat().st_size) > most:
+        raise InputError(f"{path}: {size} bytes are more than the {most} that are read of such files")
+    return path.read_text(encoding="utf-8")
+
+
 def printable(text: object) -> str:
     """Return text from a file with control characters dropped, safe to show on a terminal."""
     return "".join(c for c in str(text) if c.isprintable())

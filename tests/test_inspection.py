@@ -124,6 +124,25 @@ def test_what_is_damaged_or_a_folder_is_not_told_what_inspect_knows(tmp_path: Pa
         assert hint in str(refusal.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("a.csv", 1 << 25), ("a.toml", 1 << 21), ("a.onnx", 1 << 31), ("a.checkpoint", 1 << 32)],
+)
+def test_what_is_too_large_is_not_read(tmp_path: Path, name: str, size: int) -> None:
+    path = tmp_path / name
+    with path.open("wb") as file:
+        file.truncate(size)
+    with pytest.raises(InputError, match=f"{size} bytes"):
+        inspect_file(path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.toml"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="is a pipe"):
+        inspect_file(tmp_path / name)
+
+
 def test_the_files_that_make_a_folder_a_profile_stand_for_it() -> None:
     folder = shipped_folder() / "virtual-mild"
     assert inspect_file(folder / "profile.toml") == inspect_file(folder)

@@ -221,6 +221,8 @@ def describe_onnx(path: Path | str) -> dict[str, Any]:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     path = existing_file(path)
+    if (size := path.stat().st_size) >= 1 << 31:
+        raise InputError(f"{path}: not an ONNX file, which has less than 2 GiB: {size} bytes")
     try:
         # Weights in further files stay there: their paths are the file's to choose, not ours to follow.
         model = onnx.load(path, load_external_data=False)

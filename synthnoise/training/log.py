@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthnoise.errors import InputError, MissingExtraError
-from synthnoise.files import write_bytes
+from synthnoise.files import read_text, write_bytes
 from synthnoise.raw.images import write_png
 from synthnoise.training.sheets import sheets_path
 
@@ -69,6 +69,9 @@ def events_path(output: Path) -> Path:
     """Return the folder of TensorBoard's events of a run that will write ``output``."""
     return output.with_name(output.name + ".tensorboard")
 
+
+LARGEST = 1 << 24
+"""Bytes of a log, ten thousands of reports."""
 
 COLUMNS = ", ".join(field.name for field in fields(Report))
 
@@ -163,8 +166,8 @@ def describe_log(path: Path) -> dict[str, Any]:
         It is another table.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *lines = list(csv.reader(file))
+        text = read_text(path, LARGEST)
+        header, *lines = list(csv.reader(text.splitlines()))
         if header != [field.name for field in fields(Report)]:
             raise ValueError("other columns")
         last = dict(zip(header, map(_number, lines[-1]), strict=True))

@@ -11,12 +11,14 @@ from pathlib import Path, PurePath
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from synthnoise.errors import InputError, UsageError
-from synthnoise.files import existing_file
+from synthnoise.files import read_text
 from synthnoise.training.start import SUFFIX as WEIGHTS_SUFFIX
 from synthnoise.training.trainer import train
 
 FOLDER = Path(__file__).with_name("recipes")
 SUFFIX = ".toml"
+LARGEST = 1 << 20
+"""Bytes of a recipe."""
 
 OF_THE_RUN = {"output", "device", "devices", "resume", "overwrite", "plugins", "progress"} | {
     "validate",
@@ -63,7 +65,7 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
         hint = f"did you mean {close[0]}?" if close else f"{', '.join(recipe_names())}, or a .toml file"
         raise UsageError(f"there is no recipe called {recipe}", hint=hint)
     try:
-        values = tomllib.loads(existing_file(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(read_text(path, LARGEST))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a recipe: {error}") from error
     known = set(inspect.signature(train).parameters) - OF_THE_RUN
