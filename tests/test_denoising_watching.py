@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from synthnoise.cli.main import app
 from synthnoise.denoising.watching import watch_folders
 from synthnoise.errors import InputError, UsageError
+from synthnoise.progress import Silent
 from synthnoise.raw.dng import write_dng
 from synthnoise.raw.reading import read_frame
 
@@ -120,9 +121,22 @@ def test_folders_inside_are_mirrored(tmp_path, photo):
     assert outcome.output == tmp_path / "out" / "day.v2" / "a-denoised.dng"
 
 
+def test_watching_says_so_before_anything_arrives(tmp_path):
+    class Notes(Silent):
+        def note(self, text):
+            heard.append(text)
+
+    heard: list[str] = []
+    assert not _seen(tmp_path, None, [], progress=Notes())
+    assert heard == [f"watching {tmp_path}; Ctrl-C ends it"]
+
+
 def test_only_folders_can_be_watched(tmp_path):
-    with pytest.raises(UsageError, match="only folders"):
-        next(watch_folders([tmp_path / "none"]))
+    (tmp_path / "b.dng").touch()
+    for name, hint in (("none", "make the folder"), ("b.dng", "name the folder")):
+        with pytest.raises(UsageError, match="only folders") as refusal:
+            next(watch_folders([tmp_path / name]))
+        assert hint in refusal.value.hint
     with pytest.raises(UsageError, match="one file cannot hold"):
         next(watch_folders([tmp_path], tmp_path / "a.dng"))
 

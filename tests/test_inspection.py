@@ -104,6 +104,7 @@ def test_what_a_training_leaves_says_where_it_stands(tmp_path: Path) -> None:
         ("a.csv", b"", "is a table, but not the log", "step, seconds, lr"),
         ("a.safetensors.checkpoint", b"{}", "only 2 bytes", "safetensors"),
         ("a.txt", b"hello", "not a camera file", "inspect knows RAW files"),
+        ("a.raw", bytes(64), "not a camera file", "develop take: --geometry width="),
         ("a.toml", b"=", "not a recipe", "None"),
     ],
 )

@@ -407,6 +407,14 @@ def test_files_of_a_fixed_size_denoise_raw_and_pictures_tile_by_tile(tmp_path: P
         assert results[0] == results[1]
 
 
+def test_a_truncated_file_is_refused_with_a_way_out(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.onnx").write_bytes(model.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"cut\.onnx: not an ONNX file") as refusal:
+        load_denoiser(str(tmp_path / "cut.onnx"), {}, "cpu")
+    assert refusal.value.hint is not None
+    assert refusal.value.hint.startswith("fetch or export it again")
+
+
 def test_a_graph_that_holds_its_size_is_refused_in_one_line(model: Path, tmp_path: Path) -> None:
     export_onnx(model.with_suffix(".safetensors"), tmp_path / "net.onnx", static=(30, 50))
     held = onnx.load(tmp_path / "net.onnx")

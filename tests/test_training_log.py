@@ -70,6 +70,7 @@ def test_the_psnr_of_a_folder_is_that_of_the_noise(tmp_path: Path) -> None:
     assert float(lines(output)[-1]["folder_psnr"]) == pytest.approx(summary.folder_psnr, abs=1e-3)
     assert read_record(output).figures["folder_psnr"] == summary.folder_psnr
     assert any("folder" in line for line in summary.lines())
+    assert " parameters, 1 step in " in summary.lines()[0]
 
 
 def test_without_a_folder_its_columns_are_empty(tmp_path: Path) -> None:

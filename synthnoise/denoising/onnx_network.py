@@ -129,7 +129,8 @@ def open_session(model: bytes | Path, provider: str, told: ProviderOptions | Non
         if provider != CPU:
             raise SynthnoiseError(f"onnxruntime cannot start it here: {reason}") from error
         name = "the network" if isinstance(model, bytes) else model
-        raise InputError(f"{name}: not an ONNX file that onnxruntime runs: {reason}") from error
+        hint = "fetch or export it again, or update onnxruntime"
+        raise InputError(f"{name}: not an ONNX file that onnxruntime runs: {reason}", hint=hint) from error
     if provider not in session.get_providers():  # the CPU has taken its place without a word
         raise SynthnoiseError("onnxruntime cannot start it here: its driver or libraries are missing")
     return session

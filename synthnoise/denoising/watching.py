@@ -63,7 +63,8 @@ def watch_folders(
     places = [Path(folder) for folder in folders]
     for place in places:
         if not place.is_dir():
-            raise UsageError(f"{place}: only folders can be watched", hint="make the folder first")
+            hint = "name the folder that it is in" if place.exists() else "make the folder first"
+            raise UsageError(f"{place}: only folders can be watched", hint=hint)
     if output is not None and not names_folder(output, known_suffixes(), several=True):
         raise UsageError(f"{output}: one file cannot hold all results", hint="give -o a folder")
     if on_existing == "error":
@@ -75,6 +76,7 @@ def watch_folders(
     shared = BatchWork(settings or Settings(), request)
     seen: dict[Path, Stamp] = {}
     done: dict[Path, Stamp] = {}
+    progress.note(f"watching {', '.join(map(str, places))}; Ctrl-C ends it")
     while True:
         found = {path: stamp for path, stamp in _files(places, recursive) if resolved(path) not in darks}
         ready = [path for path, stamp in found.items() if seen.get(path) == stamp != done.get(path)]

@@ -198,7 +198,8 @@ def refuse_headerless(path: Path) -> None:
     if path.suffix.lower() in HEADERLESS_SUFFIXES:
         raise InputError(
             f"{path}: is not a camera file that can be read",
-            hint="bare pixels need a geometry: width, height, CFA, black and white level",
+            hint="bare pixels need a geometry, which denoise, calibrate and develop take:"
+            " --geometry width=...,height=...,cfa=RGGB,black=...,white=...",
         )
 
 

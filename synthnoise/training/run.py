@@ -82,8 +82,9 @@ class TrainingSummary:
 
     def lines(self) -> list[str]:
         """Return the summary for a person."""
+        steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
         return [
-            f"{self.output}: {self.parameters} parameters, {self.steps} steps in {self.seconds:.0f} s",
+            f"{self.output}: {self.parameters} parameters, {steps} in {self.seconds:.0f} s",
             f"on fresh synthetic pairs: {self.psnr:.2f} dB, noisy {self.noisy_psnr:.2f} dB",
             *self._lines_of_folder(),
             f"log: {self.log}",
