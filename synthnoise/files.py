@@ -295,7 +295,9 @@ def expand_inputs(
             there = (p for p in below if p.is_file() and p.name != CONTACT_SHEET and not _hidden(p, path))
             matches = sorted(p for p in there if p.suffix.lower() in known)
             if not matches:
-                raise InputError(f"{path}: holds no file that can be read here")
+                inside = not recursive and any(p.is_dir() for p in path.iterdir() if p.name[0] != ".")
+                hint = "it holds folders: name those, or files" if inside else None
+                raise InputError(f"{path}: holds no file that can be read here", hint=hint)
         elif not path.exists() and any(sign in str(item) for sign in "*?["):
             matches = sorted(Path(p) for p in glob.glob(str(item), recursive=True))  # noqa: PTH207 - absolute patterns
             if not matches:

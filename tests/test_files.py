@@ -104,6 +104,17 @@ def test_inputs_expand_in_order_without_repeats(tmp_path):
     assert files.expand_inputs(["missing.dng"], [".dng"]) == [Path("missing.dng")]
 
 
+@pytest.mark.parametrize(
+    ("inner", "recursive", "hint"),
+    [("day", False, "name those"), ("day", True, "None"), (".day", False, "None")],
+)
+def test_a_folder_of_folders_is_told_so(tmp_path, inner, recursive, hint):
+    (tmp_path / inner).mkdir()
+    with pytest.raises(InputError, match="holds no file") as refusal:
+        files.expand_inputs([tmp_path], [".dng"], recursive=recursive)
+    assert hint in str(refusal.value.hint)
+
+
 def test_control_characters_never_reach_the_terminal():
     assert files.printable("Canon\x1b[31m\x00\nEOS") == "Canon[31mEOS"
 
