@@ -356,3 +356,25 @@ def test_a_network_of_such_runs_on_onnxruntime() -> None:
     found, _, remark = on_onnxruntime(network, 1, Trial(channels=4, sigma=1.0, multiple_of=1))
     assert isinstance(found, OnnxNetwork)
     assert remark is None
+
+
+class HalfWayAround(nn.Module):
+    """Rolls an image by half its height or width, which a graph would have as a number."""
+
+    def __init__(self, multiple_of: int, axis: int) -> None:
+        super().__init__()
+        self.multiple_of, self.axis = multiple_of, axis
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        return noisy - noisy.roll(noisy.shape[self.axis] // 2, self.axis) * sigma
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+@pytest.mark.parametrize("multiple_of", [1, 8, 16, 22, 24, 32, 48, 64, 128])
+def test_numbers_that_are_sizes_are_found_whatever_the_size_is_a_multiple_of(
+    multiple_of: int, axis: int
+) -> None:
+    network = HalfWayAround(multiple_of, axis)
+    _, graph, remark = on_onnxruntime(network, 1, Trial(channels=4, sigma=0.5, multiple_of=multiple_of))
+    assert graph is None
+    assert "gives something else" in str(remark)

@@ -87,8 +87,8 @@ def onnx_model(
     graph = _Graph(blocked=options.blocked)
     inner = [graph.pad(name, options) for name in (NOISY, SIGMA)]
     step = math.lcm(options.multiple_of, options.step, int(getattr(network, "multiple_of", 1)))
-    edge = -(-_LEAST_EDGE // step) * step
-    shapes = [(BATCH, planes, edge, edge + step) for planes in (channels, max(sigma_planes, 1))]
+    height, width = _example_size(step)
+    shapes = [(BATCH, planes, height, width) for planes in (channels, max(sigma_planes, 1))]
     ours = all(type(part).__module__.startswith(_OURS) for part in network.modules())
     if options.size is None and not ours and depends_on_size(network, shapes, step):
         raise SynthnoiseError(
@@ -127,6 +127,18 @@ def onnx_model(
     )
     helper.set_model_props(model, dict(metadata or {}))
     return model
+
+
+def _example_size(step: int) -> tuple[int, int]:
+    """Return height and width, multiples of a step, of the image with which a graph is written down.
+
+    Trials are of 48 x 64 pixels or the next multiples. Neither height nor width is one of theirs, nor is half
+    of it half of theirs after a roll more than once around: what is a size would pass for a number.
+    """
+    if step >= 48:
+        return 2 * step, 4 * step
+    edge = 4 * step if step > _LEAST_EDGE // 2 else -(-_LEAST_EDGE // step) * step
+    return edge, edge + step
 
 
 @dataclass(kw_only=True)
