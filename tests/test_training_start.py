@@ -68,6 +68,20 @@ def test_training_goes_on_from_the_weights(first: Path, tmp_path: Path) -> None:
     assert summary.psnr > fresh.psnr + 1
 
 
+def test_the_summary_says_what_the_weights_knew_before(first: Path, tmp_path: Path) -> None:
+    """Seed and noise are those of the first run, and so are the pairs that both are judged on."""
+    known = read_record(first).figures["psnr"]
+    summary = train(output=tmp_path / "second", start=first, steps=2, lr=0.1, average=0, **RAW)
+    assert summary.start_psnr == pytest.approx(known, abs=1e-3)
+    # The rate is far too high on purpose.
+    assert abs(summary.psnr - known) > 0.1
+    assert f" {summary.psnr:.2f} dB, {known:.2f} before, noisy " in summary.lines()[1]
+    network = {"denoiser": "dncnn", "denoiser_options": {"depth": 4, "width": 8}}
+    fresh = train(output=tmp_path / "fresh", steps=1, **network, **RAW)
+    assert fresh.start_psnr is None
+    assert "before" not in fresh.lines()[1]
+
+
 def test_the_weights_file_says_what_it_is_and_where_it_began(first: Path, tmp_path: Path) -> None:
     changed = RAW | {"noise_options": {"shot": 1e-3, "read": 1e-5}}
     train(output=tmp_path / "second", start=first, steps=3, seed=7, **changed)

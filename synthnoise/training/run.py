@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import time
@@ -63,6 +64,8 @@ class TrainingSummary:
         dB on fresh synthetic pairs that were never trained on, denoised and noisy.
     folder_psnr, folder_noisy_psnr
         The same on the pictures of a folder; None without one.
+    start_psnr, folder_start_psnr
+        dB of the weights that it began from, on the same; None if it began with random ones.
     """
 
     output: Path
@@ -75,6 +78,8 @@ class TrainingSummary:
     noisy_psnr: float
     folder_psnr: float | None = None
     folder_noisy_psnr: float | None = None
+    start_psnr: float | None = None
+    folder_start_psnr: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary for a machine."""
@@ -85,17 +90,22 @@ class TrainingSummary:
         steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
         return [
             f"{self.output}: {self.parameters} parameters, {steps} in {self.seconds:.0f} s",
-            f"on fresh synthetic pairs: {self.psnr:.2f} dB, noisy {self.noisy_psnr:.2f} dB",
+            f"on fresh synthetic pairs: {_levels(self.psnr, self.start_psnr, self.noisy_psnr)}",
             *self._lines_of_folder(),
             f"log: {self.log}",
         ]
 
     def _lines_of_folder(self) -> list[str]:
-        if self.folder_psnr is None:
+        if self.folder_psnr is None or self.folder_noisy_psnr is None:
             return []
-        return [
-            f"on the pictures of the folder: {self.folder_psnr:.2f} dB, noisy {self.folder_noisy_psnr:.2f} dB"
-        ]
+        levels = _levels(self.folder_psnr, self.folder_start_psnr, self.folder_noisy_psnr)
+        return [f"on the pictures of the folder: {levels}"]
+
+
+def _levels(psnr: float, start: float | None, noisy: float) -> str:
+    """Return levels in dB in words: what fine-tuning is worth is what it adds to the weights as they were."""
+    before = "" if start is None else f"{start:.2f} before, "
+    return f"{psnr:.2f} dB, {before}noisy {noisy:.2f} dB"
 
 
 class Run:
@@ -152,6 +162,7 @@ class Run:
         self.network = (
             start.network if start else build_network(plan.denoiser, options, seed=plan.seed, plugins=plugins)
         )
+        self.begun = copy.deepcopy(start.network).eval() if start else None
         # Its options may decide, of which the record knows nothing.
         self.multiple_of = int(getattr(self.network, "multiple_of", self.examples.spec.multiple_of))
         if plan.crop % self.multiple_of:
@@ -228,7 +239,15 @@ class Run:
             parameters=self.learner.parameters,
             loss=report.loss,
             **report.figures(),
+            **self._figures_before(),
         )
+
+    def _figures_before(self) -> dict[str, float]:
+        """Return the PSNRs in dB of the weights that it began from, as the summary names them."""
+        if self.begun is None:
+            return {}
+        found = self.validation.figures(self.begun.to(self.ranks.device))
+        return {name.replace("psnr", "start_psnr"): found[name] for name in found if "noisy" not in name}
 
     def _spent(self) -> float:
         return self.plan.budget.spent(self.state.step, self.state.seconds)
