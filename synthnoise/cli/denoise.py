@@ -33,20 +33,9 @@ if TYPE_CHECKING:
 
 
 OF_FILES = (
-    *(
-        "profile",
-        "iso",
-        "profile_dark",
-        "dark",
-        "tile",
-        "file_format",
-        "bits",
-        "preview",
-        "recursive",
-        "jobs",
-    ),
-    *("watch", "sandbox", "on_existing", "json"),
-)
+    "profile", "iso", "profile_dark", "dark", "tile", "file_format", "bits", "preview", "recursive", "jobs",
+    "watch", "sandbox", "on_existing", "json",
+)  # fmt: skip
 """Parameters that change nothing in a stream, which states its noise itself."""
 
 
